@@ -1,0 +1,18 @@
+// Entry point. The addon keeps no state between environments: each thread that loads it gets exports of its own.
+#include "exports.h"
+
+namespace {
+
+Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
+  dunnage::ExportChannel(env, exports);
+  dunnage::ExportDescriptors(env, exports);
+  dunnage::ExportMemory(env, exports);
+  dunnage::ExportMount(env, exports);
+  dunnage::ExportSockets(env, exports);
+  dunnage::ExportWatch(env, exports);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(dunnage, Initialise)

@@ -1,0 +1,135 @@
+#include "batch.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "../file-descriptor.h"
+#include "view.h"
+
+namespace dunnage::agent {
+namespace {
+
+// Reads little-endian fields in order; after one that does not fit, everything is empty and `ok` false.
+class FieldReader {
+ public:
+  explicit FieldReader(std::string_view bytes) : rest_(bytes) {}
+
+  uint32_t Number(size_t width) {
+    const std::string_view bytes = Take(width);
+    uint32_t value = 0;
+    for (size_t index = 0; index < bytes.size(); index++) {
+      value |= static_cast<uint32_t>(static_cast<uint8_t>(bytes[index])) << (8 * index);
+    }
+    return value;
+  }
+
+  std::string Text() {
+    const std::string_view bytes = Take(Number(2));
+    if (bytes.find('\0') != std::string_view::npos) ok_ = false;
+    return std::string(bytes);
+  }
+
+  bool ok() const { return ok_; }
+  bool AtEnd() const { return ok_ && rest_.empty(); }
+
+ private:
+  std::string_view Take(size_t length) {
+    if (!ok_ || length > rest_.size()) {
+      ok_ = false;
+      return {};
+    }
+    const std::string_view taken = rest_.substr(0, length);
+    rest_.remove_prefix(length);
+    return taken;
+  }
+
+  std::string_view rest_;
+  bool ok_ = true;
+};
+
+void AppendNumber(std::string* bytes, uint32_t value, size_t width) {
+  for (size_t index = 0; index < width; index++) bytes->push_back(static_cast<char>(value >> (8 * index)));
+}
+
+// With a single component the *at calls cannot leave the directory, whatever links there are.
+bool IsComponent(const std::string& name) {
+  return !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos;
+}
+
+int RunOperation(int directory, const Operation& operation) {
+  const char* name = operation.name.c_str();
+  const char* second = operation.second.c_str();
+  if (!IsComponent(operation.name)) return EINVAL;
+  int result = 0;
+  switch (operation.kind) {
+    case OperationKind::kMakeDirectory:
+      result = mkdirat(directory, name, operation.mode & 07777);
+      break;
+    case OperationKind::kSymlink:
+      result = symlinkat(second, directory, name);
+      break;
+    case OperationKind::kRename:
+      if (!IsComponent(operation.second)) return EINVAL;
+      result = renameat(directory, name, directory, second);
+      break;
+    case OperationKind::kUnlink:
+      result = unlinkat(directory, name, 0);
+      break;
+    case OperationKind::kRemoveDirectory:
+      result = unlinkat(directory, name, AT_REMOVEDIR);
+      break;
+  }
+  return result == 0 ? 0 : errno;
+}
+
+}  // namespace
+
+std::optional<Batch> DecodeBatch(std::string_view payload) {
+  FieldReader reader(payload);
+  Batch batch;
+  batch.id = reader.Number(4);
+  batch.directory = reader.Text();
+  const uint32_t count = reader.Number(2);
+  for (uint32_t index = 0; index < count && reader.ok(); index++) {
+    const uint32_t kind = reader.Number(1);
+    if (kind < 1 || kind > 5) return std::nullopt;
+    Operation operation{static_cast<OperationKind>(kind), 0, "", ""};
+    operation.mode = reader.Number(4);
+    operation.name = reader.Text();
+    operation.second = reader.Text();
+    batch.operations.push_back(std::move(operation));
+  }
+  if (!reader.AtEnd()) return std::nullopt;
+  return batch;
+}
+
+std::vector<int32_t> RunBatch(const Batch& batch, const char* base) {
+  std::vector<int32_t> outcomes;
+  if (batch.operations.empty()) return outcomes;
+  // Kept to the end of the batch and no longer: it pins the file system against an unmount.
+  const FileDescriptor view = OpenWritableView(base);
+  if (!view.valid()) return {errno};
+  const FileDescriptor directory = OpenDirectoryBeneath(view.get(), batch.directory);
+  if (!directory.valid()) return {errno};
+  for (const Operation& operation : batch.operations) {
+    const int error = RunOperation(directory.get(), operation);
+    outcomes.push_back(error);
+    if (error != 0) break;
+  }
+  return outcomes;
+}
+
+std::string EncodeReply(uint32_t id, const std::vector<int32_t>& outcomes) {
+  std::string frame;
+  AppendNumber(&frame, static_cast<uint32_t>(4 + 2 + 4 * outcomes.size()), 4);
+  AppendNumber(&frame, id, 4);
+  AppendNumber(&frame, static_cast<uint32_t>(outcomes.size()), 2);
+  for (const int32_t outcome : outcomes) AppendNumber(&frame, static_cast<uint32_t>(outcome), 4);
+  return frame;
+}
+
+}  // namespace dunnage::agent

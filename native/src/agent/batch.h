@@ -1,0 +1,37 @@
+// A batch: system calls to be made in one directory beneath the base, in order, until one fails. The wire format is in
+// native/README.md.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dunnage::agent {
+
+enum class OperationKind : uint8_t { kMakeDirectory = 1, kSymlink = 2, kRename = 3, kUnlink = 4, kRemoveDirectory = 5 };
+
+struct Operation {
+  OperationKind kind;
+  uint32_t mode;
+  std::string name;    // a single path component
+  std::string second;  // symlink: the link's text; rename: the new name, a single component too
+};
+
+struct Batch {
+  uint32_t id;
+  std::string directory;
+  std::vector<Operation> operations;
+};
+
+// Empty if the bytes are not exactly one batch.
+std::optional<Batch> DecodeBatch(std::string_view payload);
+
+// 0 or the errno of each operation that was tried; the last is the failed one, if any.
+std::vector<int32_t> RunBatch(const Batch& batch, const char* base);
+
+// The whole frame, with its length in front.
+std::string EncodeReply(uint32_t id, const std::vector<int32_t>& outcomes);
+
+}  // namespace dunnage::agent

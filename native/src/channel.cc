@@ -1,0 +1,328 @@
+#include "channel.h"
+
+#include <sys/uio.h>
+
+#include <cerrno>
+
+#include "arguments.h"
+#include "exports.h"
+#include "system-error.h"
+
+namespace dunnage {
+namespace {
+
+// The kernel refuses to hand a request to a smaller buffer (FUSE_MIN_READ_BUFFER).
+constexpr double kRequestBytesLeast = 8192;
+constexpr double kRequestBytesMost = 64.0 * 1024 * 1024;
+// The largest READDIR answer plus room for the header.
+constexpr size_t kReplyBytes = 64 * 1024 + 4096;
+
+// Makes an instance: createChannel(device, options).
+Napi::Value CreateChannel(const Napi::CallbackInfo& info) {
+  const auto* constructor = info.Env().GetInstanceData<Napi::FunctionReference>();
+  return constructor->New({info[0], info[1]});
+}
+
+}  // namespace
+
+Napi::Function Channel::Define(Napi::Env env) {
+  return DefineClass(env, "Channel",
+                     {InstanceAccessor<&Channel::RequestBuffer>("requestBuffer", napi_enumerable),
+                      InstanceAccessor<&Channel::ReplyBuffer>("replyBuffer", napi_enumerable),
+                      InstanceMethod<&Channel::Start>("start"), InstanceMethod<&Channel::Send>("send"),
+                      InstanceMethod<&Channel::Notify>("notify"),
+                      InstanceMethod<&Channel::NotifierStatus>("notifierStatus"),
+                      InstanceMethod<&Channel::NotifierDrained>("notifierDrained"),
+                      InstanceMethod<&Channel::Close>("close")});
+}
+
+Channel::Channel(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Channel>(info), closed_(true) {
+  Arguments arguments(info);
+  const int device = arguments.Descriptor();
+  const Napi::Object options = arguments.Object();
+  double buffer_bytes = 0;
+  double requests = 0;
+  Napi::Function on_request;
+  Napi::Function on_end;
+  if (arguments.failed() ||
+      !ReadSize(options, "bufferSizeBytes", kRequestBytesLeast, kRequestBytesMost, &buffer_bytes) ||
+      !ReadSize(options, "requestsPerTurn", 1, 65536, &requests) ||
+      !ReadFunction(options, "onRequest", &on_request) || !ReadFunction(options, "onEnd", &on_end)) {
+    return;
+  }
+  device_ = std::make_shared<FileDescriptor>(FileDescriptor::Duplicate(device));
+  if (!device_->valid()) {
+    ThrowSystemError(Env(), errno, "fcntl");
+    return;
+  }
+  request_ = std::make_shared<std::vector<uint8_t>>(static_cast<size_t>(buffer_bytes));
+  reply_ = std::make_shared<std::vector<uint8_t>>(kReplyBytes);
+  request_value_ = Napi::Persistent(Expose(request_));
+  reply_value_ = Napi::Persistent(Expose(reply_));
+  on_request_ = Napi::Persistent(on_request);
+  on_end_ = Napi::Persistent(on_end);
+  requests_per_turn_ = static_cast<uint32_t>(requests);
+  notifier_ = std::make_unique<Notifier>(device_);
+  async_context_.emplace(Env(), "DunnageChannel", info.This().As<Napi::Object>());
+  cleanup_.emplace(Env(), [this] {
+    environment_ends_ = true;
+    StopServing();
+  });
+  closed_ = false;
+}
+
+Channel::~Channel() {
+  // Collected without `close`: polling has ended or never begun, because it holds the object. At the end of the
+  // environment the cleanup hook was here before.
+  if (notifier_ != nullptr) notifier_->Stop();
+  if (wake_ != nullptr) {
+    wake_->owner = nullptr;
+    wake_->Close([] {});
+  }
+}
+
+Napi::ArrayBuffer Channel::Expose(const Block& block) {
+  auto* owned = new Block(block);
+  return Napi::ArrayBuffer::New(
+      Env(), block->data(), block->size(), [](Napi::BasicEnv, void*, Block* last) { delete last; }, owned);
+}
+
+Napi::Value Channel::Start(const Napi::CallbackInfo& info) {
+  if (closing_ || closed_) return ThrowSystemError(info.Env(), EBADF, "start", "closed channel");
+  if (started_) return ThrowSystemError(info.Env(), EALREADY, "start");
+  uv_loop_t* loop = nullptr;
+  napi_get_uv_event_loop(Env(), &loop);
+  auto* poll = new LoopHandle<uv_poll_t>;
+  const int error = uv_poll_init(loop, &poll->handle, device_->get());
+  if (error != 0) {
+    delete poll;
+    return ThrowSystemError(info.Env(), -error, "uv_poll_init");
+  }
+  poll->owner = this;
+  poll->handle.data = poll;
+  poll_ = poll;
+  started_ = true;
+  uv_poll_start(&poll->handle, UV_READABLE, OnReadable);
+  UpdateHold();
+  return info.Env().Undefined();
+}
+
+void Channel::OnReadable(uv_poll_t* handle, int status, int) {
+  auto* poll = static_cast<LoopHandle<uv_poll_t>*>(handle->data);
+  static_cast<Channel*>(poll->owner)->ServeTurn(status < 0);
+}
+
+// libuv reports the end of a connection (EPOLLERR) as a negative status and stops polling; read(2) tells which end.
+void Channel::ServeTurn(bool hung_up) {
+  const Napi::HandleScope handles(Env());
+  const Napi::CallbackScope callbacks(Env(), *async_context_);
+  const napi_value on_request = on_request_.Value();
+  for (uint32_t turn = 0; turn < requests_per_turn_; turn++) {
+    const ssize_t length = read(device_->get(), request_->data(), request_->size());
+    if (length > 0) {
+      if (!CallBack(on_request, static_cast<uint32_t>(length)) || poll_ == nullptr) return;
+      continue;
+    }
+    if (length == 0) return End(ENODEV);
+    if (errno == EINTR || errno == ENOENT) continue;  // ENOENT: the request was aborted before it was read
+    if (errno != EAGAIN) return End(errno);
+    if (hung_up) return End(EIO);
+    return;
+  }
+  if (hung_up) uv_poll_start(&poll_->handle, UV_READABLE, OnReadable);
+}
+
+// False if the environment ends and no JavaScript may run any more. An exception goes where uncaught ones go.
+bool Channel::CallBack(napi_value function, uint32_t argument) {
+  napi_value undefined, number, result;
+  if (napi_get_undefined(Env(), &undefined) != napi_ok) return false;
+  if (napi_create_uint32(Env(), argument, &number) != napi_ok) return false;
+  if (napi_call_function(Env(), undefined, function, 1, &number, &result) == napi_ok) return true;
+  bool pending = false;
+  napi_value error;
+  if (napi_is_exception_pending(Env(), &pending) != napi_ok || !pending) return false;
+  if (napi_get_and_clear_last_exception(Env(), &error) != napi_ok) return false;
+  return napi_fatal_exception(Env(), error) == napi_ok;
+}
+
+void Channel::End(int error) {
+  const napi_value on_end = on_end_.Value();
+  uv_poll_stop(&poll_->handle);
+  poll_->owner = nullptr;
+  handles_closing_++;
+  std::exchange(poll_, nullptr)->Close([this] { OnHandleClosed(); });
+  CallBack(on_end, static_cast<uint32_t>(error));
+}
+
+Napi::Value Channel::Send(const Napi::CallbackInfo& info) {
+  const napi_env env = info.Env();
+  uint32_t length = 0;
+  const napi_value length_value = info[0];
+  if (napi_get_value_uint32(env, length_value, &length) != napi_ok || length > reply_->size()) {
+    Napi::RangeError::New(info.Env(), "send: the length must be that of a part of replyBuffer")
+        .ThrowAsJavaScriptException();
+    return info.Env().Undefined();
+  }
+  if (closing_ || closed_) return Napi::Number::New(info.Env(), EBADF);
+  iovec parts[2] = {{reply_->data(), length}, {nullptr, 0}};
+  int count = 1;
+  if (info.Length() > 1 && !info[1].IsUndefined()) {
+    napi_typedarray_type type;
+    const napi_status status =
+        napi_get_typedarray_info(env, info[1], &type, &parts[1].iov_len, &parts[1].iov_base, nullptr, nullptr);
+    if (status != napi_ok || type != napi_uint8_array) {
+      Napi::TypeError::New(info.Env(), "send: data must be a Uint8Array").ThrowAsJavaScriptException();
+      return info.Env().Undefined();
+    }
+    if (parts[1].iov_len > 0) count = 2;
+  }
+  for (;;) {
+    const ssize_t written = writev(device_->get(), parts, count);
+    if (written >= 0) return Napi::Number::New(info.Env(), 0);
+    if (errno != EINTR) return Napi::Number::New(info.Env(), errno);
+  }
+}
+
+Napi::Value Channel::Notify(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const ByteView message = arguments.Bytes();
+  if (arguments.failed()) return info.Env().Undefined();
+  if (closing_ || closed_) return info.Env().Undefined();  // dropped, like what was queued before `close`
+  const int error = notifier_->Queue({message.data, message.data + message.size});
+  if (error != 0) return ThrowSystemError(info.Env(), error, "pthread_create");
+  return info.Env().Undefined();
+}
+
+Napi::Value Channel::NotifierStatus(const Napi::CallbackInfo& info) {
+  const Notifier::Status status = notifier_->status();
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("pending", static_cast<double>(status.pending));
+  result.Set("failed", static_cast<double>(status.failed));
+  return result;
+}
+
+Napi::Value Channel::NotifierDrained(const Napi::CallbackInfo& info) {
+  const Napi::Promise::Deferred deferred(info.Env());
+  if (closing_ || closed_) {
+    deferred.Reject(SystemError(info.Env(), ECANCELED, "notifierDrained").Value());
+    return deferred.Promise();
+  }
+  const Notifier::Status status = notifier_->status();
+  if (status.written >= status.queued) {
+    deferred.Resolve(info.Env().Undefined());
+    return deferred.Promise();
+  }
+  if (wake_ == nullptr) {
+    uv_loop_t* loop = nullptr;
+    napi_get_uv_event_loop(Env(), &loop);
+    auto* wake = new LoopHandle<uv_async_t>;
+    const int error = uv_async_init(loop, &wake->handle, OnNotifierWake);
+    if (error != 0) {
+      delete wake;
+      return ThrowSystemError(info.Env(), -error, "uv_async_init");
+    }
+    wake->owner = this;
+    wake->handle.data = wake;
+    wake_ = wake;
+  }
+  drains_.emplace_back(status.queued, deferred);
+  uv_ref(wake_->base());
+  UpdateHold();
+  notifier_->WakeAt(drains_.front().first, &wake_->handle);
+  return deferred.Promise();
+}
+
+void Channel::OnNotifierWake(uv_async_t* handle) {
+  auto* wake = static_cast<LoopHandle<uv_async_t>*>(handle->data);
+  if (wake->owner != nullptr) static_cast<Channel*>(wake->owner)->SettleDrained();
+}
+
+// Tickets only grow, so the first ones are due first.
+void Channel::SettleDrained() {
+  const Napi::HandleScope handles(Env());
+  const Napi::CallbackScope callbacks(Env(), *async_context_);
+  const uint64_t written = notifier_->status().written;
+  size_t due = 0;
+  while (due < drains_.size() && drains_[due].first <= written) drains_[due++].second.Resolve(Env().Undefined());
+  drains_.erase(drains_.begin(), drains_.begin() + static_cast<ptrdiff_t>(due));
+  if (!drains_.empty()) return notifier_->WakeAt(drains_.front().first, &wake_->handle);
+  uv_unref(wake_->base());
+  UpdateHold();
+}
+
+Napi::Value Channel::Close(const Napi::CallbackInfo& info) {
+  const Napi::Promise::Deferred deferred(info.Env());
+  if (closed_) {
+    deferred.Resolve(info.Env().Undefined());
+    return deferred.Promise();
+  }
+  closers_.push_back(deferred);
+  if (closing_) return deferred.Promise();
+  for (auto& [ticket, drain] : std::exchange(drains_, {})) {
+    drain.Reject(SystemError(info.Env(), ECANCELED, "notifierDrained").Value());
+  }
+  StopServing();
+  return deferred.Promise();
+}
+
+// The one way down, for `close` and for the end of the environment.
+void Channel::StopServing() {
+  if (closing_ || closed_) return;
+  closing_ = true;
+  UpdateHold();
+  notifier_->Stop();
+  const auto closed = [this] { OnHandleClosed(); };
+  if (poll_ != nullptr) {
+    uv_poll_stop(&poll_->handle);
+    handles_closing_++;
+    std::exchange(poll_, nullptr)->Close(closed);
+  }
+  if (wake_ != nullptr) {
+    wake_->owner = nullptr;
+    handles_closing_++;
+    std::exchange(wake_, nullptr)->Close(closed);
+  }
+  if (handles_closing_ == 0) FinishClose();
+}
+
+void Channel::OnHandleClosed() {
+  if (--handles_closing_ > 0) return;
+  if (closing_) return FinishClose();
+  UpdateHold();
+}
+
+void Channel::FinishClose() {
+  closed_ = true;
+  // A notifier that is inside write(2) keeps the open file until that ends.
+  device_.reset();
+  if (!environment_ends_) {
+    const Napi::HandleScope handles(Env());
+    const Napi::CallbackScope callbacks(Env(), *async_context_);
+    for (auto& closer : closers_) closer.Resolve(Env().Undefined());
+    on_request_.Reset();
+    on_end_.Reset();
+  }
+  closers_.clear();
+  UpdateHold();
+  cleanup_->Remove();
+}
+
+// An object with an open handle, or with a promise to keep, must not be collected.
+void Channel::UpdateHold() {
+  const bool wanted = !closed_ && (poll_ != nullptr || !drains_.empty() || handles_closing_ > 0 || closing_);
+  if (wanted == held_ || environment_ends_) return;
+  held_ = wanted;
+  if (wanted) {
+    Ref();
+  } else {
+    Unref();
+  }
+}
+
+void ExportChannel(Napi::Env env, Napi::Object exports) {
+  auto* constructor = new Napi::FunctionReference(Napi::Persistent(Channel::Define(env)));
+  env.SetInstanceData(constructor);
+  exports.Set("createChannel", Napi::Function::New(env, CreateChannel, "createChannel"));
+}
+
+}  // namespace dunnage

@@ -1,0 +1,86 @@
+// One /dev/fuse descriptor, polled in the event loop of the thread that made the channel.
+//
+// Everything here runs on that thread; only `notifier_` has one of its own. The channel works on its own duplicate of
+// the caller's descriptor, so that a number which the caller closes and the system gives to another file is never
+// written to.
+//
+//   created --start--> polling --end of connection--> ended --close--> closing --libuv let go--> closed
+//
+// `close` is allowed in every state, also from inside `onRequest`; the end of the environment does the same.
+#pragma once
+
+#include <napi.h>
+#include <uv.h>
+
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "cleanup-hook.h"
+#include "file-descriptor.h"
+#include "loop-handle.h"
+#include "notifier.h"
+
+namespace dunnage {
+
+class Channel : public Napi::ObjectWrap<Channel> {
+ public:
+  static Napi::Function Define(Napi::Env env);
+
+  // Arguments: descriptor, ChannelOptions.
+  explicit Channel(const Napi::CallbackInfo& info);
+  ~Channel() override;
+
+ private:
+  Napi::Value RequestBuffer(const Napi::CallbackInfo&) { return request_value_.Value(); }
+  Napi::Value ReplyBuffer(const Napi::CallbackInfo&) { return reply_value_.Value(); }
+  Napi::Value Start(const Napi::CallbackInfo& info);
+  Napi::Value Send(const Napi::CallbackInfo& info);
+  Napi::Value Notify(const Napi::CallbackInfo& info);
+  Napi::Value NotifierStatus(const Napi::CallbackInfo& info);
+  Napi::Value NotifierDrained(const Napi::CallbackInfo& info);
+  Napi::Value Close(const Napi::CallbackInfo& info);
+
+  static void OnReadable(uv_poll_t* handle, int status, int events);
+  static void OnNotifierWake(uv_async_t* handle);
+  void ServeTurn(bool hung_up);
+  bool CallBack(napi_value function, uint32_t argument);
+  void End(int error);
+
+  void SettleDrained();
+  void StopServing();
+  void OnHandleClosed();
+  void FinishClose();
+  void UpdateHold();
+
+  // Memory of a buffer, shared with the ArrayBuffer made of it: valid as long as one of the two lives.
+  using Block = std::shared_ptr<std::vector<uint8_t>>;
+  Napi::ArrayBuffer Expose(const Block& block);
+
+  std::shared_ptr<FileDescriptor> device_;
+  Block request_;
+  Block reply_;
+  Napi::Reference<Napi::ArrayBuffer> request_value_;
+  Napi::Reference<Napi::ArrayBuffer> reply_value_;
+  Napi::FunctionReference on_request_;
+  Napi::FunctionReference on_end_;
+  std::optional<Napi::AsyncContext> async_context_;
+  std::optional<CleanupHook> cleanup_;
+  uint32_t requests_per_turn_ = 0;
+
+  std::unique_ptr<Notifier> notifier_;
+  LoopHandle<uv_poll_t>* poll_ = nullptr;
+  LoopHandle<uv_async_t>* wake_ = nullptr;
+  std::vector<std::pair<uint64_t, Napi::Promise::Deferred>> drains_;
+
+  bool started_ = false;
+  bool closing_ = false;
+  bool closed_ = false;
+  bool environment_ends_ = false;
+  bool held_ = false;
+  int handles_closing_ = 0;
+  std::vector<Napi::Promise::Deferred> closers_;
+};
+
+}  // namespace dunnage

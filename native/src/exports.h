@@ -1,0 +1,15 @@
+// What each file of the addon adds to its exports. `src/native/binding.ts` is the contract they fulfil.
+#pragma once
+
+#include <napi.h>
+
+namespace dunnage {
+
+void ExportChannel(Napi::Env env, Napi::Object exports);
+void ExportDescriptors(Napi::Env env, Napi::Object exports);
+void ExportMemory(Napi::Env env, Napi::Object exports);
+void ExportMount(Napi::Env env, Napi::Object exports);
+void ExportSockets(Napi::Env env, Napi::Object exports);
+void ExportWatch(Napi::Env env, Napi::Object exports);
+
+}  // namespace dunnage

@@ -1,0 +1,54 @@
+// System calls and structures that Debian 12's C library or kernel headers lack, or that clash between the two.
+#pragma once
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstdint>
+
+namespace dunnage::kernel {
+
+struct OpenHow {
+  uint64_t flags;
+  uint64_t mode;
+  uint64_t resolve;
+};
+constexpr uint64_t kResolveNoMagicLinks = 0x02;
+constexpr uint64_t kResolveNoSymlinks = 0x04;
+constexpr uint64_t kResolveBeneath = 0x08;
+
+struct MountAttributes {
+  uint64_t set;
+  uint64_t clear;
+  uint64_t propagation;
+  uint64_t user_namespace;
+};
+constexpr uint64_t kMountAttributeReadOnly = 0x1;
+constexpr unsigned kOpenTreeClone = 0x1;
+
+// These numbers are the same on every architecture.
+constexpr long kOpenTreeNumber = 428;
+constexpr long kCloseRangeNumber = 436;
+constexpr long kOpenat2Number = 437;
+constexpr long kMountSetattrNumber = 442;
+
+inline int Openat2(int directory, const char* path, OpenHow* how) {
+  return static_cast<int>(syscall(kOpenat2Number, directory, path, how, sizeof *how));
+}
+
+inline int OpenTree(int directory, const char* path, unsigned flags) {
+  return static_cast<int>(syscall(kOpenTreeNumber, directory, path, flags));
+}
+
+inline int MountSetattr(int directory, const char* path, unsigned flags, MountAttributes* attributes) {
+  return static_cast<int>(syscall(kMountSetattrNumber, directory, path, flags, attributes, sizeof *attributes));
+}
+
+// Closes what a program inherited besides stdin, stdout and stderr, above all a /dev/fuse.
+inline void CloseInherited() {
+  if (syscall(kCloseRangeNumber, 3, ~0U, 0) == 0) return;
+  const long most = sysconf(_SC_OPEN_MAX);  // before Linux 5.9
+  for (int descriptor = 3; descriptor < (most > 0 ? most : 1024); descriptor++) close(descriptor);
+}
+
+}  // namespace dunnage::kernel

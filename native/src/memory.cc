@@ -1,0 +1,71 @@
+// Shared memory that outlives the daemon: memfds and their mappings.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "arguments.h"
+#include "exports.h"
+#include "file-descriptor.h"
+#include "system-error.h"
+
+namespace dunnage {
+namespace {
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8U
+#endif
+
+int OpenMemfd(const char* name) {
+  const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  const int memory = memfd_create(name, flags | MFD_NOEXEC_SEAL);
+  // Before Linux 6.3 the flag is unknown.
+  return memory < 0 && errno == EINVAL ? memfd_create(name, flags) : memory;
+}
+
+Napi::Value CreateMemfd(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const std::string name = arguments.Text();
+  const size_t size_bytes = arguments.Size();
+  if (arguments.failed()) return info.Env().Undefined();
+  FileDescriptor memory(OpenMemfd(name.c_str()));
+  if (!memory.valid()) return ThrowSystemError(info.Env(), errno, "memfd_create", name);
+  if (ftruncate(memory.get(), static_cast<off_t>(size_bytes)) != 0) {
+    return ThrowSystemError(info.Env(), errno, "ftruncate", name);
+  }
+  // Whoever has it mapped would get SIGBUS if it shrank.
+  if (fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK) != 0) return ThrowSystemError(info.Env(), errno, "fcntl", name);
+  return Napi::Number::New(info.Env(), memory.Release());
+}
+
+Napi::Value MapShared(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const int descriptor = arguments.Descriptor();
+  const size_t size_bytes = arguments.Size();
+  if (arguments.failed()) return info.Env().Undefined();
+  struct stat status;
+  if (fstat(descriptor, &status) != 0) return ThrowSystemError(info.Env(), errno, "fstat");
+  // Touching a page behind the end of the file is SIGBUS.
+  if (size_bytes == 0 || (S_ISREG(status.st_mode) && static_cast<uint64_t>(status.st_size) < size_bytes)) {
+    return ThrowSystemError(info.Env(), EINVAL, "mmap");
+  }
+  void* memory = mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+  if (memory == MAP_FAILED) return ThrowSystemError(info.Env(), errno, "mmap");
+  return Napi::ArrayBuffer::New(
+      info.Env(), memory, size_bytes, [](Napi::BasicEnv, void* mapped, size_t* size) {
+        munmap(mapped, *size);
+        delete size;
+      },
+      new size_t(size_bytes));
+}
+
+}  // namespace
+
+void ExportMemory(Napi::Env env, Napi::Object exports) {
+  exports.Set("createMemfd", Napi::Function::New(env, CreateMemfd, "createMemfd"));
+  exports.Set("mapShared", Napi::Function::New(env, MapShared, "mapShared"));
+}
+
+}  // namespace dunnage

@@ -1,0 +1,45 @@
+/** Every bound of the program in one place. Relations between them are asserted when the module is loaded. */
+import assert from 'node:assert/strict';
+
+export const limits = {
+  /** Longest file name, bytes (NAME_MAX, and the reference's rule for one path component). */
+  nameBytesMax: 255,
+  /** Longest path of a payload key, bytes (PATH_MAX, and the reference's rule). */
+  pathBytesMax: 4096,
+  /** Most files in one projection. */
+  payloadFilesMax: 100_000,
+  /** Largest body of a control request; large content is meant for the library, not for one JSON document. */
+  controlBodyBytesMax: 268_435_456,
+  /** Largest manifest document stream `apply` accepts. */
+  manifestBytesMax: 67_108_864,
+  /** A control request must have arrived whole within this time; answering it may take longer. */
+  controlRequestMs: 60_000,
+  /** Control connections open at the same time; more are refused. */
+  controlConnectionsMax: 64,
+  /** Requests that are still being answered when the control server closes get this long to finish. */
+  controlCloseGraceMs: 5_000,
+  /** Longest object name and namespace in a control request, characters (Kubernetes' rule for both). */
+  objectNameMax: 253,
+  /** Longest path of a unix socket, bytes: sun_path without its ending zero. */
+  socketPathBytesMax: 107,
+  /** Content up to this size lives inside LMDB, larger content in a file beside it. */
+  inlineBlobBytesMax: 32_768,
+  /** Plain bytes sealed under one authentication tag; a read decrypts whole chunks. */
+  sealedChunkBytes: 65_536,
+  /** Largest FUSE write the daemon takes; with the header it sets the size of the request buffer. */
+  fuseWriteBytesMax: 1_048_576,
+  /** Room the kernel needs in front of the data of a request. */
+  fuseHeaderBytesMax: 4096,
+  /** Requests answered in one turn of the event loop before other work gets a chance. */
+  fuseRequestsPerTurn: 64,
+  /** A request that is unanswered for this long is logged and counted. */
+  fuseUnansweredMs: 10_000,
+  /** After a swap the replaced generation stays reachable by name for this long, for readers that resolved `..data` just before. */
+  droppedGenerationGraceMs: 2_000,
+  /** How long the holder keeps the connections alive without a daemon, seconds. */
+  takeoverTimeoutSeconds: 300,
+} as const;
+
+assert(limits.nameBytesMax < limits.pathBytesMax);
+assert(limits.inlineBlobBytesMax <= limits.sealedChunkBytes);
+assert(limits.fuseHeaderBytesMax < limits.fuseWriteBytesMax);

@@ -1,0 +1,56 @@
+/** `dunnage apply`: gives manifests to the daemon, kubectl's way. */
+import type { Command } from 'commander';
+import { limits } from '../../base/limits.ts';
+import { DunnageError } from '../../errors/dunnage-error.ts';
+import type { ApplyResult } from '../../server/operations.ts';
+import { contextOf } from '../context.ts';
+import { formatTarget } from '../kinds.ts';
+import { findManifests } from '../manifests.ts';
+import { readText } from '../read-input.ts';
+
+export function addApplyCommand(program: Command): void {
+  program
+    .command('apply')
+    .description('project what manifests describe: ConfigMap, Secret (v1), Projection (dunnage/v1)')
+    .requiredOption(
+      '-f, --filename <file>',
+      'manifest, directory of manifests (*.yaml, *.yml, *.json, by name), or - for standard input; may be repeated',
+      (file: string, files: readonly string[] | undefined) => [...(files ?? []), file],
+    )
+    .addHelpText(
+      'after',
+      '\nEach file is applied as a whole: if one of its documents is wrong, nothing of it is applied.\n' +
+        '\nExamples:\n  $ dunnage apply -f secret.yaml\n  $ dunnage apply -f manifests/ -f extra.yaml\n  $ kubectl get secret db -o yaml | dunnage apply -f -',
+    )
+    .action(async ({ filename }: { filename: readonly string[] }, command: Command) => {
+      const context = contextOf(command);
+      const files = await findManifests(filename);
+      const client = context.client();
+      const results: ApplyResult[] = [];
+      try {
+        for (const file of files) {
+          const manifest = await readText(file, limits.manifestBytesMax);
+          const applied = await client.apply(manifest).catch((error: unknown) => {
+            throw inFile(error, file);
+          });
+          results.push(...applied);
+          if (!context.json) context.terminal.out(applied.map(formatResult).join(''));
+        }
+      } finally {
+        // Also before an error: what was applied is applied.
+        if (context.json && results.length > 0) context.print(results, () => '');
+      }
+    });
+}
+
+export function formatResult(result: ApplyResult): string {
+  return `${formatTarget(result, result.namespace)} ${result.action}\n`;
+}
+
+/** Says which file the daemon refused. An error that is not about the manifest stays as it is. */
+function inFile(error: unknown, file: string): unknown {
+  if (!(error instanceof DunnageError) || error.row.exit !== 2) return error;
+  const name = file === '-' ? 'standard input' : file;
+  const remedy = error.remedy === undefined ? {} : { remedy: error.remedy };
+  return new DunnageError(error.code, `${name}: ${error.message}`, { ...remedy, cause: error });
+}

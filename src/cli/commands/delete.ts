@@ -1,0 +1,25 @@
+/** `dunnage delete`: removes one object from the tree. */
+import type { Command } from 'commander';
+import { contextOf } from '../context.ts';
+import { formatTarget, parseTarget } from '../kinds.ts';
+
+export function addDeleteCommand(program: Command): void {
+  program
+    .command('delete')
+    .description('remove one object from the tree')
+    .argument('<kind>', 'projection, configmap (cm), secret; or KIND/NAME')
+    .argument('[name]', 'name of the object')
+    .option('-n, --namespace <name>', 'namespace of the object', 'default')
+    .addHelpText('after', '\nExamples:\n  $ dunnage delete secret db\n  $ dunnage delete cm/web -n prod')
+    .action(
+      async (first: string, second: string | undefined, { namespace }: { namespace: string }, command: Command) => {
+        const context = contextOf(command);
+        const target = parseTarget(first, second);
+        await context.client().deleteProjection(target.kind, namespace, target.name);
+        context.print(
+          { ...target, namespace, action: 'deleted' },
+          () => `${formatTarget(target, namespace)} deleted\n`,
+        );
+      },
+    );
+}

@@ -1,0 +1,98 @@
+/** `dunnage down`: ends the daemon and the tree, also when only parts of them are left. */
+
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { silentLog } from '../../base/log.ts';
+import { holderSocketPath } from '../../daemon/runtime-files.ts';
+import { DunnageError } from '../../errors/dunnage-error.ts';
+import { type CommandContext, contextOf } from '../context.ts';
+import { waitForEnd } from '../process-end.ts';
+
+interface DownOptions {
+  readonly keep?: boolean;
+  readonly mount?: string;
+}
+
+const END_MS_MAX = 30_000;
+
+const DOWN_HELP = `
+With --keep the tree stays mounted and reads go on; a "dunnage up" within the takeover timeout takes it over.
+
+Examples:
+  $ dunnage down
+  $ dunnage down --keep && dunnage up --detach     restart without unmounting`;
+
+export function addDownCommand(program: Command): void {
+  program
+    .command('down')
+    .description('end the daemon and unmount the tree; also clears what a dead daemon left')
+    .option('--keep', 'leave the tree mounted for the next daemon')
+    .option('--runtime-dir <dir>', 'of the daemon (default: as for up, or the directory of --socket)')
+    .option('--mount <dir>', 'where the tree of a dead daemon is mounted (default: <runtime-dir>/mnt)')
+    .addHelpText('after', DOWN_HELP)
+    .action(async (options: DownOptions, command: Command) => {
+      const context = contextOf(command);
+      const outcome = (await endDaemon(context, options.keep === true)) ?? (await endLeftovers(context, options));
+      context.print(outcome, () => `${outcome.message}\n`);
+    });
+}
+
+interface Outcome {
+  readonly outcome: 'ended' | 'kept' | 'cleared' | 'nothing';
+  readonly message: string;
+}
+
+/** Undefined if no daemon answers. */
+async function endDaemon(context: CommandContext, keep: boolean): Promise<Outcome | undefined> {
+  const client = context.client();
+  let pid: number;
+  let mountPoint: string;
+  try {
+    ({ pid, mountPoint } = await client.status());
+  } catch (error) {
+    if (error instanceof DunnageError && error.code === 'UNREACHABLE') return undefined;
+    throw error;
+  }
+  await client.shutdown(!keep);
+  if (!(await waitForEnd(pid, END_MS_MAX))) throw stillThere('daemon', pid);
+  return keep
+    ? { outcome: 'kept', message: `the daemon has ended; ${mountPoint} waits for the next: dunnage up --detach` }
+    : { outcome: 'ended', message: `the daemon has ended and ${mountPoint} is unmounted` };
+}
+
+/** What is left when the daemon is dead: the holder with the connections, or mounts that nobody serves. */
+async function endLeftovers(context: CommandContext, options: DownOptions): Promise<Outcome> {
+  const runtimeDir = context.runtimeDir();
+  const mountPoint = options.mount ?? join(runtimeDir, 'mnt');
+  const held = await abortHolder(holderSocketPath(runtimeDir), options.keep === true);
+  if (held === 'kept')
+    return { outcome: 'kept', message: 'no daemon runs; the tree waits for the next: dunnage up --detach' };
+  const { clearDeadMounts, isMounted } = await import('../../daemon/mounted-tree.ts');
+  const mounted = await isMounted(mountPoint);
+  if (mounted) await clearDeadMounts(mountPoint, silentLog);
+  if (mounted || held === 'aborted')
+    return { outcome: 'cleared', message: 'no daemon ran; the tree it had left is unmounted' };
+  return { outcome: 'nothing', message: 'nothing runs' };
+}
+
+async function abortHolder(socketPath: string, keep: boolean): Promise<'none' | 'kept' | 'aborted'> {
+  const { HolderClient } = await import('../../fuse/holder-client.ts');
+  const holder = HolderClient.connect(socketPath);
+  if (holder === undefined) return 'none';
+  try {
+    if (keep) return 'kept';
+    // Refused while a daemon is attached: one that serves another socket must not lose its tree.
+    const { holderPid } = holder.attach();
+    holder.abort();
+    if (!(await waitForEnd(holderPid, END_MS_MAX))) throw stillThere('holder', holderPid);
+    return 'aborted';
+  } finally {
+    holder.close();
+  }
+}
+
+function stillThere(what: string, pid: number): DunnageError {
+  return new DunnageError('TIMED_OUT', `the ${what} (pid ${pid}) has been asked to end, but still runs`, {
+    remedy: `look into the log of the daemon; kill -9 ${pid} ends it, then run: dunnage down`,
+  });
+}

@@ -1,0 +1,113 @@
+/** `dunnage get`: a table of what is projected, or one object with its files. */
+import { type Command, Option } from 'commander';
+import { systemClock } from '../../base/clock.ts';
+import { formatBytes, formatDuration } from '../../base/units.ts';
+import { DunnageError } from '../../errors/dunnage-error.ts';
+import type { ProjectionDetail, ProjectionFileSummary, ProjectionSummary } from '../../server/operations.ts';
+import { contextOf } from '../context.ts';
+import { parseKind, parseTarget } from '../kinds.ts';
+import { formatMode } from '../output/octal.ts';
+import { type Column, formatFields, formatTable } from '../output/table.ts';
+
+interface GetOptions {
+  readonly namespace?: string;
+  readonly output?: 'wide';
+}
+
+export function addGetCommand(program: Command): void {
+  program
+    .command('get')
+    .description('list what is projected, or show one object with its files')
+    .argument('<kind>', 'projections (everything), configmaps (cm), secrets; or KIND/NAME')
+    .argument('[name]', 'show this object')
+    .option('-n, --namespace <name>', 'namespace (default: all for a list, "default" for one object)')
+    .addOption(new Option('-o, --output <format>', 'wide: more columns').choices(['wide']))
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ dunnage get projections\n  $ dunnage get secrets -n prod\n  $ dunnage get secret db\n  $ dunnage get secret/db --json',
+    )
+    .action(async (kind: string, name: string | undefined, options: GetOptions, command: Command) => {
+      if (name === undefined && !kind.includes('/')) await list(kind, options, command);
+      else await show(kind, name, options, command);
+    });
+}
+
+async function list(word: string, options: GetOptions, command: Command): Promise<void> {
+  const context = contextOf(command);
+  const kind = parseKind(word);
+  const everything = await context.client().listProjections(kind === 'Projection' ? undefined : kind);
+  const { namespace } = options;
+  const rows = everything
+    .filter((row) => namespace === undefined || row.namespace === namespace)
+    .toSorted((a, b) => compare(a.namespace, b.namespace) || compare(a.kind, b.kind) || compare(a.name, b.name));
+  if (rows.length === 0 && !context.json) {
+    context.terminal.say(`nothing found${namespace === undefined ? '' : ` in namespace ${namespace}`}\n`);
+    return;
+  }
+  context.print(rows, () => formatList(rows, systemClock.nowMs(), options.output === 'wide'));
+}
+
+async function show(first: string, second: string | undefined, options: GetOptions, command: Command): Promise<void> {
+  const context = contextOf(command);
+  if (options.output === 'wide') {
+    throw new DunnageError('INVALID_ARGUMENT', '--output wide is for lists', {
+      remedy: 'leave out the name, or the option',
+    });
+  }
+  const { kind, name } = parseTarget(first, second);
+  const detail = await context.client().getProjection(kind, options.namespace ?? 'default', name);
+  context.print(detail, () => formatDetail(detail, systemClock.nowMs()));
+}
+
+/** Plain order of code units: the same everywhere, whatever the locale. */
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+export function formatList(rows: readonly ProjectionSummary[], nowMs: number, wide: boolean): string {
+  const namespace: Column<ProjectionSummary> = { title: 'NAMESPACE', cell: (row) => row.namespace };
+  const columns: Column<ProjectionSummary>[] = [
+    { title: 'NAME', cell: ({ name }) => name },
+    { title: 'KIND', cell: ({ kind }) => kind },
+    { title: 'GENERATION', cell: ({ generation }) => String(generation), align: 'right' },
+    { title: 'FILES', cell: ({ files }) => String(files), align: 'right' },
+    { title: 'SIZE', cell: ({ sizeBytes }) => formatBytes(sizeBytes), align: 'right' },
+    { title: 'AGE', cell: ({ createdAtMs }) => formatDuration(nowMs - createdAtMs), align: 'right' },
+  ];
+  if (wide || rows.some((row) => row.namespace !== 'default')) columns.unshift(namespace);
+  if (wide) {
+    columns.push({
+      title: 'UPDATED',
+      cell: ({ updatedAtMs }) => `${formatDuration(nowMs - updatedAtMs)} ago`,
+      align: 'right',
+    });
+    columns.push({ title: 'DIRECTORY', cell: ({ directory }) => directory });
+  }
+  if (wide || rows.some(({ awaitingSource }) => awaitingSource)) columns.push({ title: 'STATE', cell: stateOf });
+  return formatTable(columns, rows);
+}
+
+const FILE_COLUMNS: readonly Column<ProjectionFileSummary>[] = [
+  { title: 'MODE', cell: ({ mode }) => formatMode(mode) },
+  { title: 'OWNER', cell: ({ uid, gid }) => `${uid}:${gid}` },
+  { title: 'SIZE', cell: ({ sizeBytes }) => formatBytes(sizeBytes), align: 'right' },
+  { title: 'SHA256', cell: ({ sha256 }) => sha256?.slice(0, 12) ?? '(secret)' },
+  { title: 'PATH', cell: ({ path }) => path },
+];
+
+export function formatDetail(detail: ProjectionDetail, nowMs: number): string {
+  const fields = formatFields([
+    ['Name', detail.name],
+    ['Kind', detail.kind],
+    ['Namespace', detail.namespace],
+    ['Directory', `projections/${detail.directory}`],
+    ['State', stateOf(detail)],
+    ['Generation', String(detail.generation)],
+    ['Files', `${detail.files} (${formatBytes(detail.sizeBytes)})`],
+    ['Created', `${formatDuration(nowMs - detail.createdAtMs)} ago`],
+    ['Updated', `${formatDuration(nowMs - detail.updatedAtMs)} ago`],
+  ]);
+  return detail.paths.length === 0 ? fields : `${fields}\n${formatTable(FILE_COLUMNS, detail.paths)}`;
+}
+
+function stateOf({ awaitingSource }: ProjectionSummary): string {
+  return awaitingSource ? 'awaiting source: apply it again' : 'ready';
+}

@@ -1,0 +1,82 @@
+/** How `up` decides: command line, then config file, then default. Everything comes out absolute. */
+import { join, resolve } from 'node:path';
+import { limits } from '../../base/limits.ts';
+import { parseDurationMs } from '../../base/units.ts';
+import type { DaemonOptions } from '../../daemon/daemon-options.ts';
+import { DunnageError } from '../../errors/dunnage-error.ts';
+import { defaultRuntimeDir, defaultStateDir, type Surroundings } from '../locations.ts';
+import type { UpConfig } from './up-config.ts';
+
+/** The options of `up` as commander hands them over. */
+export interface UpOptions {
+  readonly stateDir?: string;
+  readonly runtimeDir?: string;
+  readonly mount?: string;
+  readonly socket?: string;
+  readonly transport?: NonNullable<UpConfig['transport']>;
+  readonly takeoverTimeout?: string;
+  readonly logLevel?: string;
+  readonly logFormat?: NonNullable<UpConfig['log_format']>;
+}
+
+export type UpSettings = Omit<DaemonOptions, 'onLive'>;
+
+const TAKEOVER_SECONDS_MAX = 30 * 24 * 3600;
+
+/** @throws INVALID_ARGUMENT; NOT_SUPPORTED for a transport this release does not have. */
+export function resolveUpSettings(options: UpOptions, config: UpConfig, surroundings: Surroundings): UpSettings {
+  const runtimeDir = resolve(options.runtimeDir ?? config.runtime_dir ?? defaultRuntimeDir(surroundings));
+  const transport = options.transport ?? config.transport ?? 'kernel';
+  if (transport !== 'kernel') {
+    throw new DunnageError('NOT_SUPPORTED', `the transport ${transport} is not part of this release`, {
+      remedy: 'leave out --transport, or use --transport kernel',
+    });
+  }
+  return {
+    stateDir: resolve(options.stateDir ?? config.state_dir ?? defaultStateDir(surroundings)),
+    runtimeDir,
+    mountPoint: resolve(options.mount ?? config.mount ?? join(runtimeDir, 'mnt')),
+    controlSocket: chooseSocket(options, config, runtimeDir, surroundings),
+    transport,
+    takeoverTimeoutSeconds: readTakeoverTimeout(options.takeoverTimeout ?? config.takeover_timeout),
+    logLevel: options.logLevel ?? config.log_level ?? 'info',
+    logFormat: options.logFormat ?? config.log_format ?? 'json',
+  };
+}
+
+/** The command line that gives the same settings again, whatever the working directory, config file and environment. */
+export function toCommandLine(settings: UpSettings): readonly string[] {
+  return [
+    ['--state-dir', settings.stateDir],
+    ['--runtime-dir', settings.runtimeDir],
+    ['--mount', settings.mountPoint],
+    ['--socket', settings.controlSocket],
+    ['--transport', settings.transport],
+    ['--takeover-timeout', `${settings.takeoverTimeoutSeconds}s`],
+    ['--log-level', settings.logLevel],
+    ['--log-format', settings.logFormat],
+  ].map(([option, value]) => `${option}=${value}`);
+}
+
+/** As clients look for it (locations.ts), with the config file behind the environment. */
+function chooseSocket(options: UpOptions, config: UpConfig, runtimeDir: string, { environment }: Surroundings): string {
+  if (options.socket !== undefined) return resolve(options.socket);
+  const beside = join(runtimeDir, 'dunnage.sock');
+  if (options.runtimeDir !== undefined) return beside;
+  const fromEnvironment = environment['DUNNAGE_SOCKET'];
+  if (fromEnvironment !== undefined && fromEnvironment !== '') return resolve(fromEnvironment);
+  return config.socket === undefined ? beside : resolve(config.socket);
+}
+
+function readTakeoverTimeout(text: string | undefined): number {
+  if (text === undefined) return limits.takeoverTimeoutSeconds;
+  const seconds = (parseDurationMs(text) ?? 0) / 1000;
+  if (seconds >= 1 && seconds <= TAKEOVER_SECONDS_MAX) return seconds;
+  throw new DunnageError(
+    'INVALID_ARGUMENT',
+    `the takeover timeout ${JSON.stringify(text)} is not a duration from 1s to 30d`,
+    {
+      remedy: 'write it as 90s, 5m or 1h30m',
+    },
+  );
+}

@@ -1,0 +1,17 @@
+/** How a daemon is started. Every path is absolute. */
+export interface DaemonOptions {
+  /** What must survive a reboot: metadata and blobs. */
+  readonly stateDir: string;
+  /** Sockets, locks and the key of secrets; on tmpfs. */
+  readonly runtimeDir: string;
+  /** Where the tree is mounted. */
+  readonly mountPoint: string;
+  readonly controlSocket: string;
+  readonly transport: 'kernel' | 'fuse-native';
+  /** How long the tree waits for a new daemon when this one dies. */
+  readonly takeoverTimeoutSeconds: number;
+  readonly logLevel: string;
+  readonly logFormat: 'json' | 'pretty';
+  /** Called once, when the tree is mounted and the control API answers. */
+  readonly onLive?: () => void;
+}

@@ -1,0 +1,261 @@
+/**
+ * The composition root: builds every part in the order in which they need each other, and takes them down in reverse.
+ *
+ * Start:  directories -> locks -> key, store -> holder -> FUSE thread -> mounts (or takeover) -> agent -> mending -> control API
+ * End:    control API -> agent -> mounts (only if unmounting) -> FUSE thread -> holder -> store -> locks
+ */
+import { mkdir } from 'node:fs/promises';
+import { systemClock } from '../base/clock.ts';
+import type { GenerationId } from '../base/ids.ts';
+import { limits } from '../base/limits.ts';
+import type { Log } from '../base/log.ts';
+import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
+import { MountAgent } from '../mounts/agent.ts';
+import { agentProgramPath } from '../native/programs.ts';
+import { Catalog } from '../projection/catalog.ts';
+import { ProjectionService } from '../projection/projection-service.ts';
+import { type ControlServer, startControlServer } from '../server/control-server.ts';
+import type { DaemonStatus } from '../server/operations.ts';
+import { BlobStore } from '../store/blob-store.ts';
+import { SealingKey } from '../store/sealing-key.ts';
+import { Store } from '../store/store.ts';
+import { projectionsPath } from '../tree/places.ts';
+import { createControlOperations } from './control-operations.ts';
+import { DaemonLock } from './daemon-lock.ts';
+import type { DaemonOptions } from './daemon-options.ts';
+import { FuseThread } from './fuse-thread-client.ts';
+import { sealingKeyPath } from './runtime-files.ts';
+import { describeConnections } from './status.ts';
+import { TreeMount } from './tree-mount.ts';
+import { VERSION } from './version.ts';
+
+/** What has to be taken down, newest first. Each is taken down once, also after a start that failed half-way. */
+class Ending {
+  readonly promise: Promise<void>;
+  resolve!: () => void;
+  reject!: (error: unknown) => void;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    // Who awaits it sees the rejection; a daemon that fails before anybody does must not end the process by itself.
+    this.promise.catch(() => undefined);
+  }
+}
+
+type Cleanup = () => Promise<void> | void;
+
+function once(task: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () => {
+    running ??= task();
+    return running;
+  };
+}
+
+export class Daemon {
+  readonly #options: DaemonOptions;
+  readonly #log: Log;
+  readonly #cleanups: Cleanup[] = [];
+  readonly #startedAtMs = systemClock.nowMs();
+  readonly #uid = process.getuid?.() ?? 0;
+  readonly #gid = process.getgid?.() ?? 0;
+  readonly #ended = new Ending();
+  #ending: Promise<void> | undefined;
+  /** A start that fails takes its own mounts down, and leaves those that it took over. */
+  #unmountAtEnd = false;
+
+  private constructor(options: DaemonOptions, log: Log) {
+    this.#options = options;
+    this.#log = log;
+  }
+
+  /** Resolves when the tree is mounted and the control API answers. A start that fails leaves nothing behind. */
+  static async start(options: DaemonOptions, log: Log): Promise<Daemon> {
+    if (options.transport !== 'kernel') {
+      throw new DunnageError('NOT_SUPPORTED', 'the transport fuse-native is not part of this release', {
+        remedy: 'leave out --transport, or use --transport kernel',
+      });
+    }
+    const daemon = new Daemon(options, log);
+    try {
+      await daemon.#start();
+    } catch (error) {
+      await daemon.#takeDown();
+      throw error;
+    }
+    return daemon;
+  }
+
+  /** Resolves when the daemon has ended in order; rejects if it broke. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  /** Unmounts the tree, or leaves it to the holder; then ends. */
+  end(unmount: boolean): Promise<void> {
+    if (this.#ending === undefined) {
+      this.#log.info({ unmount }, 'ending');
+      this.#unmountAtEnd = unmount;
+      this.#ending = this.#takeDown().then(this.#ended.resolve, this.#ended.reject);
+    }
+    return this.#ended.promise;
+  }
+
+  async #start(): Promise<void> {
+    const { stateDir, runtimeDir } = this.#options;
+    await this.#makeDirectories();
+    for (const [directory, what] of [
+      [runtimeDir, 'runtime directory'],
+      [stateDir, 'state directory'],
+    ] as const) {
+      const lock = DaemonLock.acquire(directory, what);
+      this.#cleanups.push(() => lock.release());
+    }
+    const sealingKey = SealingKey.loadOrCreate(sealingKeyPath(runtimeDir));
+    const store = Store.open({ stateDir, log: this.#log });
+    this.#cleanups.push(() => store.close());
+    const blobs = new BlobStore({ store, stateDir, sealingKey, log: this.#log });
+    await blobs.sweep();
+
+    const tree = await TreeMount.attach(this.#options, this.#log);
+    this.#cleanups.push(() => tree.leave());
+    const thread = await this.#startThread(tree, sealingKey, (generation) => {
+      projections.forgotten(generation).catch((error: unknown) => {
+        this.#log.error({ generation, error: String(error) }, 'content of a replaced generation could not be removed');
+      });
+    });
+    this.#unmountAtEnd = tree.held === undefined;
+    await tree.serve(thread);
+
+    const agent = MountAgent.start({
+      programPath: agentProgramPath(),
+      baseDirectory: projectionsPath(this.#options.mountPoint),
+      log: this.#log,
+    });
+    const stopTree = once(async () => {
+      await agent.close();
+      if (this.#unmountAtEnd) await tree.unmount();
+    });
+    this.#cleanups.push(stopTree);
+    const projections = new ProjectionService({
+      catalog: new Catalog(store),
+      blobs,
+      throughMount: agent,
+      clock: systemClock,
+      log: this.#log,
+      onAborted: (generation) => thread.drain(generation),
+    });
+    if (tree.held === undefined) await projections.removeDropped();
+    await projections.recover();
+    const server = await this.#startControl(
+      projections,
+      () => this.#status(tree, thread, store, projections),
+      async (unmount) => {
+        this.#unmountAtEnd = unmount;
+        await stopTree();
+        setImmediate(() => void this.end(unmount).catch(() => undefined));
+      },
+    );
+    this.#cleanups.push(() => server.close());
+    this.#log.info({ mountPoint: this.#options.mountPoint, takenOver: tree.held !== undefined }, 'the tree is live');
+  }
+
+  async #makeDirectories(): Promise<void> {
+    const { stateDir, runtimeDir } = this.#options;
+    for (const [path, mode] of [
+      [stateDir, 0o700],
+      [runtimeDir, 0o755],
+    ] as const) {
+      await mkdir(path, { recursive: true, mode }).catch((error: unknown) => {
+        throw fromSystemError(error, `cannot make ${path}`);
+      });
+    }
+  }
+
+  async #startThread(tree: TreeMount, key: SealingKey, onForgotten: (id: GenerationId) => void): Promise<FuseThread> {
+    const thread = await FuseThread.start(
+      {
+        stateDir: this.#options.stateDir,
+        sealingKey: key.toBytes(),
+        lookupsDescriptor: tree.lookupsDescriptor,
+        lookupsBytes: tree.lookupsBytes,
+        resumed: tree.held !== undefined,
+        uid: this.#uid,
+        gid: this.#gid,
+        graceMs: limits.droppedGenerationGraceMs,
+      },
+      {
+        log: this.#log,
+        onForgotten,
+        onEnded: (name, errno) => this.#connectionEnded(name, errno),
+        onFailed: (error) => this.#threadFailed(error),
+      },
+    );
+    this.#cleanups.push(() => thread.close());
+    return thread;
+  }
+
+  #startControl(
+    projections: ProjectionService,
+    status: () => Promise<DaemonStatus>,
+    shutdown: (unmount: boolean) => Promise<void>,
+  ): Promise<ControlServer> {
+    const operations = createControlOperations({
+      projections,
+      status,
+      shutdown,
+      uid: this.#uid,
+      gid: this.#gid,
+    });
+    return startControlServer({ socketPath: this.#options.controlSocket, operations, log: this.#log });
+  }
+
+  async #status(tree: TreeMount, thread: FuseThread, store: Store, projections: ProjectionService): Promise<DaemonStatus> {
+    const { mountPoint, stateDir, runtimeDir, transport } = this.#options;
+    return {
+      version: VERSION,
+      pid: process.pid,
+      holderPid: tree.holderPid,
+      startedAtMs: this.#startedAtMs,
+      takenOver: tree.held !== undefined,
+      transport,
+      mountPoint,
+      stateDir,
+      runtimeDir,
+      projections: projections.list().length,
+      connections: describeConnections(mountPoint, tree.records, await thread.statistics()),
+      storeBytes: store.sizeBytes,
+      warnings: tree.warnings,
+    };
+  }
+
+  /** Somebody unmounted or aborted a connection: the rest goes too, in order. */
+  #connectionEnded(name: string, errno: number): void {
+    if (this.#ending !== undefined) return;
+    this.#log.info({ name, errno }, 'unmounted from outside');
+    void this.end(true).catch(() => undefined);
+  }
+
+  /** Without its thread the daemon is of no use; the holder keeps the tree for the next one. */
+  #threadFailed(error: Error): void {
+    this.#log.error({ error: error.stack ?? String(error) }, 'the FUSE thread failed; the tree waits for a new daemon');
+    this.#ended.reject(new DunnageError('INTERNAL', `the FUSE thread failed: ${error.message}`, { remedy: 'start it again with: dunnage up' }));
+  }
+
+  /** Newest part first, each one even if another fails. */
+  async #takeDown(): Promise<void> {
+    const failures: unknown[] = [];
+    for (const step of this.#cleanups.splice(0).reverse()) {
+      try {
+        await step();
+      } catch (error) {
+        failures.push(error);
+        this.#log.error({ error: String(error) }, 'a part could not be taken down');
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+}

@@ -1,0 +1,51 @@
+/** What the main thread and the FUSE thread say to each other. Plain data: it crosses a MessagePort. */
+import type { GenerationId } from '../base/ids.ts';
+import type { LogFields } from '../base/log.ts';
+import type { NegotiatedRecord } from '../fuse/init.ts';
+
+export type ConnectionName = 'root' | 'projections';
+
+export interface FuseThreadData {
+  readonly stateDir: string;
+  readonly sealingKey: Uint8Array;
+  readonly lookupsDescriptor: number;
+  readonly lookupsBytes: number;
+  /** The tree was served by an earlier daemon. */
+  readonly resumed: boolean;
+  readonly uid: number;
+  readonly gid: number;
+  readonly graceMs: number;
+}
+
+export interface ConnectionStatistics {
+  readonly name: ConnectionName;
+  readonly requests: number;
+  readonly unanswered: number;
+  readonly failedNotifications: number;
+}
+
+export type ToFuseThread =
+  | {
+      readonly type: 'serve';
+      readonly name: ConnectionName;
+      readonly device: number;
+      readonly record: NegotiatedRecord | undefined;
+    }
+  | { readonly type: 'resend' }
+  | { readonly type: 'drain'; readonly generation: GenerationId }
+  | { readonly type: 'statistics' }
+  | { readonly type: 'close' };
+
+export type FromFuseThread =
+  | { readonly type: 'ready' }
+  | { readonly type: 'initialised'; readonly name: ConnectionName; readonly record: NegotiatedRecord }
+  | { readonly type: 'ended'; readonly name: ConnectionName; readonly errno: number }
+  | { readonly type: 'forgotten'; readonly generation: GenerationId }
+  | { readonly type: 'statistics'; readonly connections: readonly ConnectionStatistics[] }
+  | { readonly type: 'closed' }
+  | {
+      readonly type: 'log';
+      readonly level: 'debug' | 'info' | 'warn' | 'error';
+      readonly fields: LogFields;
+      readonly message: string;
+    };

@@ -1,0 +1,118 @@
+/**
+ * Entry of the FUSE thread: a worker that serves both connections and does nothing else. It never waits on the mount,
+ * never hashes, never talks to clients.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { systemClock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import { Connection } from '../fuse/connection.ts';
+import { PROFILES } from '../fuse/profiles.ts';
+import { loadNative } from '../native/load.ts';
+import { Catalog } from '../projection/catalog.ts';
+import { LookupTable } from '../projection/lookup-table.ts';
+import { ProjectionTree } from '../projection/projection-tree.ts';
+import { BlobStore } from '../store/blob-store.ts';
+import { SealingKey } from '../store/sealing-key.ts';
+import { Store } from '../store/store.ts';
+import { RootTree } from '../tree/root-tree.ts';
+import type { FileSystem } from '../vfs/file-system.ts';
+import type { KernelCache } from '../vfs/ports.ts';
+import type { ConnectionName, FromFuseThread, FuseThreadData, ToFuseThread } from './fuse-messages.ts';
+
+if (parentPort === null) throw new Error('this module runs as a worker thread');
+const port = parentPort;
+const data = workerData as FuseThreadData;
+const say = (message: FromFuseThread): void => port.postMessage(message);
+
+const logAt =
+  (level: 'debug' | 'info' | 'warn' | 'error'): Log['info'] =>
+  (fields, message) =>
+    say({ type: 'log', level, fields: plain(fields), message });
+const log: Log = { debug: logAt('debug'), info: logAt('info'), warn: logAt('warn'), error: logAt('error') };
+
+/** Errors and bigints do not survive a log line as they are. */
+function plain(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([key, value]) => [
+      key,
+      typeof value === 'number' || typeof value === 'boolean' || value === undefined ? value : String(value),
+    ]),
+  );
+}
+
+const connections = new Map<ConnectionName, Connection>();
+
+/** Before its connection exists the kernel has nothing cached. */
+const projectionsCache: KernelCache = {
+  invalidateEntry: (parent, name) => connections.get('projections')?.kernelCache.invalidateEntry(parent, name),
+  invalidateNode: (nodeId) => connections.get('projections')?.kernelCache.invalidateNode(nodeId),
+};
+
+const store = Store.open({ stateDir: data.stateDir, log });
+const blobs = new BlobStore({ store, stateDir: data.stateDir, sealingKey: SealingKey.fromBytes(data.sealingKey), log });
+const projections = new ProjectionTree({
+  catalog: new Catalog(store),
+  blobs,
+  lookups: new LookupTable(loadNative().mapShared(data.lookupsDescriptor, data.lookupsBytes)),
+  kernelCache: projectionsCache,
+  clock: systemClock,
+  owner: { uid: data.uid, gid: data.gid },
+  graceMs: data.graceMs,
+  storeSizeBytes: () => store.sizeBytes,
+  onForgotten: (generation) => say({ type: 'forgotten', generation }),
+});
+const fileSystems: Readonly<Record<ConnectionName, FileSystem>> = {
+  root: new RootTree({ clock: systemClock, uid: data.uid, gid: data.gid }),
+  projections,
+};
+
+function serve({ name, device, record }: Extract<ToFuseThread, { type: 'serve' }>): void {
+  const connection = new Connection({
+    name,
+    device,
+    fileSystem: fileSystems[name],
+    profile: PROFILES[name],
+    log,
+    ...(record === undefined ? {} : { resume: record }),
+    onInit: (negotiated) => say({ type: 'initialised', name, record: negotiated }),
+    onEnd: (errno) => say({ type: 'ended', name, errno }),
+  });
+  connections.set(name, connection);
+  connection.start();
+  if (record !== undefined) say({ type: 'initialised', name, record });
+}
+
+function statistics(): void {
+  const all = [...connections].map(([name, connection]) => {
+    const { requests, unanswered, failedNotifications } = connection.statistics();
+    return { name, requests, unanswered, failedNotifications };
+  });
+  say({ type: 'statistics', connections: all });
+}
+
+async function close(): Promise<void> {
+  projections.close();
+  for (const connection of connections.values()) await connection.close();
+  await store.close();
+  say({ type: 'closed' });
+  port.close();
+}
+
+port.on('message', (message: ToFuseThread) => {
+  switch (message.type) {
+    case 'serve':
+      return serve(message);
+    case 'resend':
+      for (const connection of connections.values()) connection.requestResend();
+      return;
+    case 'drain':
+      return projections.drain(message.generation);
+    case 'statistics':
+      return statistics();
+    case 'close':
+      void close();
+      return;
+  }
+});
+if (data.resumed) projections.resume();
+say({ type: 'ready' });

@@ -1,0 +1,51 @@
+/** What the mount table says about a tree of ours, and clearing away one that nobody serves. */
+import { stat } from 'node:fs/promises';
+import type { Log } from '../base/log.ts';
+import { DunnageError } from '../errors/dunnage-error.ts';
+import { unmount } from '../mounts/fuse-mount.ts';
+import { readMountTable } from '../mounts/mount-table.ts';
+
+const FILE_SYSTEM_TYPE = 'fuse.dunnage';
+/** A dead connection answers at once; one that does not answer has a server that may still come back. */
+const ANSWER_TIMEOUT_MS = 3_000;
+
+/** Mount points of ours at and below the path, parents first. */
+export async function mountsBeneath(mountPoint: string): Promise<string[]> {
+  return (await readMountTable())
+    .filter((row) => row.type === FILE_SYSTEM_TYPE)
+    .map((row) => row.mountPoint)
+    .filter((path) => path === mountPoint || path.startsWith(`${mountPoint}/`));
+}
+
+export async function isMounted(mountPoint: string): Promise<boolean> {
+  return (await mountsBeneath(mountPoint)).includes(mountPoint);
+}
+
+/** Detaches trees whose connection is over. Throws ALREADY_RUNNING if one is served by somebody else. */
+export async function clearDeadMounts(mountPoint: string, log: Log): Promise<void> {
+  while (await isMounted(mountPoint)) {
+    if (!(await isDead(mountPoint))) {
+      throw new DunnageError('ALREADY_RUNNING', `another daemon serves ${mountPoint}`, {
+        remedy: 'choose another --mount, or end it with: dunnage down',
+      });
+    }
+    log.warn({ mountPoint }, 'a dead mount of an earlier daemon is cleared away');
+    await unmount(mountPoint, { detach: true });
+  }
+}
+
+async function isDead(mountPoint: string): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<false>((resolve) => {
+    timer = setTimeout(resolve, ANSWER_TIMEOUT_MS, false);
+  });
+  const answer = stat(mountPoint).then(
+    () => false,
+    (error: NodeJS.ErrnoException) => error.code === 'ENOTCONN' || error.code === 'ECONNABORTED',
+  );
+  try {
+    return await Promise.race([answer, silence]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,24 @@
+/** What `dunnage status` says about the connections. */
+import type { NegotiatedRecord } from '../fuse/init.ts';
+import type { ConnectionStatus } from '../server/operations.ts';
+import { projectionsPath } from '../tree/places.ts';
+import type { ConnectionName, ConnectionStatistics } from './fuse-messages.ts';
+
+export function describeConnections(
+  mountPoint: string,
+  records: ReadonlyMap<ConnectionName, NegotiatedRecord>,
+  statistics: readonly ConnectionStatistics[],
+): ConnectionStatus[] {
+  return statistics.map(({ name, requests, unanswered, failedNotifications }) => {
+    const record = records.get(name);
+    return {
+      name,
+      mountPoint: name === 'root' ? mountPoint : projectionsPath(mountPoint),
+      protocol: record === undefined ? 'unknown' : `${record.major}.${record.minor}`,
+      features: record?.features ?? [],
+      requests,
+      unanswered,
+      failedNotifications,
+    };
+  });
+}

@@ -1,0 +1,214 @@
+/**
+ * The mounted tree as the daemon holds it: two connections, their descriptors with the holder, and the lookup table.
+ *
+ * Fresh:    holder -> table -> mount root -> serve -> record to the holder -> the same for projections.
+ * Takeover: everything comes from the holder; nothing is mounted, nothing initialised, and the kernel is asked to send
+ *           again what was never answered.
+ *
+ * A descriptor goes to the holder together with its INIT record, never before: without the record nobody could serve it.
+ */
+import { mkdir, readdir } from 'node:fs/promises';
+import type { Log } from '../base/log.ts';
+import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
+import { HolderClient, startHolder } from '../fuse/holder-client.ts';
+import type { NegotiatedRecord } from '../fuse/init.ts';
+import { mountFuse, unmount } from '../mounts/fuse-mount.ts';
+import { loadNative } from '../native/load.ts';
+import { holderProgramPath } from '../native/programs.ts';
+import { LOOKUP_SLOT_BYTES } from '../projection/lookup-table.ts';
+import { projectionsPath } from '../tree/places.ts';
+import type { DaemonOptions } from './daemon-options.ts';
+import type { ConnectionName } from './fuse-messages.ts';
+import type { FuseThread } from './fuse-thread-client.ts';
+import { clearDeadMounts, isMounted, mountsBeneath } from './mounted-tree.ts';
+import { holderSocketPath } from './runtime-files.ts';
+
+/** Generations the kernel may remember at once. Untouched pages of the table take no memory. */
+const LOOKUP_SLOTS = 262_144;
+const LOOKUPS_BYTES = LOOKUP_SLOTS * LOOKUP_SLOT_BYTES;
+const LOOKUPS_ENTRY = 'lookups';
+const CONNECTIONS: readonly ConnectionName[] = ['root', 'projections'];
+
+/** What a takeover must agree on: node ids mean something in one store only. */
+interface TreeRecord {
+  readonly stateDir: string;
+  readonly mountPoint: string;
+  readonly lookupsBytes: number;
+}
+
+export interface HeldTree {
+  readonly devices: ReadonlyMap<ConnectionName, { readonly device: number; readonly record: NegotiatedRecord }>;
+  readonly lookupsDescriptor: number;
+}
+
+export class TreeMount {
+  readonly #options: DaemonOptions;
+  readonly #log: Log;
+  readonly #holder: HolderClient;
+  readonly holderPid: number;
+  readonly records: Map<ConnectionName, NegotiatedRecord> = new Map();
+  readonly warnings: string[] = [];
+  /** What an earlier daemon left; undefined for a fresh mount. */
+  readonly held: HeldTree | undefined;
+  readonly lookupsDescriptor: number;
+  readonly lookupsBytes: number = LOOKUPS_BYTES;
+
+  private constructor(options: DaemonOptions, log: Log, holder: HolderClient, holderPid: number, held: HeldTree | undefined) {
+    this.#options = options;
+    this.#log = log;
+    this.#holder = holder;
+    this.holderPid = holderPid;
+    this.held = held;
+    this.lookupsDescriptor = held?.lookupsDescriptor ?? loadNative().createMemfd('dunnage-lookups', LOOKUPS_BYTES);
+  }
+
+  /** Attaches to the holder, or starts one. Throws ALREADY_RUNNING if another daemon serves this tree. */
+  static async attach(options: DaemonOptions, log: Log): Promise<TreeMount> {
+    const socketPath = holderSocketPath(options.runtimeDir);
+    const running = HolderClient.connect(socketPath);
+    if (running !== undefined) {
+      const { holderPid } = running.attach();
+      const held = await readHeldTree(running, options);
+      if (held !== undefined) return new TreeMount(options, log, running, holderPid, held);
+      log.warn({ holderPid }, 'the tree of an earlier daemon cannot be taken over: it is unmounted');
+      running.abort();
+      running.close();
+    }
+    await clearDeadMounts(options.mountPoint, log);
+    await startHolder({
+      programPath: holderProgramPath(),
+      socketPath,
+      timeoutSeconds: options.takeoverTimeoutSeconds,
+      mountPoint: options.mountPoint,
+      log,
+    });
+    const holder = HolderClient.connect(socketPath);
+    if (holder === undefined) throw new DunnageError('INTERNAL', 'the holder ended right after its start');
+    const tree = new TreeMount(options, log, holder, holder.attach().holderPid, undefined);
+    const record: TreeRecord = { stateDir: options.stateDir, mountPoint: options.mountPoint, lookupsBytes: LOOKUPS_BYTES };
+    holder.put(LOOKUPS_ENTRY, Buffer.from(JSON.stringify(record)), tree.lookupsDescriptor);
+    return tree;
+  }
+
+  /** Brings the tree up on the FUSE thread. */
+  async serve(thread: FuseThread): Promise<void> {
+    if (this.held !== undefined) {
+      for (const [name, { device, record }] of this.held.devices) {
+        this.records.set(name, await thread.serve(name, device, record));
+      }
+      if (!this.#canResend()) {
+        this.warnings.push('this kernel cannot repeat requests (Linux 6.9 can): a call that the earlier daemon left unanswered hangs');
+      }
+      thread.resend();
+      return;
+    }
+    try {
+      await this.#mount(thread);
+    } catch (error) {
+      await this.unmount().catch((cause: unknown) => {
+        this.#log.error({ error: String(cause) }, 'what was mounted could not be unmounted');
+      });
+      throw error;
+    }
+  }
+
+  #canResend(): boolean {
+    return [...this.records.values()].every((record) => record.features.includes('HAS_RESEND'));
+  }
+
+  async #mount(thread: FuseThread): Promise<void> {
+    const { mountPoint } = this.#options;
+    await prepareMountPoint(mountPoint);
+    const { privileged } = await this.#mountOne(thread, 'root', mountPoint);
+    if (privileged) loadNative().setPropagation(mountPoint, 'shared', false);
+    await this.#mountOne(thread, 'projections', projectionsPath(mountPoint));
+    if (!privileged) {
+      this.warnings.push('mounted without privileges: root in a container can change cached content of a bind mount that is not read-only');
+      return;
+    }
+    loadNative().setPropagation(projectionsPath(mountPoint), 'shared', false);
+    this.#closeToWriters(projectionsPath(mountPoint));
+    this.#closeToWriters(mountPoint);
+  }
+
+  /** Makes the mount point itself read-only: binds of it inherit that, and only the agent has a writable view. */
+  #closeToWriters(path: string): void {
+    try {
+      loadNative().setMountReadOnly(path, true);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSYS') throw fromSystemError(error, `cannot make ${path} read-only`);
+      this.warnings.push('this kernel (before Linux 5.12) cannot make the tree read-only for others: bind it read-only into containers');
+    }
+  }
+
+  async #mountOne(thread: FuseThread, name: ConnectionName, target: string): Promise<{ privileged: boolean }> {
+    const { device, privileged } = await mountFuse({
+      target,
+      source: 'dunnage',
+      subtype: 'dunnage',
+      rootMode: 0o755,
+      allowOther: true,
+    });
+    const record = await thread.serve(name, device);
+    this.records.set(name, record);
+    this.#holder.put(name, Buffer.from(JSON.stringify(record)), device);
+    this.#log.info({ name, target, protocol: `${record.major}.${record.minor}` }, 'mounted');
+    return { privileged };
+  }
+
+  /**
+   * Unmounts everything and ends the holder. What is busy is detached: it disappears here, and ends for those who
+   * still use it when the daemon does.
+   */
+  async unmount(): Promise<void> {
+    for (const path of (await mountsBeneath(this.#options.mountPoint)).reverse()) {
+      try {
+        await unmount(path, { detach: false });
+      } catch (error) {
+        if ((error as DunnageError).code !== 'BUSY') throw error;
+        this.#log.warn({ path }, 'still in use: detached');
+        await unmount(path, { detach: true });
+      }
+    }
+    this.#holder.release();
+    this.#holder.close();
+  }
+
+  /** Leaves the tree to the holder. */
+  leave(): void {
+    this.#holder.close();
+  }
+}
+
+async function readHeldTree(holder: HolderClient, options: DaemonOptions): Promise<HeldTree | undefined> {
+  const entries = new Map(holder.entries().map((entry) => [entry.name, entry]));
+  const lookups = entries.get(LOOKUPS_ENTRY);
+  if (lookups === undefined) return undefined;
+  const tree = JSON.parse(Buffer.from(lookups.record).toString()) as TreeRecord;
+  if (tree.stateDir !== options.stateDir || tree.mountPoint !== options.mountPoint) {
+    throw new DunnageError('ALREADY_RUNNING', `an earlier daemon's tree of ${tree.stateDir} is still mounted at ${tree.mountPoint}`, {
+      remedy: `start with --state-dir ${tree.stateDir} --mount ${tree.mountPoint} to take it over, or end it with: dunnage down`,
+    });
+  }
+  if (tree.lookupsBytes !== LOOKUPS_BYTES || !(await isMounted(options.mountPoint))) return undefined;
+  const devices = new Map<ConnectionName, { device: number; record: NegotiatedRecord }>();
+  for (const name of CONNECTIONS) {
+    const entry = entries.get(name);
+    if (entry === undefined) return undefined;
+    devices.set(name, { device: entry.descriptor, record: JSON.parse(Buffer.from(entry.record).toString()) as NegotiatedRecord });
+  }
+  return { devices, lookupsDescriptor: lookups.descriptor };
+}
+
+async function prepareMountPoint(mountPoint: string): Promise<void> {
+  try {
+    await mkdir(mountPoint, { recursive: true, mode: 0o755 });
+    const names = await readdir(mountPoint);
+    if (names.length === 0) return;
+  } catch (error) {
+    throw fromSystemError(error, `cannot use the mount point ${mountPoint}`);
+  }
+  throw new DunnageError('NOT_EMPTY', `the mount point ${mountPoint} is not empty`, {
+    remedy: 'choose an empty directory with --mount, or empty this one: the mount would hide what is in it',
+  });
+}

@@ -1,0 +1,17 @@
+/** The library's public face. */
+export type { FileProjection, Payload } from './projection/payload.ts';
+export { AtomicWriter, type AtomicWriterOptions, type WriteResult } from './projection/atomic-writer.ts';
+export type { SetPermissions } from './projection/swap-target.ts';
+export { validatePayload } from './projection/path-rules.ts';
+export { MountedProjection } from './server/mounted-projection.ts';
+export { ControlClient } from './server/control-client.ts';
+export type {
+  ApplyResult,
+  DaemonStatus,
+  ProjectionDetail,
+  ProjectionKind,
+  ProjectionSummary,
+} from './server/operations.ts';
+export { type DaemonOptions, runDaemon } from './daemon/main.ts';
+export { DunnageError } from './errors/dunnage-error.ts';
+export { ERROR_TABLE, type ErrorCode } from './errors/table.ts';

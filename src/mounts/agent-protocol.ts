@@ -1,0 +1,78 @@
+/** Frames between the daemon and the mount agent; native/README.md has the layout. Everything is little endian. */
+import { DunnageError } from '../errors/dunnage-error.ts';
+import type { MountOperation } from '../vfs/ports.ts';
+
+const KIND_BYTE = { mkdir: 1, symlink: 2, rename: 3, unlink: 4, rmdir: 5 } as const;
+const TEXT_BYTES_MAX = 0xffff;
+
+export interface Reply {
+  readonly id: number;
+  readonly outcomes: readonly number[];
+}
+
+/**
+ * One batch, with its length in front.
+ * @throws DunnageError INVALID_PATH for a name with a NUL character, NAME_TOO_LONG for one the frame has no room for.
+ */
+export function encodeBatch(id: number, directory: string, operations: readonly MountOperation[]): Buffer {
+  const parts: Buffer[] = [];
+  const head = Buffer.alloc(8);
+  head.writeUInt32LE(id, 4);
+  parts.push(head, encodeText(directory), encodeNumber16(operations.length));
+  for (const operation of operations) {
+    const fixed = Buffer.alloc(5);
+    fixed.writeUInt8(KIND_BYTE[operation.kind], 0);
+    fixed.writeUInt32LE(operation.kind === 'mkdir' ? operation.mode : 0, 1);
+    parts.push(fixed, encodeText(operation.name), encodeText(secondText(operation)));
+  }
+  const frame = Buffer.concat(parts);
+  frame.writeUInt32LE(frame.length - 4, 0);
+  return frame;
+}
+
+function secondText(operation: MountOperation): string {
+  if (operation.kind === 'symlink') return operation.target;
+  return operation.kind === 'rename' ? operation.newName : '';
+}
+
+function encodeText(text: string): Buffer {
+  const bytes = Buffer.from(text, 'utf8');
+  if (bytes.includes(0)) throw new DunnageError('INVALID_PATH', 'a name holds a NUL character');
+  if (bytes.length > TEXT_BYTES_MAX) {
+    throw new DunnageError('NAME_TOO_LONG', `a name is ${bytes.length} bytes long, more than ${TEXT_BYTES_MAX}`);
+  }
+  return Buffer.concat([encodeNumber16(bytes.length), bytes]);
+}
+
+function encodeNumber16(value: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16LE(value, 0);
+  return bytes;
+}
+
+/** Puts replies together from the pieces the pipe delivers. */
+export class ReplyReader {
+  #rest: Buffer = Buffer.alloc(0);
+
+  /** The replies that are whole with this piece. @throws DunnageError CORRUPT if the bytes are no replies. */
+  push(piece: Buffer): readonly Reply[] {
+    let bytes = this.#rest.length === 0 ? piece : Buffer.concat([this.#rest, piece]);
+    const replies: Reply[] = [];
+    while (bytes.length >= 4 && bytes.length >= 4 + bytes.readUInt32LE(0)) {
+      const length = bytes.readUInt32LE(0);
+      replies.push(decodeReply(bytes.subarray(4, 4 + length)));
+      bytes = bytes.subarray(4 + length);
+    }
+    this.#rest = bytes;
+    return replies;
+  }
+}
+
+function decodeReply(payload: Buffer): Reply {
+  const count = payload.length < 6 ? -1 : payload.readUInt16LE(4);
+  if (payload.length !== 6 + 4 * count) {
+    throw new DunnageError('CORRUPT', `the mount agent sent a reply of ${payload.length} bytes that is none`);
+  }
+  const outcomes = Array.from({ length: count }, (_, index) => payload.readInt32LE(6 + 4 * index));
+  return { id: payload.readUInt32LE(0), outcomes };
+}

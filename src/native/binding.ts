@@ -1,0 +1,98 @@
+/**
+ * Everything the addon exports, typed once. Functions throw an `Error` whose `code` is the symbolic errno (`ENOENT`),
+ * `errno` the positive number and `syscall` the call's name, like those of `node:fs`.
+ */
+export interface NativeBinding {
+  /** Opens /dev/fuse (O_RDWR | O_CLOEXEC | O_NONBLOCK) and returns the descriptor. */
+  openFuseDevice(): number;
+  /** mount(2) of type `fuse.<subtype>` with MS_NODEV | MS_NOSUID. Needs CAP_SYS_ADMIN. Does not wait for INIT. */
+  mountFuse(request: FuseMountRequest): void;
+  /** umount2(target, UMOUNT_NOFOLLOW [| MNT_DETACH]). */
+  unmount(target: string, detach: boolean): void;
+  /** mount(2) with MS_BIND (and MS_REC). */
+  bindMount(source: string, target: string, recursive: boolean): void;
+  /** Makes ONE mount point (not its superblock) read-only or writable: mount_setattr(2). ENOSYS before Linux 5.12. */
+  setMountReadOnly(target: string, readOnly: boolean): void;
+  setPropagation(target: string, propagation: 'shared' | 'private' | 'slave', recursive: boolean): void;
+
+  /** AF_UNIX socketpair, close-on-exec. */
+  socketPair(type: 'stream' | 'seqpacket'): readonly [number, number];
+  /** Connects an AF_UNIX SOCK_SEQPACKET socket, close-on-exec. */
+  connectSeqpacket(path: string): number;
+  /** sendmsg(2) with SCM_RIGHTS. */
+  sendMessage(socket: number, data: Uint8Array, descriptors: readonly number[]): void;
+  /** recvmsg(2) of one message; waits at most `timeoutMs` (ETIMEDOUT). `data` is empty at end of stream. Blocks the caller: for start-up only. */
+  receiveMessage(
+    socket: number,
+    bytesMax: number,
+    timeoutMs: number,
+  ): { readonly data: Buffer; readonly descriptors: number[] };
+  /** Calls back once when the descriptor hangs up or becomes readable. Returns a function that stops watching. */
+  watchReadable(descriptor: number, callback: () => void): () => void;
+
+  createMemfd(name: string, sizeBytes: number): number;
+  /** Maps a descriptor shared and writable; unmapped when the ArrayBuffer is collected. */
+  mapShared(descriptor: number, sizeBytes: number): ArrayBuffer;
+
+  /** flock(LOCK_EX | LOCK_NB). False if another open file holds it. */
+  tryLock(descriptor: number): boolean;
+  /** openat2(2) beneath the directory: RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS, plus RESOLVE_NO_SYMLINKS unless `followLinks`. Adds O_CLOEXEC. */
+  openBeneath(directory: number, path: string, flags: number, mode: number, followLinks: boolean): number;
+  closeDescriptor(descriptor: number): void;
+  /** Sets O_NONBLOCK on the open file, e.g. a /dev/fuse that fusermount3 opened. */
+  setNonBlocking(descriptor: number): void;
+  /** prctl(PR_SET_DUMPABLE, 0): no core dump, no ptrace by the same user, and RLIMIT_CORE 0. */
+  forbidCoreDumps(): void;
+
+  /** Starts to serve an opened, mounted device. Runs in the event loop of the calling thread (main or worker). */
+  createChannel(device: number, options: ChannelOptions): Channel;
+}
+
+export interface FuseMountRequest {
+  readonly device: number;
+  readonly target: string;
+  readonly source: string;
+  readonly subtype: string;
+  /** S_IFDIR | permission bits of the root. */
+  readonly rootMode: number;
+  readonly userId: number;
+  readonly groupId: number;
+  readonly allowOther: boolean;
+  /** Further options in mount(8)'s syntax, e.g. `context="..."`; empty for none. `default_permissions` is always set. */
+  readonly extraOptions: string;
+}
+
+export interface ChannelOptions {
+  /** Size of the request buffer: largest write plus room for the header. */
+  readonly bufferSizeBytes: number;
+  /** Requests read before the event loop gets its turn. */
+  readonly requestsPerTurn: number;
+  /** A request of `lengthBytes` bytes is in `requestBuffer`; it must be decoded before returning. Must not throw. */
+  readonly onRequest: (lengthBytes: number) => void;
+  /** The connection is over: errno ENODEV after an unmount, ECONNABORTED/… otherwise. Called once, then nothing else. */
+  readonly onEnd: (errno: number) => void;
+}
+
+/**
+ * One /dev/fuse descriptor, polled in the event loop of the thread that made it. The descriptor stays the caller's:
+ * `close` does not close it.
+ */
+export interface Channel {
+  readonly requestBuffer: ArrayBuffer;
+  /** Scratch for replies; `send` writes its first bytes. 64 KiB plus a header at least (READDIR answers up to that). */
+  readonly replyBuffer: ArrayBuffer;
+  start(): void;
+  /**
+   * writev(2) of the first `lengthBytes` bytes of `replyBuffer` and then `data`. Returns 0 or a positive errno: ENOENT
+   * means that the kernel no longer waits (interrupted or aborted).
+   */
+  send(lengthBytes: number, data?: Uint8Array): number;
+  /** Copies the bytes and has the notifier thread write them. `onResult` of `ChannelOptions` is not needed: errors ENOENT (nothing cached) are expected, others are counted. */
+  notify(message: Uint8Array): void;
+  /** Notifications queued or being written, and how many failed with something else than ENOENT. */
+  notifierStatus(): { readonly pending: number; readonly failed: number };
+  /** Resolves when every notification queued before the call was written. */
+  notifierDrained(): Promise<void>;
+  /** Stops polling and the notifier (what is queued is dropped; a write that blocks ends by itself later). Idempotent. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,351 @@
+/**
+ * The catalog: which projections and generations exist, in LMDB. The main thread stages and settles, the FUSE thread
+ * publishes; both see one store. Every method that writes is one transaction.
+ *
+ *   projections   id -> record                       names        directory -> id
+ *   generations   id -> record                       nodes        id -> content nodes
+ *   directories   [projection, `..ts`] -> generation, for every generation that still has content
+ *   links         [projection, name] -> link         linkNodes    node id -> [projection, name]
+ *   staged        generations not yet published      dropped      generations replaced, content kept until forgotten
+ *   unsettled     projections that a start must look at: being made, deleted, or with links to announce
+ */
+import assert from 'node:assert/strict';
+import type { GenerationId, NodeId, ProjectionId } from '../base/ids.ts';
+import { DunnageError } from '../errors/dunnage-error.ts';
+import type { BlobStore, PreparedBlob } from '../store/blob-store.ts';
+import { type Codec, jsonValue, numberAndStringKey, numberKey, stringKey } from '../store/codecs.ts';
+import type { Digest } from '../store/digest.ts';
+import { NodeIdCounter } from '../store/node-id-counter.ts';
+import type { Store, Table } from '../store/store.ts';
+import {
+  type ContentNode,
+  contentNodesCodec,
+  DIRECTORY_INDEX,
+  GenerationNodes,
+  nodeCount,
+} from './generation-nodes.ts';
+import {
+  type GenerationRecord,
+  type LinkRecord,
+  PROJECTION_TRANSITIONS,
+  type ProjectionRecord,
+  type ProjectionState,
+  type StagedRecord,
+} from './records.ts';
+
+export interface NewProjection {
+  readonly directory: string;
+  readonly kind: ProjectionRecord['kind'];
+  readonly namespace: string;
+  readonly name: string;
+  readonly immutable: boolean;
+  readonly nowMs: number;
+}
+
+export interface NewGeneration {
+  readonly projection: ProjectionId;
+  readonly directory: string;
+  readonly content: readonly ContentNode[];
+  readonly blobs: readonly PreparedBlob[];
+  readonly nowMs: number;
+}
+
+export interface Link extends LinkRecord {
+  readonly name: string;
+}
+
+export class Catalog {
+  readonly #store: Store;
+  readonly #ids: NodeIdCounter;
+  readonly #projections: Table<number, ProjectionRecord>;
+  readonly #names: Table<string, number>;
+  readonly #generations: Table<number, GenerationRecord>;
+  readonly #nodes: Table<number, readonly ContentNode[]>;
+  readonly #directories: Table<readonly [number, string], number>;
+  readonly #links: Table<readonly [number, string], LinkRecord>;
+  readonly #linkNodes: Table<number, readonly [number, string]>;
+  readonly #staged: Table<number, StagedRecord>;
+  readonly #dropped: Table<number, true>;
+  readonly #unsettled: Table<number, true>;
+
+  constructor(store: Store) {
+    const json = <T>(): Codec<T> => jsonValue<T>();
+    this.#store = store;
+    this.#ids = new NodeIdCounter(store);
+    this.#projections = store.table('projections', numberKey, json<ProjectionRecord>());
+    this.#names = store.table('projection-names', stringKey, json<number>());
+    this.#generations = store.table('generations', numberKey, json<GenerationRecord>());
+    this.#nodes = store.table('generation-nodes', numberKey, contentNodesCodec);
+    this.#directories = store.table('generation-directories', numberAndStringKey, json<number>());
+    this.#links = store.table('links', numberAndStringKey, json<LinkRecord>());
+    this.#linkNodes = store.table('link-nodes', numberKey, json<readonly [number, string]>());
+    this.#staged = store.table('staged', numberKey, json<StagedRecord>());
+    this.#dropped = store.table('dropped', numberKey, json<true>());
+    this.#unsettled = store.table('unsettled', numberKey, json<true>());
+  }
+
+  /** Next reads see what the other thread committed. */
+  refresh(): void {
+    this.#store.refresh();
+  }
+
+  // ---- reading
+
+  projection(id: ProjectionId): ProjectionRecord | undefined {
+    return this.#projections.get(id);
+  }
+
+  findProjection(directory: string): ProjectionId | undefined {
+    return this.#names.get(directory) as ProjectionId | undefined;
+  }
+
+  /** In the order of their ids, from the first above `after`. */
+  *projections(after = 0): IterableIterator<{ readonly id: ProjectionId; readonly record: ProjectionRecord }> {
+    for (const { key, value } of this.#projections.range({ start: after + 1 })) {
+      yield { id: key as ProjectionId, record: value };
+    }
+  }
+
+  projectionCount(): number {
+    return this.#projections.count();
+  }
+
+  generation(id: GenerationId): GenerationRecord | undefined {
+    return this.#generations.get(id);
+  }
+
+  /** The generation a node id belongs to. */
+  generationOfNode(node: NodeId): { readonly id: GenerationId; readonly record: GenerationRecord } | undefined {
+    for (const { key, value } of this.#generations.range({ start: node, reverse: true, limit: 1 })) {
+      if (node < key + value.nodes) return { id: key as GenerationId, record: value };
+    }
+    return undefined;
+  }
+
+  findGeneration(projection: ProjectionId, directory: string): GenerationId | undefined {
+    return this.#directories.get([projection, directory]) as GenerationId | undefined;
+  }
+
+  nodes(id: GenerationId): GenerationNodes {
+    const content = this.#nodes.get(id);
+    if (content === undefined) throw new DunnageError('CORRUPT', `the store has no content list of generation ${id}`);
+    return new GenerationNodes(id, content);
+  }
+
+  link(projection: ProjectionId, name: string): LinkRecord | undefined {
+    return this.#links.get([projection, name]);
+  }
+
+  linkOfNode(node: NodeId): { readonly projection: ProjectionId; readonly name: string } | undefined {
+    const found = this.#linkNodes.get(node);
+    return found && { projection: found[0] as ProjectionId, name: found[1] };
+  }
+
+  *links(projection: ProjectionId): IterableIterator<Link> {
+    for (const { key, value } of this.#links.range({ start: [projection, ''], end: [projection + 1, ''] })) {
+      yield { name: key[1], ...value };
+    }
+  }
+
+  staged(id: GenerationId): StagedRecord | undefined {
+    return this.#staged.get(id);
+  }
+
+  *allStaged(): IterableIterator<{ readonly id: GenerationId; readonly record: StagedRecord }> {
+    for (const { key, value } of this.#staged.range({})) yield { id: key as GenerationId, record: value };
+  }
+
+  isDropped(id: GenerationId): boolean {
+    return this.#dropped.get(id) === true;
+  }
+
+  *allDropped(): IterableIterator<GenerationId> {
+    for (const { key } of this.#dropped.range({})) yield key as GenerationId;
+  }
+
+  *allUnsettled(): IterableIterator<ProjectionId> {
+    for (const { key } of this.#unsettled.range({})) yield key as ProjectionId;
+  }
+
+  // ---- projections
+
+  create(wanted: NewProjection): ProjectionId {
+    return this.#store.transactBuffered(() => {
+      if (this.#names.get(wanted.directory) !== undefined) {
+        throw new DunnageError('ALREADY_EXISTS', `projection ${wanted.directory} exists`);
+      }
+      const id = this.#ids.reserve(1) as number as ProjectionId;
+      const { nowMs, ...named } = wanted;
+      this.#names.put(wanted.directory, id);
+      this.#unsettled.put(id, true);
+      this.#projections.put(id, {
+        ...named,
+        state: 'creating',
+        generation: 0,
+        number: 0,
+        createdAtMs: nowMs,
+        updatedAtMs: nowMs,
+      });
+      return id;
+    });
+  }
+
+  setImmutable(id: ProjectionId, immutable: boolean): void {
+    this.#store.transactBuffered(() => this.#projections.put(id, { ...this.#existing(id), immutable }));
+  }
+
+  /** Persists the intent to delete; from then on its names may be removed through the mount. */
+  async beginDelete(id: ProjectionId): Promise<void> {
+    await this.#store.transactDurable(() => {
+      this.#unsettled.put(id, true);
+      this.#transition(id, 'deleting');
+    });
+  }
+
+  /** Removes every record of a projection whose names are gone; its generation stays for whoever reads it. */
+  async finishDelete(id: ProjectionId): Promise<void> {
+    await this.#store.transactDurable(() => {
+      const record = this.#existing(id);
+      assert(record.state === 'deleting');
+      for (const link of [...this.links(id)]) this.#removeLink(id, link.name);
+      if (record.generation !== 0) this.#dropped.put(record.generation, true);
+      this.#names.remove(record.directory);
+      this.#unsettled.remove(id);
+      this.#projections.remove(id);
+    });
+  }
+
+  // ---- generations
+
+  /** Writes a generation that nobody sees yet. `links` are the top-level names it needs. */
+  stage(wanted: NewGeneration, blobs: BlobStore): GenerationId {
+    return this.#store.transactBuffered(() => {
+      const { projection, directory, content } = wanted;
+      const nodes = nodeCount(content);
+      const id = this.#ids.reserve(nodes) as number as GenerationId;
+      const files = content.filter((node) => node.kind === 'file');
+      for (const blob of wanted.blobs) blobs.retain(blob);
+      this.#nodes.put(id, content);
+      this.#directories.put([projection, directory], id);
+      this.#staged.put(id, { projection, aborted: false });
+      this.#unsettled.put(projection, true);
+      this.#generations.put(id, {
+        projection,
+        directory,
+        createdAtMs: wanted.nowMs,
+        nodes,
+        files: files.length,
+        sizeBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
+      });
+      for (const node of content) if (node.parent === DIRECTORY_INDEX) this.#addLink(projection, node.name);
+      return id;
+    });
+  }
+
+  /** THE commit of a swap: `id` becomes what `..data` names, its predecessor is dropped. Resolves after the flush. */
+  async publish(id: GenerationId, nowMs: number): Promise<GenerationId | 0> {
+    return await this.#store.transactDurable(() => {
+      const staged = this.#staged.get(id);
+      if (staged === undefined || staged.aborted) {
+        throw new DunnageError('READ_ONLY', 'the generation is no longer waiting to be published');
+      }
+      const before = this.#existing(staged.projection);
+      this.#staged.remove(id);
+      if (before.generation !== 0) this.#dropped.put(before.generation, true);
+      this.#projections.put(staged.projection, {
+        ...before,
+        state: before.state === 'creating' ? 'live' : before.state,
+        generation: id,
+        number: before.number + 1,
+        updatedAtMs: nowMs,
+      });
+      return before.generation;
+    });
+  }
+
+  /** A staged generation shall not be published; its names may be removed through the mount. */
+  abort(id: GenerationId): void {
+    this.#store.transactBuffered(() => {
+      const staged = this.#staged.get(id);
+      if (staged !== undefined) this.#staged.put(id, { ...staged, aborted: true });
+    });
+  }
+
+  /** Nobody sees the names of an aborted generation any more: from here on it is like a replaced one. */
+  finishAbort(id: GenerationId): void {
+    this.#store.transactBuffered(() => {
+      const staged = this.#staged.get(id);
+      if (staged === undefined) return;
+      this.#staged.remove(id);
+      this.#dropped.put(id, true);
+      this.#removeUnusedLinks(staged.projection);
+    });
+  }
+
+  /** Removes a dropped generation that the kernel has forgotten, and its hold on content. */
+  remove(id: GenerationId, blobs: BlobStore): void {
+    this.#store.transactBuffered(() => {
+      const record = this.#generations.get(id);
+      if (record === undefined || !this.#dropped.remove(id)) return;
+      for (const node of this.#nodes.get(id) ?? []) if (node.kind === 'file') blobs.release(node.digest);
+      this.#nodes.remove(id);
+      this.#directories.remove([record.projection, record.directory]);
+      this.#generations.remove(id);
+    });
+  }
+
+  /** Records that links were announced to watchers, others removed, and nothing is left to do for the projection. */
+  settle(id: ProjectionId, announced: readonly string[], removed: readonly string[]): void {
+    this.#store.transactBuffered(() => {
+      for (const name of removed) this.#removeLink(id, name);
+      for (const name of announced) {
+        const link = this.#links.get([id, name]);
+        if (link !== undefined) this.#links.put([id, name], { ...link, visible: true });
+      }
+      this.#unsettled.remove(id);
+    });
+  }
+
+  /** Digests a generation refers to, for comparing and checking. */
+  *digests(id: GenerationId): IterableIterator<Digest> {
+    for (const node of this.#nodes.get(id) ?? []) if (node.kind === 'file') yield node.digest;
+  }
+
+  // ---- inside a transaction
+
+  #existing(id: ProjectionId): ProjectionRecord {
+    const record = this.#projections.get(id);
+    if (record === undefined) throw new DunnageError('NOT_FOUND', `projection ${id} is gone`);
+    return record;
+  }
+
+  #transition(id: ProjectionId, to: ProjectionState): void {
+    const record = this.#existing(id);
+    if (record.state === to) return;
+    assert(PROJECTION_TRANSITIONS[record.state].includes(to), `${record.state} -> ${to}`);
+    this.#projections.put(id, { ...record, state: to });
+  }
+
+  #addLink(projection: ProjectionId, name: string): void {
+    if (this.#links.get([projection, name]) !== undefined) return;
+    const node = this.#ids.reserve(1);
+    this.#links.put([projection, name], { node, visible: false });
+    this.#linkNodes.put(node, [projection, name]);
+  }
+
+  #removeLink(projection: ProjectionId, name: string): void {
+    const link = this.#links.get([projection, name]);
+    if (link === undefined) return;
+    this.#links.remove([projection, name]);
+    this.#linkNodes.remove(link.node);
+  }
+
+  /** Links that were prepared for a generation which was then given up. */
+  #removeUnusedLinks(projection: ProjectionId): void {
+    const record = this.#projections.get(projection);
+    const wanted = record?.generation ? this.nodes(record.generation).children(DIRECTORY_INDEX) : undefined;
+    for (const link of [...this.links(projection)]) {
+      if (!link.visible && !wanted?.has(link.name)) this.#removeLink(projection, link.name);
+    }
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * Names of generations: `..YYYY_MM_DD_HH_MM_SS.<digits>`, UTC, as the reference names its timestamped directories.
+ * The digits are 64 bits from the system's random generator, always 20 of them: on the mount whoever knows the name
+ * of a staged generation may publish it, so nobody must be able to guess it.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '../base/clock.ts';
+
+/** The published link. */
+export const DATA_LINK = '..data';
+/** The link that is renamed over the published one. */
+export const STAGING_LINK = '..data_tmp';
+
+const RANDOM_DIGITS = 20;
+const NAME_PATTERN = /^\.\.(\d{4})_(\d\d)_(\d\d)_(\d\d)_(\d\d)_(\d\d)\.(\d{1,40})$/;
+
+export interface GenerationName {
+  readonly createdAtMs: number;
+  readonly digits: string;
+}
+
+/** A new name, never used before. */
+export function generationName(clock: Clock): string {
+  const [date = '', time = ''] = new Date(clock.nowMs()).toISOString().slice(0, 19).split('T');
+  const digits = randomBytes(8).readBigUInt64BE().toString().padStart(RANDOM_DIGITS, '0');
+  return `..${date.replaceAll('-', '_')}_${time.replaceAll(':', '_')}.${digits}`;
+}
+
+/** Reads a name; undefined if it is not one. Also accepts the shorter digits of the reference's mkdtemp. */
+export function parseGenerationName(name: string): GenerationName | undefined {
+  const match = NAME_PATTERN.exec(name);
+  if (match === null) return undefined;
+  const [, year, month, day, hour, minute, second, digits = ''] = match;
+  const iso = `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`;
+  const createdAtMs = Date.parse(iso);
+  // Date.parse rolls 31 February over into March; such a name was never made by a clock.
+  if (Number.isNaN(createdAtMs) || new Date(createdAtMs).toISOString() !== iso) return undefined;
+  return { createdAtMs, digits };
+}
+
+export function isGenerationName(name: string): boolean {
+  return parseGenerationName(name) !== undefined;
+}

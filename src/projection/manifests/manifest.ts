@@ -1,0 +1,22 @@
+/** One object of a manifest, ready to be projected. */
+import type { Payload } from '../payload.ts';
+import type { ManifestKind } from './names.ts';
+
+export interface Manifest {
+  readonly kind: ManifestKind;
+  /** `default` where the manifest gives none, and for Projections, which have no namespaces. */
+  readonly namespace: string;
+  readonly name: string;
+  /** Name under `projections/`. */
+  readonly directory: string;
+  readonly payload: Payload;
+  /** The content must be encrypted at rest and never be shown. */
+  readonly secret: boolean;
+  /** Once applied the content may not change; only delete and create again. */
+  readonly immutable: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Without `kubectl.kubernetes.io/last-applied-configuration`, which repeats the content. */
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Which document of the stream, from 1. */
+  readonly document: number;
+}

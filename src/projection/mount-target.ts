@@ -1,0 +1,208 @@
+/**
+ * The atomic writer's target on the mount: content and names are staged in the catalog, and every change that a watcher
+ * should see is a system call of the agent through the mount (`projection-swaps.ts` answers them).
+ *
+ * Preconditions: one writer per projection at a time; main thread.
+ */
+import { constants } from 'node:os';
+import type { Clock } from '../base/clock.ts';
+import type { GenerationId, ProjectionId } from '../base/ids.ts';
+import { DunnageError } from '../errors/dunnage-error.ts';
+import type { BlobStore, PreparedBlob, Protection } from '../store/blob-store.ts';
+import type { MountOperation, ThroughMount } from '../vfs/ports.ts';
+import type { Catalog } from './catalog.ts';
+import { buildNodes, DIRECTORY_INDEX, type FileContent } from './generation-nodes.ts';
+import { DATA_LINK, linkTarget, TEMPORARY_LINK } from './layout.ts';
+import type { FileProjection, Payload } from './payload.ts';
+import type { Published, SwapTarget } from './swap-target.ts';
+
+const DIRECTORY_PERMISSIONS = 0o755;
+/** Contents hashed and written at the same time. */
+const PREPARE_PARALLEL = 16;
+
+export interface MountTargetOptions {
+  readonly catalog: Catalog;
+  readonly blobs: BlobStore;
+  readonly throughMount: ThroughMount;
+  readonly clock: Clock;
+  readonly projection: ProjectionId;
+  /** Its directory under projections/. */
+  readonly directory: string;
+  readonly protection: Protection;
+  /** A generation was given up before it was published: the kernel may still hold its nodes. */
+  readonly onAborted: (id: GenerationId) => void;
+}
+
+export class MountTarget implements SwapTarget {
+  readonly #options: MountTargetOptions;
+
+  constructor(options: MountTargetOptions) {
+    this.#options = options;
+  }
+
+  async sweep(): Promise<void> {
+    const { catalog, projection } = this.#options;
+    catalog.refresh();
+    for (const { id, record } of [...catalog.allStaged()]) {
+      if (record.projection === projection) await this.#abort(id);
+    }
+  }
+
+  inspect(payload: Payload): Promise<Published> {
+    const { catalog, projection } = this.#options;
+    catalog.refresh();
+    const generation = catalog.projection(projection)?.generation ?? 0;
+    const visibleNames = new Set<string>();
+    for (const link of catalog.links(projection)) if (link.visible) visibleNames.add(link.name);
+    return Promise.resolve({
+      directoryName: generation === 0 ? undefined : catalog.generation(generation)?.directory,
+      unchanged: generation !== 0 && this.#isUnchanged(generation, payload),
+      visibleNames,
+      brokenNames: new Set<string>(),
+    });
+  }
+
+  #isUnchanged(generation: GenerationId, payload: Payload): boolean {
+    const { catalog, blobs, protection } = this.#options;
+    let files = 0;
+    for (const { path, file } of catalog.nodes(generation).files()) {
+      const wanted = payload.get(path);
+      if (wanted === undefined || wanted.mode !== file.mode) return false;
+      if (wanted.uid !== file.uid || wanted.gid !== file.gid) return false;
+      if (wanted.data.length !== file.sizeBytes || !blobs.digestOf(wanted.data, protection).equals(file.digest))
+        return false;
+      files += 1;
+    }
+    return files === payload.size;
+  }
+
+  async stage(directoryName: string, payload: Payload): Promise<void> {
+    const { catalog, blobs, clock, projection } = this.#options;
+    const prepared: PreparedBlob[] = [];
+    try {
+      const files = await this.#prepare(payload, prepared);
+      const content = buildNodes(files);
+      catalog.stage({ projection, directory: directoryName, content, blobs: prepared, nowMs: clock.nowMs() }, blobs);
+    } catch (error) {
+      for (const blob of prepared) blobs.abandon(blob);
+      throw error;
+    }
+  }
+
+  /** One prepared blob per file, also if two files have the same content: each holds a reference. */
+  async #prepare(payload: Payload, prepared: PreparedBlob[]): Promise<Map<string, FileContent>> {
+    const { blobs, protection } = this.#options;
+    const files = new Map<string, FileContent>();
+    const waiting = [...payload].values();
+    const worker = async (): Promise<void> => {
+      for (const [path, file] of waiting) {
+        const blob = await blobs.prepare(file.data, protection);
+        prepared.push(blob);
+        files.set(path, fileContent(file, blob));
+      }
+    };
+    const outcomes = await Promise.allSettled(Array.from({ length: PREPARE_PARALLEL }, worker));
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    return files;
+  }
+
+  async publish(directoryName: string): Promise<void> {
+    await this.#run('cannot swap', [
+      { kind: 'mkdir', name: directoryName, mode: DIRECTORY_PERMISSIONS },
+      { kind: 'symlink', name: TEMPORARY_LINK, target: directoryName },
+      { kind: 'rename', name: TEMPORARY_LINK, newName: DATA_LINK },
+    ]);
+  }
+
+  async discard(directoryName: string): Promise<void> {
+    const { catalog, projection } = this.#options;
+    catalog.refresh();
+    const id = catalog.findGeneration(projection, directoryName);
+    if (id !== undefined && catalog.staged(id) !== undefined) await this.#abort(id);
+  }
+
+  async updateLinks(missing: readonly string[], stale: readonly string[]): Promise<void> {
+    const { catalog, projection } = this.#options;
+    await this.#each(missing, 'EEXIST', (name) => ({ kind: 'symlink', name, target: linkTarget(name) }));
+    await this.#each(stale, 'ENOENT', (name) => ({ kind: 'unlink', name }));
+    catalog.settle(projection, missing, stale);
+  }
+
+  /** The FUSE thread drops the replaced generation by itself, a grace period after the swap. */
+  drop(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Completes the links of the published generation after an interrupted swap. */
+  async repairLinks(): Promise<void> {
+    const { catalog, projection } = this.#options;
+    catalog.refresh();
+    const generation = catalog.projection(projection)?.generation ?? 0;
+    const wanted = generation === 0 ? undefined : catalog.nodes(generation).children(DIRECTORY_INDEX);
+    const links = [...catalog.links(projection)];
+    const missing = links.filter((link) => !link.visible && wanted?.has(link.name)).map((link) => link.name);
+    const stale = links.filter((link) => link.visible && !wanted?.has(link.name)).map((link) => link.name);
+    await this.updateLinks(missing, stale);
+  }
+
+  /** Removes every name of a projection that is being deleted, but not its directory. */
+  async removeNames(): Promise<void> {
+    const { catalog, projection } = this.#options;
+    catalog.refresh();
+    const names = [...catalog.links(projection)].filter((link) => link.visible).map((link) => link.name);
+    if (catalog.projection(projection)?.generation !== 0) names.push(DATA_LINK);
+    await this.#each(names, 'ENOENT', (name) => ({ kind: 'unlink', name }));
+  }
+
+  async #abort(id: GenerationId): Promise<void> {
+    const { catalog, onAborted } = this.#options;
+    const directory = catalog.generation(id)?.directory;
+    catalog.abort(id);
+    if (directory !== undefined) {
+      await this.#each([TEMPORARY_LINK], 'ENOENT', (name) => ({ kind: 'unlink', name }));
+      await this.#each([directory], 'ENOENT', (name) => ({ kind: 'rmdir', name }));
+    }
+    catalog.finishAbort(id);
+    onAborted(id);
+  }
+
+  /** One operation per name; a name for which it was done already is no failure. */
+  async #each(
+    names: readonly string[],
+    doneAlready: 'EEXIST' | 'ENOENT',
+    operation: (name: string) => MountOperation,
+  ): Promise<void> {
+    let next = 0;
+    while (next < names.length) {
+      const outcomes = await this.#try(names.slice(next).map(operation));
+      next += outcomes.length;
+      const last = outcomes.at(-1) ?? 0;
+      if (last !== 0 && last !== constants.errno[doneAlready]) throw operationError('cannot update links', last);
+    }
+  }
+
+  async #run(doing: string, operations: readonly MountOperation[]): Promise<void> {
+    const outcomes = await this.#try(operations);
+    const failed = outcomes.at(-1) ?? 0;
+    if (failed !== 0) throw operationError(`${doing} ${this.#options.directory}`, failed);
+  }
+
+  async #try(operations: readonly MountOperation[]): Promise<readonly number[]> {
+    const outcomes = await this.#options.throughMount.run(this.#options.directory, operations);
+    if (outcomes.length === 0 && operations.length > 0) throw new DunnageError('IO', 'the mount agent tried nothing');
+    return outcomes;
+  }
+}
+
+function fileContent(file: FileProjection, blob: PreparedBlob): FileContent {
+  return { mode: file.mode, uid: file.uid, gid: file.gid, sizeBytes: file.data.length, digest: blob.digest };
+}
+
+export function operationError(doing: string, errno: number): DunnageError {
+  const symbol = Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`;
+  return new DunnageError(
+    errno === constants.errno.ENOSPC ? 'NO_SPACE' : 'IO',
+    `${doing}: ${symbol} through the mount`,
+  );
+}

@@ -1,0 +1,132 @@
+/**
+ * From a node id to what it is, and from a directory and a name to a node: the reading half of the projections tree.
+ *
+ *   root                  one directory per projection
+ *   projection            `..data`, `..data_tmp` during a swap, timestamped directories, links
+ *   generation            see `generation-nodes.ts`
+ */
+import { type GenerationId, type NodeId, type ProjectionId, ROOT_NODE_ID } from '../base/ids.ts';
+import { DunnageError } from '../errors/dunnage-error.ts';
+import type { Catalog } from './catalog.ts';
+import { DATA_LINK_INDEX, DIRECTORY_INDEX, type GenerationNodes } from './generation-nodes.ts';
+import { DATA_LINK, TEMPORARY_LINK } from './layout.ts';
+import type { GenerationRecord, ProjectionRecord } from './records.ts';
+import type { SwapOverlay } from './swap-overlay.ts';
+
+export type ResolvedNode =
+  | { readonly kind: 'root' }
+  | { readonly kind: 'projection'; readonly id: ProjectionId; readonly record: ProjectionRecord }
+  | { readonly kind: 'link'; readonly node: NodeId; readonly projection: ProjectionId; readonly name: string }
+  | { readonly kind: 'generation'; readonly generation: LoadedGeneration; readonly index: number };
+
+export interface LoadedGeneration {
+  readonly id: GenerationId;
+  readonly record: GenerationRecord;
+  readonly nodes: GenerationNodes;
+}
+
+/** Content lists kept in memory, in nodes: enough for every generation that is being read. */
+const CACHED_NODES_MAX = 200_000;
+
+export class ProjectionNodes {
+  readonly #catalog: Catalog;
+  readonly #overlay: SwapOverlay;
+  /** Least recently used first. Generations are immutable: nothing here is ever stale. */
+  readonly #generations = new Map<GenerationId, LoadedGeneration>();
+  #cachedNodes = 0;
+
+  constructor(catalog: Catalog, overlay: SwapOverlay) {
+    this.#catalog = catalog;
+    this.#overlay = overlay;
+  }
+
+  /** Throws STALE if the node is gone. */
+  resolve(node: NodeId): ResolvedNode {
+    if (node === ROOT_NODE_ID) return { kind: 'root' };
+    const record = this.#catalog.projection(node as number as ProjectionId);
+    if (record !== undefined) return { kind: 'projection', id: node as number as ProjectionId, record };
+    const link = this.#catalog.linkOfNode(node);
+    if (link !== undefined) return { kind: 'link', node, ...link };
+    const found = this.#catalog.generationOfNode(node);
+    if (found === undefined) throw new DunnageError('STALE', `node ${node} is gone`);
+    return { kind: 'generation', generation: this.generation(found.id, found.record), index: node - found.id };
+  }
+
+  generation(id: GenerationId, known?: GenerationRecord): LoadedGeneration {
+    const cached = this.#generations.get(id);
+    if (cached !== undefined) {
+      this.#generations.delete(id);
+      this.#generations.set(id, cached);
+      return cached;
+    }
+    const record = known ?? this.#catalog.generation(id);
+    if (record === undefined) throw new DunnageError('STALE', `generation ${id} is gone`);
+    const loaded = { id, record, nodes: this.#catalog.nodes(id) };
+    this.#generations.set(id, loaded);
+    this.#cachedNodes += record.nodes;
+    for (const [oldest, { record: dropped }] of this.#generations) {
+      if (this.#cachedNodes <= CACHED_NODES_MAX || oldest === id) break;
+      this.#release(oldest, dropped.nodes);
+    }
+    return loaded;
+  }
+
+  /** Takes a generation out of the cache. */
+  release(id: GenerationId): void {
+    const cached = this.#generations.get(id);
+    if (cached !== undefined) this.#release(id, cached.record.nodes);
+  }
+
+  #release(id: GenerationId, nodes: number): void {
+    this.#generations.delete(id);
+    this.#cachedNodes -= nodes;
+  }
+
+  /** Whether the directory of a projection is shown: not before its mkdir(2), not after its rmdir(2). */
+  isShown(id: ProjectionId, record: ProjectionRecord): boolean {
+    if (this.#overlay.gone.has(id)) return false;
+    return record.state !== 'creating' || this.#overlay.made.has(id);
+  }
+
+  /** The generation that `name` stands for in a projection's directory, if it is one of its special names. */
+  special(
+    id: ProjectionId,
+    record: ProjectionRecord,
+    name: string,
+  ): { generation: GenerationId; index: number } | undefined {
+    const overlay = this.#overlay.get(id);
+    if (name === DATA_LINK) {
+      if (record.generation === 0 || this.#overlay.dataRemoved.has(id)) return undefined;
+      return { generation: record.generation, index: DATA_LINK_INDEX };
+    }
+    if (name === TEMPORARY_LINK) {
+      const generation = overlay?.temporaryLink;
+      return generation === undefined ? undefined : { generation, index: DATA_LINK_INDEX };
+    }
+    const generation = this.#catalog.findGeneration(id, name);
+    if (generation === undefined || !this.#isReachable(generation, overlay?.staged)) return undefined;
+    return { generation, index: DIRECTORY_INDEX };
+  }
+
+  /** A staged directory from its mkdir(2) on; a replaced one for as long as it has content: a reader may be on its way to it. */
+  #isReachable(id: GenerationId, made: GenerationId | undefined): boolean {
+    return id === made || this.#catalog.staged(id) === undefined;
+  }
+
+  /** The links that are shown now, with their node ids. */
+  *shownLinks(id: ProjectionId): IterableIterator<{ readonly name: string; readonly node: NodeId }> {
+    const overlay = this.#overlay.get(id);
+    for (const { name, node, visible } of this.#catalog.links(id)) {
+      if (overlay?.removed.has(node)) continue;
+      if (visible || overlay?.announced.has(node)) yield { name, node };
+    }
+  }
+
+  shownLink(id: ProjectionId, name: string): NodeId | undefined {
+    const link = this.#catalog.link(id, name);
+    if (link === undefined) return undefined;
+    const overlay = this.#overlay.get(id);
+    if (overlay?.removed.has(link.node)) return undefined;
+    return link.visible || overlay?.announced.has(link.node) ? link.node : undefined;
+  }
+}

@@ -1,0 +1,239 @@
+/**
+ * Projections as their users know them: create or replace, read about, delete, and what a start has to mend. Changes of one
+ * projection are made one after another, those of different ones side by side. Main thread.
+ */
+import { constants } from 'node:os';
+import type { Clock } from '../base/clock.ts';
+import type { GenerationId, ProjectionId } from '../base/ids.ts';
+import type { Log } from '../base/log.ts';
+import { KeyedMutex } from '../base/mutex.ts';
+import { DunnageError } from '../errors/dunnage-error.ts';
+import type { BlobStore } from '../store/blob-store.ts';
+import type { MountOperation, ThroughMount } from '../vfs/ports.ts';
+import { AtomicWriter } from './atomic-writer.ts';
+import type { Catalog } from './catalog.ts';
+import type { FileNode } from './generation-nodes.ts';
+import { MountTarget, operationError } from './mount-target.ts';
+import { validatePayload } from './path-rules.ts';
+import type { Payload } from './payload.ts';
+import type { ProjectionKind, ProjectionRecord } from './records.ts';
+
+export interface ProjectionServiceOptions {
+  readonly catalog: Catalog;
+  readonly blobs: BlobStore;
+  readonly throughMount: ThroughMount;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly onAborted: (id: GenerationId) => void;
+}
+
+export interface WantedProjection {
+  readonly directory: string;
+  readonly kind: ProjectionKind;
+  readonly namespace: string;
+  readonly name: string;
+  readonly immutable: boolean;
+  readonly secret: boolean;
+  readonly payload: Payload;
+}
+
+export interface WriteResult {
+  readonly action: 'created' | 'configured' | 'unchanged';
+  readonly generation: number;
+}
+
+export interface ProjectionView {
+  readonly record: ProjectionRecord;
+  readonly files: number;
+  readonly sizeBytes: number;
+  readonly awaitingSource: boolean;
+}
+
+export class ProjectionService {
+  readonly #options: ProjectionServiceOptions;
+  readonly #catalog: Catalog;
+  readonly #mutex = new KeyedMutex<string>();
+
+  constructor(options: ProjectionServiceOptions) {
+    this.#options = options;
+    this.#catalog = options.catalog;
+  }
+
+  /** Creates the projection or swaps its content. Throws what the payload rules throw, IMMUTABLE, NO_SPACE, IO. */
+  write(wanted: WantedProjection): Promise<WriteResult> {
+    return this.#mutex.run(wanted.directory, async () => {
+      const payload = validatePayload(wanted.payload);
+      this.#catalog.refresh();
+      const found = this.#catalog.findProjection(wanted.directory);
+      return found === undefined ? await this.#create(wanted, payload) : await this.#replace(found, wanted, payload);
+    });
+  }
+
+  async #create(wanted: WantedProjection, payload: Payload): Promise<WriteResult> {
+    const { directory, kind, namespace, name, immutable } = wanted;
+    const nowMs = this.#options.clock.nowMs();
+    const id = this.#catalog.create({ directory, kind, namespace, name, immutable, nowMs });
+    try {
+      await this.#inRoot({ kind: 'mkdir', name: directory, mode: 0o755 });
+      await new AtomicWriter(this.#target(id, directory, wanted.secret)).write(payload);
+    } catch (error) {
+      await this.#remove(id).catch((cause: unknown) => {
+        this.#options.log.error(
+          { directory, error: String(cause) },
+          'a projection that could not be created is removed at the next start',
+        );
+      });
+      throw error;
+    }
+    return { action: 'created', generation: this.#number(id) };
+  }
+
+  async #replace(id: ProjectionId, wanted: WantedProjection, payload: Payload): Promise<WriteResult> {
+    const record = this.#record(id);
+    const target = this.#target(id, wanted.directory, wanted.secret);
+    if (record.immutable) {
+      const { unchanged } = await target.inspect(payload);
+      if (!unchanged || !wanted.immutable) {
+        throw new DunnageError('IMMUTABLE', `${wanted.directory} is immutable`, {
+          remedy: 'delete it and apply it again; content and the immutable field cannot be changed in place',
+        });
+      }
+    }
+    const { changed } = await new AtomicWriter(target).write(payload);
+    if (wanted.immutable !== record.immutable) this.#catalog.setImmutable(id, wanted.immutable);
+    const configured = changed || wanted.immutable !== record.immutable;
+    return { action: configured ? 'configured' : 'unchanged', generation: this.#number(id) };
+  }
+
+  /** Throws NOT_FOUND. Readers that hold something of it open read on. */
+  delete(directory: string): Promise<void> {
+    return this.#mutex.run(directory, async () => {
+      this.#catalog.refresh();
+      const id = this.#catalog.findProjection(directory);
+      if (id === undefined) throw notFound(directory);
+      await this.#remove(id);
+    });
+  }
+
+  list(): ProjectionView[] {
+    this.#catalog.refresh();
+    const views: ProjectionView[] = [];
+    for (const { record } of this.#catalog.projections()) {
+      if (record.state === 'live') views.push(this.#view(record));
+    }
+    return views.sort((a, b) => (a.record.directory < b.record.directory ? -1 : 1));
+  }
+
+  /** Throws NOT_FOUND. */
+  get(
+    directory: string,
+  ): ProjectionView & { readonly paths: readonly { readonly path: string; readonly file: FileNode }[] } {
+    this.#catalog.refresh();
+    const id = this.#catalog.findProjection(directory);
+    const record = id === undefined ? undefined : this.#catalog.projection(id);
+    if (record?.state !== 'live' || record.generation === 0) throw notFound(directory);
+    return { ...this.#view(record), paths: [...this.#catalog.nodes(record.generation).files()] };
+  }
+
+  /**
+   * Finishes or undoes what an earlier daemon left half-done. One broken projection is logged and left for the next
+   * start; it never stops this one.
+   */
+  async recover(): Promise<void> {
+    this.#catalog.refresh();
+    for (const id of [...this.#catalog.allUnsettled()]) {
+      const record = this.#catalog.projection(id);
+      if (record === undefined) continue;
+      await this.#mutex
+        .run(record.directory, () => this.#recoverOne(id, record))
+        .catch((error: unknown) => {
+          this.#options.log.error(
+            { directory: record.directory, error: String(error) },
+            'a projection could not be mended',
+          );
+        });
+    }
+  }
+
+  async #recoverOne(id: ProjectionId, record: ProjectionRecord): Promise<void> {
+    const target = this.#target(id, record.directory, record.kind === 'Secret');
+    this.#options.log.info({ directory: record.directory, state: record.state }, 'mending an interrupted change');
+    if (record.state === 'creating' || record.state === 'deleting') {
+      await this.#remove(id);
+      return;
+    }
+    await target.sweep();
+    await target.repairLinks();
+  }
+
+  /** The kernel has forgotten the generation: its content goes. */
+  async forgotten(id: GenerationId): Promise<void> {
+    const { blobs } = this.#options;
+    this.#catalog.refresh();
+    this.#catalog.remove(id, blobs);
+    await blobs.collect();
+  }
+
+  /** With a new mount nobody can hold a replaced generation. */
+  async removeDropped(): Promise<void> {
+    this.#catalog.refresh();
+    for (const id of [...this.#catalog.allDropped()]) this.#catalog.remove(id, this.#options.blobs);
+    await this.#options.blobs.collect();
+  }
+
+  async #remove(id: ProjectionId): Promise<void> {
+    const record = this.#record(id);
+    const target = this.#target(id, record.directory, record.kind === 'Secret');
+    await this.#catalog.beginDelete(id);
+    await target.sweep();
+    await target.removeNames();
+    await this.#inRoot({ kind: 'rmdir', name: record.directory });
+    await this.#catalog.finishDelete(id);
+  }
+
+  /** A directory that is gone already is no failure. */
+  async #inRoot(operation: MountOperation): Promise<void> {
+    const [errno = 0] = await this.#options.throughMount.run('', [operation]);
+    if (errno === 0) return;
+    if (operation.kind === 'rmdir' && errno === constants.errno.ENOENT) return;
+    throw operationError(`cannot ${operation.kind} ${operation.name}`, errno);
+  }
+
+  #target(projection: ProjectionId, directory: string, secret: boolean): MountTarget {
+    const { catalog, blobs, throughMount, clock, onAborted } = this.#options;
+    const protection = secret ? 'secret' : 'plain';
+    return new MountTarget({ catalog, blobs, throughMount, clock, projection, directory, protection, onAborted });
+  }
+
+  #record(id: ProjectionId): ProjectionRecord {
+    const record = this.#catalog.projection(id);
+    if (record === undefined) throw new DunnageError('NOT_FOUND', 'the projection is gone');
+    return record;
+  }
+
+  #number(id: ProjectionId): number {
+    this.#catalog.refresh();
+    return this.#record(id).number;
+  }
+
+  #view(record: ProjectionRecord): ProjectionView {
+    const generation = record.generation === 0 ? undefined : this.#catalog.generation(record.generation);
+    return {
+      record,
+      files: generation?.files ?? 0,
+      sizeBytes: generation?.sizeBytes ?? 0,
+      awaitingSource: record.kind === 'Secret' && record.generation !== 0 && this.#isAwaiting(record.generation),
+    };
+  }
+
+  #isAwaiting(generation: GenerationId): boolean {
+    for (const digest of this.#catalog.digests(generation)) if (!this.#options.blobs.isReadable(digest)) return true;
+    return false;
+  }
+}
+
+function notFound(directory: string): DunnageError {
+  return new DunnageError('NOT_FOUND', `projection ${directory} does not exist`, {
+    remedy: 'list them with: dunnage get projections',
+  });
+}

@@ -1,0 +1,58 @@
+/**
+ * What the catalog keeps. Records are small and read on the thread that serves FUSE; the nodes of a generation are kept
+ * apart from its record.
+ */
+import type { GenerationId, NodeId, ProjectionId } from '../base/ids.ts';
+
+export type ProjectionKind = 'Projection' | 'ConfigMap' | 'Secret';
+
+/**
+ * Life of a projection. `creating` and `deleting` are the trying states: a start that finds one undoes the first (there is
+ * no published content) or finishes it (there is), and finishes the second.
+ */
+export type ProjectionState = 'creating' | 'live' | 'deleting';
+
+export const PROJECTION_TRANSITIONS: Readonly<Record<ProjectionState, readonly ProjectionState[]>> = {
+  creating: ['live', 'deleting'],
+  live: ['deleting'],
+  deleting: [],
+};
+
+export interface ProjectionRecord {
+  /** Name of its directory under projections/. */
+  readonly directory: string;
+  readonly kind: ProjectionKind;
+  readonly namespace: string;
+  readonly name: string;
+  readonly immutable: boolean;
+  readonly state: ProjectionState;
+  /** The published generation; 0 before the first. */
+  readonly generation: GenerationId | 0;
+  /** Counts published generations from 1. */
+  readonly number: number;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+}
+
+export interface GenerationRecord {
+  readonly projection: ProjectionId;
+  /** `..<timestamp>.<random>`. */
+  readonly directory: string;
+  readonly createdAtMs: number;
+  /** Node ids taken, from the generation's id on. */
+  readonly nodes: number;
+  readonly files: number;
+  readonly sizeBytes: number;
+}
+
+/** A generation that is written but not published. `aborted` lets its names be removed through the mount. */
+export interface StagedRecord {
+  readonly projection: ProjectionId;
+  readonly aborted: boolean;
+}
+
+/** A top-level link `<name>` -> `..data/<name>`. Not visible: it waits for its symlink(2) through the mount. */
+export interface LinkRecord {
+  readonly node: NodeId;
+  readonly visible: boolean;
+}

@@ -1,0 +1,75 @@
+/**
+ * Talks to a daemon's control socket. The methods are those of `ControlOperations`, with the same meaning and errors;
+ * besides those each of them throws UNREACHABLE, PERMISSION_DENIED or TIMED_OUT if the daemon cannot be asked.
+ */
+import { limits } from '../base/limits.ts';
+import type { Payload } from '../projection/payload.ts';
+import { payloadToJson } from '../projection/payload-json.ts';
+import { type Exchange, exchange } from './http-exchange.ts';
+import type {
+  ApplyResult,
+  ControlOperations,
+  DaemonStatus,
+  ProjectionDetail,
+  ProjectionKind,
+  ProjectionSummary,
+} from './operations.ts';
+
+/** A daemon that says nothing for this long is taken for dead. Swaps wait for flushes, so this is generous. */
+const SILENCE_MS_MAX = 120_000;
+
+export class ControlClient implements ControlOperations {
+  readonly #socketPath: string;
+  readonly #silenceMsMax: number;
+
+  constructor(socketPath: string, options: { readonly silenceMsMax?: number } = {}) {
+    this.#socketPath = socketPath;
+    this.#silenceMsMax = options.silenceMsMax ?? SILENCE_MS_MAX;
+  }
+
+  status(): Promise<DaemonStatus> {
+    return this.#call<DaemonStatus>({ method: 'GET', path: '/v1/status' });
+  }
+
+  apply(manifestYaml: string): Promise<readonly ApplyResult[]> {
+    const body = { contentType: 'application/yaml', text: manifestYaml, bytesMax: limits.manifestBytesMax };
+    return this.#call<readonly ApplyResult[]>({ method: 'POST', path: '/v1/apply', body });
+  }
+
+  listProjections(kind: ProjectionKind | undefined): Promise<readonly ProjectionSummary[]> {
+    const query = kind === undefined ? '' : `?kind=${encodeURIComponent(kind)}`;
+    return this.#call<readonly ProjectionSummary[]>({ method: 'GET', path: `/v1/projections${query}` });
+  }
+
+  getProjection(kind: ProjectionKind, namespace: string, name: string): Promise<ProjectionDetail> {
+    return this.#call<ProjectionDetail>({ method: 'GET', path: objectPath(kind, namespace, name) });
+  }
+
+  async deleteProjection(kind: ProjectionKind, namespace: string, name: string): Promise<void> {
+    await this.#call({ method: 'DELETE', path: objectPath(kind, namespace, name) });
+  }
+
+  writeProjection(name: string, files: Payload): Promise<ApplyResult> {
+    return this.writeProjectionJson(name, JSON.stringify(payloadToJson(files)));
+  }
+
+  /** `writeProjection` with the payload as JSON text: `{"files": {"<path>": {"mode", "data": "<base64>", "uid", "gid"}}}`. */
+  writeProjectionJson(name: string, payloadJson: string): Promise<ApplyResult> {
+    const body = { contentType: 'application/json', text: payloadJson, bytesMax: limits.controlBodyBytesMax };
+    return this.#call<ApplyResult>({ method: 'PUT', path: `/v1/projections/${encodeURIComponent(name)}`, body });
+  }
+
+  async shutdown(unmount: boolean): Promise<void> {
+    const body = { contentType: 'application/json', text: JSON.stringify({ unmount }), bytesMax: 4096 };
+    await this.#call({ method: 'POST', path: '/v1/shutdown', body });
+  }
+
+  #call<Answer>(request: Pick<Exchange, 'method' | 'path' | 'body'>): Promise<Answer> {
+    const silenceMsMax = this.#silenceMsMax;
+    return exchange({ ...request, socketPath: this.#socketPath, silenceMsMax }) as Promise<Answer>;
+  }
+}
+
+function objectPath(kind: ProjectionKind, namespace: string, name: string): string {
+  return `/v1/projections/${[kind, namespace, name].map(encodeURIComponent).join('/')}`;
+}

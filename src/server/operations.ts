@@ -1,0 +1,92 @@
+/** What the control API asks of the daemon: a port of the server, implemented by the composition root. */
+
+export type ProjectionKind = 'Projection' | 'ConfigMap' | 'Secret';
+
+export interface ProjectionSummary {
+  /** Directory under projections/, e.g. `secret.db` or `prod.configmap.web`. */
+  readonly directory: string;
+  readonly kind: ProjectionKind;
+  readonly namespace: string;
+  readonly name: string;
+  readonly generation: number;
+  readonly files: number;
+  readonly sizeBytes: number;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+  /** Content is encrypted and its key is gone (reboot): apply the source again. */
+  readonly awaitingSource: boolean;
+}
+
+export interface ProjectionFileSummary {
+  readonly path: string;
+  /** Permission bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly sizeBytes: number;
+  /** sha256 of the content, hex; undefined for secret content (a plain digest would tell it). */
+  readonly sha256: string | undefined;
+}
+
+export interface ProjectionDetail extends ProjectionSummary {
+  readonly paths: readonly ProjectionFileSummary[];
+}
+
+export type ApplyAction = 'created' | 'configured' | 'unchanged';
+
+export interface ApplyResult {
+  readonly kind: ProjectionKind;
+  readonly namespace: string;
+  readonly name: string;
+  readonly directory: string;
+  readonly action: ApplyAction;
+  readonly generation: number;
+}
+
+export interface ConnectionStatus {
+  readonly name: string;
+  readonly mountPoint: string;
+  /** Negotiated protocol, e.g. `7.45`. */
+  readonly protocol: string;
+  readonly features: readonly string[];
+  readonly requests: number;
+  readonly unanswered: number;
+  readonly failedNotifications: number;
+}
+
+export interface DaemonStatus {
+  readonly version: string;
+  readonly pid: number;
+  readonly holderPid: number | undefined;
+  readonly startedAtMs: number;
+  readonly takenOver: boolean;
+  readonly transport: 'kernel' | 'fuse-native';
+  readonly mountPoint: string;
+  readonly stateDir: string;
+  readonly runtimeDir: string;
+  readonly projections: number;
+  readonly connections: readonly ConnectionStatus[];
+  readonly storeBytes: number;
+  /** Sentences about what this host cannot do, each with the remedy. */
+  readonly warnings: readonly string[];
+}
+
+export interface WriteFile {
+  readonly data: Uint8Array;
+  readonly mode: number;
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
+export interface ControlOperations {
+  status(): Promise<DaemonStatus>;
+  /** Applies every document of a YAML stream; a document that is wrong fails the whole call before anything is applied. */
+  apply(manifestYaml: string): Promise<readonly ApplyResult[]>;
+  listProjections(kind: ProjectionKind | undefined): Promise<readonly ProjectionSummary[]>;
+  getProjection(kind: ProjectionKind, namespace: string, name: string): Promise<ProjectionDetail>;
+  deleteProjection(kind: ProjectionKind, namespace: string, name: string): Promise<void>;
+  /** Creates or replaces the content of `Projection NAME`. */
+  writeProjection(name: string, files: ReadonlyMap<string, WriteFile>): Promise<ApplyResult>;
+  /** Unmounts (`unmount`) or leaves the tree to the holder, then ends the daemon. Resolves when the tree is gone, before the process ends. */
+  shutdown(unmount: boolean): Promise<void>;
+}

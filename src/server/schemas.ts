@@ -1,0 +1,100 @@
+/**
+ * JSON schemas of the control API: what a request may hold and what an answer does hold. An answer's schema is also
+ * its filter: a field that is not named here never leaves the daemon.
+ */
+import { limits } from '../base/limits.ts';
+import type { ProjectionKind } from './operations.ts';
+
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+export const PROJECTION_KINDS: readonly ProjectionKind[] = ['Projection', 'ConfigMap', 'Secret'];
+
+const text: JsonSchema = { type: 'string' };
+const count: JsonSchema = { type: 'integer' };
+const flag: JsonSchema = { type: 'boolean' };
+
+/** An object with exactly these fields; those in `optional` may be missing. */
+function exactly(properties: Readonly<Record<string, JsonSchema>>, optional: readonly string[] = []): JsonSchema {
+  const required = Object.keys(properties).filter((name) => !optional.includes(name));
+  return { type: 'object', additionalProperties: false, required, properties };
+}
+
+const kindSchema: JsonSchema = { type: 'string', enum: PROJECTION_KINDS };
+const nameSchema: JsonSchema = { type: 'string', minLength: 1, maxLength: limits.objectNameMax };
+
+export const kindQuery: JsonSchema = exactly({ kind: kindSchema }, ['kind']);
+export const nameParams: JsonSchema = exactly({ name: nameSchema });
+export const objectParams: JsonSchema = exactly({ kind: kindSchema, namespace: nameSchema, name: nameSchema });
+export const shutdownBody: JsonSchema = exactly({ unmount: flag });
+/** A body the route reads itself: the parser hands it over as text. */
+export const textBody: JsonSchema = { type: 'string' };
+
+export const errorAnswer: JsonSchema = exactly({
+  error: exactly({ code: text, message: text, remedy: text }, ['remedy']),
+});
+export const healthAnswer: JsonSchema = exactly({ status: text });
+export const noAnswer: JsonSchema = { type: 'null' };
+
+const summaryFields: Readonly<Record<string, JsonSchema>> = {
+  directory: text,
+  kind: text,
+  namespace: text,
+  name: text,
+  generation: count,
+  files: count,
+  sizeBytes: count,
+  createdAtMs: { type: 'number' },
+  updatedAtMs: { type: 'number' },
+  awaitingSource: flag,
+};
+const fileFields: Readonly<Record<string, JsonSchema>> = {
+  path: text,
+  mode: count,
+  uid: count,
+  gid: count,
+  sizeBytes: count,
+  sha256: text,
+};
+export const summariesAnswer: JsonSchema = { type: 'array', items: exactly(summaryFields) };
+export const detailAnswer: JsonSchema = exactly({
+  ...summaryFields,
+  paths: { type: 'array', items: exactly(fileFields, ['sha256']) },
+});
+
+export const applyAnswer: JsonSchema = exactly({
+  kind: text,
+  namespace: text,
+  name: text,
+  directory: text,
+  action: text,
+  generation: count,
+});
+export const appliesAnswer: JsonSchema = { type: 'array', items: applyAnswer };
+
+const connectionAnswer: JsonSchema = exactly({
+  name: text,
+  mountPoint: text,
+  protocol: text,
+  features: { type: 'array', items: text },
+  requests: count,
+  unanswered: count,
+  failedNotifications: count,
+});
+export const statusAnswer: JsonSchema = exactly(
+  {
+    version: text,
+    pid: count,
+    holderPid: count,
+    startedAtMs: { type: 'number' },
+    takenOver: flag,
+    transport: text,
+    mountPoint: text,
+    stateDir: text,
+    runtimeDir: text,
+    projections: count,
+    connections: { type: 'array', items: connectionAnswer },
+    storeBytes: count,
+    warnings: { type: 'array', items: text },
+  },
+  ['holderPid'],
+);

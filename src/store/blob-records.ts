@@ -1,0 +1,137 @@
+/**
+ * The index of blobs: for each digest how many refer to it and where the bytes are, in tables of the store. Small
+ * content is a row of its own beside the record, so that counting a reference never rewrites content.
+ *
+ * A file whose last reference went is listed as garbage by the same transaction; each listing has a random stamp, by
+ * which the collector knows that nothing happened to the blob since it looked.
+ */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { bytesValue, type Codec, digestKey, jsonValue, stringKey } from './codecs.ts';
+import type { Digest } from './digest.ts';
+import type { Store } from './store.ts';
+import type { Table } from './table.ts';
+
+export type Protection = 'plain' | 'secret';
+
+export interface BlobRecord {
+  readonly references: number;
+  /** Size of the plain content. */
+  readonly sizeBytes: number;
+  readonly protection: Protection;
+  /** Fingerprint of the sealing key; '' for plain content. */
+  readonly keyId: string;
+  readonly place: 'inline' | 'file';
+}
+
+export interface BlobStatistics {
+  readonly blobs: number;
+  /** Plain bytes of all blobs, each counted once. */
+  readonly sizeBytes: number;
+}
+
+const FLAG_SECRET = 1;
+const FLAG_FILE = 2;
+const HEAD_BYTES = 11;
+
+/** flags u8, references u32, size u48, key id (secret only). */
+export const blobRecordValue: Codec<BlobRecord> = {
+  encode(record) {
+    const keyId = Buffer.from(record.keyId, 'hex');
+    const bytes = Buffer.alloc(HEAD_BYTES + keyId.length);
+    bytes.writeUInt8((record.protection === 'secret' ? FLAG_SECRET : 0) | (record.place === 'file' ? FLAG_FILE : 0), 0);
+    bytes.writeUInt32BE(record.references, 1);
+    bytes.writeUIntBE(record.sizeBytes, 5, 6);
+    keyId.copy(bytes, HEAD_BYTES);
+    return bytes;
+  },
+  decode(encoded) {
+    const bytes = Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
+    const flags = bytes.readUInt8(0);
+    return {
+      references: bytes.readUInt32BE(1),
+      sizeBytes: bytes.readUIntBE(5, 6),
+      protection: (flags & FLAG_SECRET) === 0 ? 'plain' : 'secret',
+      keyId: bytes.toString('hex', HEAD_BYTES),
+      place: (flags & FLAG_FILE) === 0 ? 'inline' : 'file',
+    };
+  },
+};
+
+const STAMP_BYTES = 8;
+const TOTAL = 'total';
+const NOTHING: BlobStatistics = { blobs: 0, sizeBytes: 0 };
+
+export class BlobRecords {
+  readonly #records: Table<Digest, BlobRecord>;
+  readonly #inline: Table<Digest, Uint8Array>;
+  readonly #garbage: Table<Digest, Uint8Array>;
+  readonly #statistics: Table<string, BlobStatistics>;
+
+  constructor(store: Store) {
+    this.#records = store.table('blobs', digestKey, blobRecordValue);
+    this.#inline = store.table('blob-content', digestKey, bytesValue);
+    this.#garbage = store.table('blob-garbage', digestKey, bytesValue);
+    this.#statistics = store.table('blob-statistics', stringKey, jsonValue<BlobStatistics>());
+  }
+
+  get(digest: Digest): BlobRecord | undefined {
+    return this.#records.get(digest);
+  }
+
+  /** Stored form of inline content. */
+  content(digest: Digest): Uint8Array | undefined {
+    return this.#inline.get(digest);
+  }
+
+  /** One more reference to a known blob. Preconditions: in a transaction. */
+  countUp(digest: Digest, record: BlobRecord): void {
+    this.#records.put(digest, { ...record, references: record.references + 1 });
+  }
+
+  /** A new blob with one reference. Preconditions: in a transaction. */
+  insert(digest: Digest, record: Omit<BlobRecord, 'references'>, inline: Uint8Array | undefined): void {
+    assert.equal(record.place === 'inline', inline !== undefined);
+    this.#records.put(digest, { ...record, references: 1 });
+    if (inline !== undefined) this.#inline.put(digest, inline);
+    this.#garbage.remove(digest);
+    this.#count(1, record.sizeBytes);
+  }
+
+  /** One reference less; the last one takes record and inline content along. Preconditions: in a transaction. */
+  countDown(digest: Digest, record: BlobRecord): void {
+    if (record.references > 1) {
+      this.#records.put(digest, { ...record, references: record.references - 1 });
+      return;
+    }
+    this.#records.remove(digest);
+    if (record.place === 'inline') this.#inline.remove(digest);
+    else this.markGarbage(digest);
+    this.#count(-1, -record.sizeBytes);
+  }
+
+  /** Preconditions: in a transaction. */
+  markGarbage(digest: Digest): void {
+    this.#garbage.put(digest, randomBytes(STAMP_BYTES));
+  }
+
+  /** Files nobody refers to, with their stamps. */
+  garbage(): readonly { readonly digest: Digest; readonly stamp: Uint8Array }[] {
+    return [...this.#garbage.range({})].map(({ key, value }) => ({ digest: key, stamp: value }));
+  }
+
+  /** Takes the digest off the list if the stamp is still the same. Preconditions: in a transaction. */
+  removeGarbage(digest: Digest, stamp: Uint8Array): boolean {
+    const present = this.#garbage.get(digest);
+    return present !== undefined && Buffer.from(stamp).equals(present) && this.#garbage.remove(digest);
+  }
+
+  statistics(): BlobStatistics {
+    return this.#statistics.get(TOTAL) ?? NOTHING;
+  }
+
+  #count(blobs: number, sizeBytes: number): void {
+    const before = this.statistics();
+    this.#statistics.put(TOTAL, { blobs: before.blobs + blobs, sizeBytes: before.sizeBytes + sizeBytes });
+  }
+}

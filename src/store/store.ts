@@ -1,0 +1,173 @@
+/**
+ * The metadata of a daemon: one LMDB environment, `<state-dir>/metadata`, opened by each thread that needs it.
+ *
+ * Reads are synchronous and see the newest commit as of the first read of this turn of the event loop (`refresh` moves
+ * on to the newest). Writes happen in transactions only; there is one writer at a time over all threads, and a
+ * transaction is one synchronous function, so none lives across an await.
+ *
+ * A commit comes in two strengths. Buffered: in the page cache, so it survives the death of the process. Durable: a
+ * buffered commit, then one flush of the data file, which makes every earlier commit of every thread durable as well.
+ * A power failure takes the metadata back to the last durable commit, whole (see durable-root.ts).
+ *
+ * The first `open` of a process must have returned before another thread opens the same state directory.
+ */
+import assert from 'node:assert/strict';
+import { statSync } from 'node:fs';
+import type { Log } from '../base/log.ts';
+import { fromSystemError } from '../errors/dunnage-error.ts';
+import type { Codec } from './codecs.ts';
+import { readBootId } from './durable-root.ts';
+import { dataFile, type Environment, openEnvironment } from './environment.ts';
+import { Flusher } from './flusher.ts';
+import { checkFormat } from './format-version.ts';
+import { fromLmdbError } from './lmdb-error.ts';
+import { type BinaryDatabase, LmdbTable, type Table } from './table.ts';
+
+export type { RangeOptions, Table } from './table.ts';
+
+export interface StoreOptions {
+  readonly stateDir: string;
+  readonly log: Log;
+  /** Address space reserved at first; it grows by itself. */
+  readonly mapSizeBytes?: number;
+  readonly readOnly?: boolean;
+  /** Identity of the running kernel; tests pretend that the host was restarted. */
+  readonly bootId?: string;
+}
+
+/** Large enough that growing, which maps the file anew, is rare; reserved address space costs nothing. */
+const MAP_SIZE_BYTES = 256 * 1024 * 1024;
+
+/** lmdb's TransactionFlags, which its declarations have as an ambient enum: ABORTABLE | SYNCHRONOUS_COMMIT | NO_SYNC_FLUSH. */
+const BUFFERED_COMMIT = 0x1 | 0x2 | 0x10000;
+
+export class Store {
+  readonly #environment: Environment;
+  readonly #dataFile: string;
+  readonly #flusher: Flusher | undefined;
+  readonly #tables = new Map<string, BinaryDatabase>();
+  #afterCommit: (() => void)[] | undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(environment: Environment, path: string, flusher: Flusher | undefined) {
+    this.#environment = environment;
+    this.#dataFile = path;
+    this.#flusher = flusher;
+  }
+
+  /** Throws CORRUPT, NOT_SUPPORTED (state of a newer version), NOT_FOUND (read-only and nothing there). */
+  static open(options: StoreOptions): Store {
+    const { stateDir, log, readOnly = false, mapSizeBytes = MAP_SIZE_BYTES, bootId = readBootId() } = options;
+    const path = dataFile(stateDir);
+    const environment = openEnvironment({ stateDir, readOnly, mapSizeBytes, bootId, log });
+    const staleReaders = environment.readerCheck();
+    if (staleReaders > 0) log.info({ staleReaders }, 'cleared reader slots of processes that died');
+    const flusher = readOnly ? undefined : new Flusher(environment, path, bootId);
+    const store = new Store(environment, path, flusher);
+    try {
+      // What an earlier process left in the page cache becomes durable before anything is written over it.
+      flusher?.flushSync();
+      checkFormat(store, stateDir, readOnly);
+    } catch (error) {
+      store.close().catch((reason: unknown) => log.warn({ reason: String(reason) }, 'cannot close the metadata'));
+      throw error;
+    }
+    return store;
+  }
+
+  /** Opens or creates a table. Preconditions: not in a transaction. */
+  table<K, V>(name: string, key: Codec<K>, value: Codec<V>): Table<K, V> {
+    let database = this.#tables.get(name);
+    if (database === undefined) {
+      assert(!this.inTransaction, 'open tables before the transaction');
+      try {
+        database = this.#environment.openDB<Buffer, Uint8Array>(name, { encoding: 'binary', keyEncoding: 'binary' });
+      } catch (error) {
+        throw fromLmdbError(error, `cannot open the table ${name}`);
+      }
+      this.#tables.set(name, database);
+    }
+    return new LmdbTable(database, key, value, () => this.inTransaction);
+  }
+
+  get inTransaction(): boolean {
+    return this.#afterCommit !== undefined;
+  }
+
+  /** One atomic transaction, committed without a flush. If `action` throws, nothing of it is kept. */
+  transactBuffered<T>(action: () => T): T {
+    assert(!this.inTransaction, 'a transaction must not begin inside another one');
+    assert(this.#flusher !== undefined, 'the store is read-only');
+    this.#flusher.assertHealthy();
+    const afterCommit: (() => void)[] = [];
+    let result: { readonly value: T } | undefined;
+    try {
+      // The result stays out of lmdb's sight: it would wait for a promise and abort on a certain number.
+      this.#environment.transactionSync(() => {
+        this.#afterCommit = afterCommit;
+        const value = action();
+        assert(!(value instanceof Promise), 'a transaction must not wait');
+        result = { value };
+      }, BUFFERED_COMMIT);
+    } catch (error) {
+      throw fromLmdbError(error, 'cannot commit a change of the metadata');
+    } finally {
+      this.#afterCommit = undefined;
+    }
+    for (const callback of afterCommit) callback();
+    assert(result !== undefined);
+    return result.value;
+  }
+
+  /** One atomic transaction; resolves once it and all earlier ones are on disk. The flush runs in the libuv pool. */
+  async transactDurable<T>(action: () => T): Promise<T> {
+    const result = this.transactBuffered(action);
+    await this.flush();
+    return result;
+  }
+
+  /** The same, but blocks the thread until the flush is done. */
+  transactDurableSync<T>(action: () => T): T {
+    const result = this.transactBuffered(action);
+    assert(this.#flusher !== undefined);
+    this.#flusher.flushSync();
+    return result;
+  }
+
+  /** Resolves once every commit made so far, by any thread, is on disk. */
+  async flush(): Promise<void> {
+    assert(this.#flusher !== undefined, 'the store is read-only');
+    await this.#flusher.flush();
+  }
+
+  /** Runs `action` after the commit, or never if the transaction is abandoned. Preconditions: in a transaction. */
+  afterCommit(action: () => void): void {
+    assert(this.#afterCommit !== undefined, 'afterCommit needs a transaction');
+    this.#afterCommit.push(action);
+  }
+
+  /** The next reads see the newest commit of any thread. */
+  refresh(): void {
+    if (!this.inTransaction) this.#environment.resetReadTxn();
+  }
+
+  /** Size of the data file. */
+  get sizeBytes(): number {
+    try {
+      return statSync(this.#dataFile).size;
+    } catch (error) {
+      throw fromSystemError(error, `cannot look at ${this.#dataFile}`);
+    }
+  }
+
+  /** Waits for flushes under way. Calling it again is fine. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#flusher?.close();
+    await this.#environment.close();
+  }
+}

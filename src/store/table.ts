@@ -1,0 +1,96 @@
+/** A typed table of the environment: one LMDB database with a codec for its keys and one for its values. */
+import assert from 'node:assert/strict';
+import type { Database } from 'lmdb';
+import { DunnageError } from '../errors/dunnage-error.ts';
+import type { Codec } from './codecs.ts';
+import { fromLmdbError } from './lmdb-error.ts';
+
+export interface RangeOptions<K> {
+  /** First key (inclusive). In reverse: the upper bound, inclusive. */
+  readonly start?: K;
+  /** Exclusive. In reverse: the lower bound, exclusive. */
+  readonly end?: K;
+  readonly reverse?: boolean;
+  readonly limit?: number;
+}
+
+export interface Table<K, V> {
+  get(key: K): V | undefined;
+  /** Preconditions: inside a transaction. */
+  put(key: K, value: V): void;
+  /** Preconditions: inside a transaction. Returns whether the key existed. */
+  remove(key: K): boolean;
+  /** Lazy: read it to the end, or leave the loop, before the next await. */
+  range(options: RangeOptions<K>): IterableIterator<{ key: K; value: V }>;
+  count(): number;
+}
+
+/** LMDB's limit for 4 KiB pages. */
+const KEY_BYTES_MAX = 1978;
+
+export type BinaryDatabase = Database<Buffer, Uint8Array>;
+
+export class LmdbTable<K, V> implements Table<K, V> {
+  readonly #database: BinaryDatabase;
+  readonly #key: Codec<K>;
+  readonly #value: Codec<V>;
+  readonly #inTransaction: () => boolean;
+
+  constructor(database: BinaryDatabase, key: Codec<K>, value: Codec<V>, inTransaction: () => boolean) {
+    this.#database = database;
+    this.#key = key;
+    this.#value = value;
+    this.#inTransaction = inTransaction;
+  }
+
+  get(key: K): V | undefined {
+    const bytes = this.#database.get(this.#encodeKey(key));
+    return bytes === undefined ? undefined : this.#value.decode(bytes);
+  }
+
+  put(key: K, value: V): void {
+    assert(this.#inTransaction(), 'put needs a transaction');
+    try {
+      this.#database.putSync(this.#encodeKey(key), this.#value.encode(value) as Buffer);
+    } catch (error) {
+      throw fromLmdbError(error, 'cannot write metadata');
+    }
+  }
+
+  remove(key: K): boolean {
+    assert(this.#inTransaction(), 'remove needs a transaction');
+    try {
+      return this.#database.removeSync(this.#encodeKey(key));
+    } catch (error) {
+      throw fromLmdbError(error, 'cannot remove metadata');
+    }
+  }
+
+  *range(options: RangeOptions<K>): IterableIterator<{ key: K; value: V }> {
+    const { start, end, reverse, limit } = options;
+    if (limit === 0) return;
+    const entries = this.#database.getRange({
+      ...(start === undefined ? {} : { start: this.#encodeKey(start) }),
+      ...(end === undefined ? {} : { end: this.#encodeKey(end) }),
+      ...(reverse === undefined ? {} : { reverse }),
+      ...(limit === undefined ? {} : { limit }),
+    });
+    for (const { key, value } of entries) {
+      yield { key: this.#key.decode(key), value: this.#value.decode(value) };
+    }
+  }
+
+  count(): number {
+    // Unlike getCount this reads one number instead of walking the tree.
+    return (this.#database.getStats() as { entryCount: number }).entryCount;
+  }
+
+  #encodeKey(key: K): Uint8Array {
+    const bytes = this.#key.encode(key);
+    assert(bytes.length > 0, 'a key must not be empty');
+    if (bytes.length > KEY_BYTES_MAX) {
+      throw new DunnageError('NAME_TOO_LONG', `a key of ${bytes.length} bytes is longer than ${KEY_BYTES_MAX}`);
+    }
+    return bytes;
+  }
+}

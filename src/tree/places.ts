@@ -1,0 +1,13 @@
+/** Names at the top of the mount, and the paths below it. */
+import { join } from 'node:path';
+
+/** Directories of the root connection; other connections are mounted on them. */
+export const TOP_LEVEL_DIRECTORIES: readonly string[] = ['projections'];
+
+export function projectionsPath(mountPoint: string): string {
+  return join(mountPoint, 'projections');
+}
+
+export function projectionPath(mountPoint: string, directory: string): string {
+  return join(projectionsPath(mountPoint), directory);
+}

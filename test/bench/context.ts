@@ -1,0 +1,62 @@
+/** What benchmarks share: one daemon on a real disk, a folder on the same file system for the baselines, the probe. */
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { DaemonProcess } from '../tools/daemon-process.ts';
+import { repositoryRoot } from '../tools/repository.ts';
+
+const run = promisify(execFile);
+const COMPILER = ['-std=c++20', '-O2', '-Wall', '-Wextra', '-Werror'] as const;
+
+/** Compiles test/bench/native/probe.cc into build/ if the program there is older than the source. Returns its path. */
+export function buildProbe(): string {
+  const root = repositoryRoot();
+  const source = join(root, 'test/bench/native/probe.cc');
+  const program = join(root, 'build/bench-probe');
+  const built = statSync(program, { throwIfNoEntry: false });
+  if (built === undefined || built.mtimeMs < statSync(source).mtimeMs) {
+    mkdirSync(join(root, 'build'), { recursive: true });
+    execFileSync('g++', [...COMPILER, '-o', program, source], { stdio: 'inherit' });
+  }
+  return program;
+}
+
+export class BenchContext {
+  readonly #parent: string;
+  readonly probe: string;
+  /** For the baselines: a plain folder beside the daemon's state. */
+  readonly plainFolder: string;
+  #daemon: DaemonProcess | undefined;
+
+  constructor(parent: string) {
+    this.#parent = parent;
+    this.probe = buildProbe();
+    this.plainFolder = mkdtempSync(join(parent, 'db-'));
+  }
+
+  /** The daemon that all benchmarks share, started at the first use. */
+  async daemon(): Promise<DaemonProcess> {
+    this.#daemon ??= await DaemonProcess.start(this.#parent);
+    return this.#daemon;
+  }
+
+  /** Runs a loop of the probe. Resolves to nanoseconds. */
+  async runProbe(loop: 'read' | 'stat' | 'list', rounds: number, paths: readonly string[]): Promise<number> {
+    const { stdout } = await run(this.probe, [loop, String(rounds), ...paths]);
+    return Number(stdout);
+  }
+
+  /** FUSE requests that the connection of projections/ has answered since it was mounted. */
+  async projectionRequests(): Promise<number> {
+    const status = await (await this.daemon()).client.status();
+    const connection = status.connections.find(({ name }) => name === 'projections');
+    if (connection === undefined) throw new Error('the daemon reports no connection named projections');
+    return connection.requests;
+  }
+
+  async close(): Promise<void> {
+    await this.#daemon?.stop();
+    rmSync(this.plainFolder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * The test runner: `npm test [-- --only PREFIX]`. Runs every compiled `*.test.ts` with node:test, first what can
+ * run side by side, then what mounts, one after another. Fails too if a file ran no test, if a test left a mount, a
+ * loop device or a process behind, and, with CI=true, if a test was skipped for a reason that is not in
+ * test/allowed-skips.json. The last line is `N passed, N failed, N skipped`.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+import { parseArgs } from 'node:util';
+import { compiledRoot, repositoryRoot } from './tools/repository.ts';
+import {
+  currentMounts,
+  endProcess,
+  loopDevices,
+  newMounts,
+  processesOf,
+  RUN_MARKER,
+  removeMount,
+} from './tools/runner/leftovers.ts';
+import { compiledPath, findTests, intoPhases, type Phase } from './tools/runner/selection.ts';
+import { type AllowedSkip, Tally, type TestOutcome } from './tools/runner/tally.ts';
+
+const FILE_TIMEOUT_MS = 6 * 60_000;
+const RUN_TIMEOUT_MS = 40 * 60_000;
+
+/** Runs one phase to its end; every outcome is in `tally` and on the terminal. */
+async function runPhase(phase: Phase, tally: Tally, signal: AbortSignal): Promise<void> {
+  const testFolder = join(compiledRoot(), 'test');
+  const files = phase.sources.map((source) => compiledPath(testFolder, source));
+  const stream = run({ files, concurrency: phase.concurrency, timeout: FILE_TIMEOUT_MS, signal });
+  stream.on('test:pass', (outcome) => tally.pass(outcome as TestOutcome));
+  stream.on('test:fail', (outcome) => tally.fail(outcome as TestOutcome));
+  const report = stream.compose(new spec());
+  report.pipe(process.stdout, { end: false });
+  await new Promise<void>((resolve, reject) => report.on('end', resolve).on('error', reject));
+}
+
+interface Before {
+  readonly mounts: ReturnType<typeof currentMounts>;
+  readonly loops: readonly string[];
+}
+
+/** Names and removes what the tests left behind. Processes first: a daemon that still lives would only mount again. */
+function cleanUp(before: Before, marker: string, temporaryFolder: string, tally: Tally): void {
+  for (const left of processesOf(marker, temporaryFolder)) {
+    tally.problems.push(`left running: process ${left.pid}: ${left.commandLine.slice(0, 200)}`);
+    endProcess(left.pid);
+  }
+  const mounts = newMounts(before.mounts, currentMounts(), temporaryFolder);
+  for (const mount of mounts.reverse()) {
+    tally.problems.push(`left mounted: ${mount.mountPoint} (${mount.type})`);
+    removeMount(mount);
+  }
+  for (const loop of loopDevices()) {
+    if (!before.loops.includes(loop)) tally.problems.push(`left attached: ${loop}`);
+  }
+  const stillMounted = currentMounts().some((mount) => mount.mountPoint.startsWith(`${temporaryFolder}/`));
+  if (!stillMounted) rmSync(temporaryFolder, { recursive: true, force: true });
+}
+
+function reportSkips(tally: Tally, root: string): void {
+  if (tally.skipped.length > 0) console.log('\nSkipped:');
+  for (const test of tally.skipped) console.log(`  ${test.file}: ${test.name}\n    ${test.reason}`);
+  if (process.env['CI'] !== 'true') return;
+  const allowed = JSON.parse(readFileSync(join(root, 'test/allowed-skips.json'), 'utf8')) as readonly AllowedSkip[];
+  for (const test of tally.forbiddenSkips(allowed)) {
+    tally.problems.push(
+      `skipped on CI, for a reason that test/allowed-skips.json does not allow: ${test.file}: ${test.name}`,
+    );
+  }
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { only: { type: 'string', default: '' } } });
+  const root = repositoryRoot();
+  const sources = findTests(join(root, 'test'), values.only);
+  const tally = new Tally(compiledRoot());
+  if (sources.length === 0) tally.problems.push(`no test file begins with "${values.only}"`);
+
+  const marker = randomUUID();
+  // Short: paths of unix sockets end at 107 bytes.
+  const temporaryFolder = mkdtempSync('/tmp/dt-');
+  const before: Before = { mounts: currentMounts(), loops: loopDevices() };
+  process.env[RUN_MARKER] = marker;
+  process.env['TMPDIR'] = temporaryFolder;
+  const overall = AbortSignal.timeout(RUN_TIMEOUT_MS);
+  try {
+    for (const phase of intoPhases(sources, availableParallelism())) await runPhase(phase, tally, overall);
+  } finally {
+    cleanUp(before, marker, temporaryFolder, tally);
+  }
+  if (overall.aborted) tally.problems.push(`the whole run took longer than ${RUN_TIMEOUT_MS / 60_000} minutes`);
+  reportSkips(tally, root);
+  for (const problem of tally.problems) console.log(`\nProblem: ${problem}`);
+  console.log(`\n${tally.summary()}`);
+  process.exitCode = tally.failed > 0 || tally.problems.length > 0 ? 1 : 0;
+}
+
+await main();

@@ -1,0 +1,132 @@
+/** A daemon's operations in memory: they record what was asked and answer what the test put there. */
+import { DunnageError } from '../../src/errors/dunnage-error.ts';
+import type {
+  ApplyResult,
+  ControlOperations,
+  DaemonStatus,
+  ProjectionDetail,
+  ProjectionKind,
+  ProjectionSummary,
+  WriteFile,
+} from '../../src/server/operations.ts';
+
+export class FakeOperations implements ControlOperations {
+  readonly calls: { readonly name: keyof ControlOperations; readonly arguments: readonly unknown[] }[] = [];
+  readonly objects: ProjectionDetail[] = [];
+  daemon: DaemonStatus = exampleStatus();
+  applied: readonly ApplyResult[] = [];
+  /** Thrown by the next operation instead of an answer. */
+  failure: unknown;
+  /** Awaited by every operation before it answers. */
+  gate: Promise<void> = Promise.resolve();
+
+  async status(): Promise<DaemonStatus> {
+    await this.#enter('status');
+    return this.daemon;
+  }
+
+  async apply(manifestYaml: string): Promise<readonly ApplyResult[]> {
+    await this.#enter('apply', manifestYaml);
+    return this.applied;
+  }
+
+  async listProjections(kind: ProjectionKind | undefined): Promise<readonly ProjectionSummary[]> {
+    await this.#enter('listProjections', kind);
+    return this.objects.filter((object) => kind === undefined || object.kind === kind);
+  }
+
+  async getProjection(kind: ProjectionKind, namespace: string, name: string): Promise<ProjectionDetail> {
+    await this.#enter('getProjection', kind, namespace, name);
+    const found = this.objects.find(
+      (object) => object.kind === kind && object.namespace === namespace && object.name === name,
+    );
+    if (found === undefined) throw new DunnageError('NOT_FOUND', `there is no ${kind} ${namespace}/${name}`);
+    return found;
+  }
+
+  async deleteProjection(kind: ProjectionKind, namespace: string, name: string): Promise<void> {
+    const found = await this.getProjection(kind, namespace, name);
+    this.objects.splice(this.objects.indexOf(found), 1);
+  }
+
+  async writeProjection(name: string, files: ReadonlyMap<string, WriteFile>): Promise<ApplyResult> {
+    await this.#enter('writeProjection', name, files);
+    return { kind: 'Projection', namespace: 'default', name, directory: name, action: 'created', generation: 1 };
+  }
+
+  async shutdown(unmount: boolean): Promise<void> {
+    await this.#enter('shutdown', unmount);
+  }
+
+  async #enter(name: keyof ControlOperations, ...given: readonly unknown[]): Promise<void> {
+    this.calls.push({ name, arguments: given });
+    await this.gate;
+    if (this.failure === undefined) return;
+    const failure = this.failure;
+    this.failure = undefined;
+    throw failure;
+  }
+}
+
+export function exampleStatus(): DaemonStatus {
+  return {
+    version: '0.1.0',
+    pid: 4711,
+    holderPid: 4712,
+    startedAtMs: 1_700_000_000_000,
+    takenOver: false,
+    transport: 'kernel',
+    mountPoint: '/run/dunnage/mnt',
+    stateDir: '/var/lib/dunnage',
+    runtimeDir: '/run/dunnage',
+    projections: 2,
+    connections: [
+      {
+        name: 'projections',
+        mountPoint: '/run/dunnage/mnt/projections',
+        protocol: '7.45',
+        features: ['NO_OPEN_SUPPORT', 'HAS_RESEND'],
+        requests: 12,
+        unanswered: 0,
+        failedNotifications: 0,
+      },
+    ],
+    storeBytes: 65_536,
+    warnings: [],
+  };
+}
+
+export function exampleSecret(): ProjectionDetail {
+  return {
+    directory: 'secret.db',
+    kind: 'Secret',
+    namespace: 'default',
+    name: 'db',
+    generation: 3,
+    files: 2,
+    sizeBytes: 1536,
+    createdAtMs: 1_700_000_000_000,
+    updatedAtMs: 1_700_000_060_000,
+    awaitingSource: false,
+    paths: [
+      { path: 'password', mode: 0o400, uid: 0, gid: 0, sizeBytes: 512, sha256: undefined },
+      { path: 'tls/tls.crt', mode: 0o644, uid: 0, gid: 0, sizeBytes: 1024, sha256: undefined },
+    ],
+  };
+}
+
+export function exampleConfigMap(): ProjectionDetail {
+  return {
+    directory: 'prod.configmap.web',
+    kind: 'ConfigMap',
+    namespace: 'prod',
+    name: 'web',
+    generation: 1,
+    files: 1,
+    sizeBytes: 7,
+    createdAtMs: 1_700_000_000_000,
+    updatedAtMs: 1_700_000_000_000,
+    awaitingSource: false,
+    paths: [{ path: 'nginx.conf', mode: 0o644, uid: 1000, gid: 1000, sizeBytes: 7, sha256: 'ab'.repeat(32) }],
+  };
+}
