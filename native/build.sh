@@ -17,6 +17,13 @@ if [ ! -e node_modules/.bin/node-gyp ] || [ ! -e node_modules/node-addon-api/nap
   exit 1
 fi
 
+# Two builds at once would write the same files.
+mkdir -p build
+if command -v flock >/dev/null 2>&1; then
+  exec 9>build/.lock
+  flock 9
+fi
+
 release=build/Release
 stamp=$release/dunnage.stamp
 wanted=$({

@@ -10,6 +10,8 @@ import type { GenerationId } from '../base/ids.ts';
 import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
+import type { StepHook } from '../projection/atomic-writer.ts';
+import type { ThroughMount } from '../vfs/ports.ts';
 import { MountAgent } from '../mounts/agent.ts';
 import { agentProgramPath } from '../native/programs.ts';
 import { Catalog } from '../projection/catalog.ts';
@@ -47,6 +49,14 @@ class Ending {
 
 type Cleanup = () => Promise<void> | void;
 
+/** Where tests inject faults. */
+export interface DaemonSeams {
+  /** Stands between the projections and the agent. */
+  readonly throughMount?: (agent: ThroughMount) => ThroughMount;
+  /** Called at each step of the atomic writer. */
+  readonly onStep?: StepHook;
+}
+
 function once(task: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | undefined;
   return () => {
@@ -58,6 +68,7 @@ function once(task: () => Promise<void>): () => Promise<void> {
 export class Daemon {
   readonly #options: DaemonOptions;
   readonly #log: Log;
+  readonly #seams: DaemonSeams;
   readonly #cleanups: Cleanup[] = [];
   readonly #startedAtMs = systemClock.nowMs();
   readonly #uid = process.getuid?.() ?? 0;
@@ -67,19 +78,20 @@ export class Daemon {
   /** A start that fails takes its own mounts down, and leaves those that it took over. */
   #unmountAtEnd = false;
 
-  private constructor(options: DaemonOptions, log: Log) {
+  private constructor(options: DaemonOptions, log: Log, seams: DaemonSeams) {
     this.#options = options;
+    this.#seams = seams;
     this.#log = log;
   }
 
   /** Resolves when the tree is mounted and the control API answers. A start that fails leaves nothing behind. */
-  static async start(options: DaemonOptions, log: Log): Promise<Daemon> {
+  static async start(options: DaemonOptions, log: Log, seams: DaemonSeams = {}): Promise<Daemon> {
     if (options.transport !== 'kernel') {
       throw new DunnageError('NOT_SUPPORTED', 'the transport fuse-native is not part of this release', {
         remedy: 'leave out --transport, or use --transport kernel',
       });
     }
-    const daemon = new Daemon(options, log);
+    const daemon = new Daemon(options, log, seams);
     try {
       await daemon.#start();
     } catch (error) {
@@ -143,7 +155,8 @@ export class Daemon {
     const projections = new ProjectionService({
       catalog: new Catalog(store),
       blobs,
-      throughMount: agent,
+      throughMount: this.#seams.throughMount?.(agent) ?? agent,
+      ...(this.#seams.onStep === undefined ? {} : { onStep: this.#seams.onStep }),
       clock: systemClock,
       log: this.#log,
       onAborted: (generation) => thread.drain(generation),

@@ -11,7 +11,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import type { Log } from '../base/log.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import { HolderClient, startHolder } from '../fuse/holder-client.ts';
-import type { NegotiatedRecord } from '../fuse/init.ts';
+import { decodeNegotiated, encodeNegotiated, type NegotiatedRecord } from '../fuse/init.ts';
 import { mountFuse, unmount } from '../mounts/fuse-mount.ts';
 import { loadNative } from '../native/load.ts';
 import { holderProgramPath } from '../native/programs.ts';
@@ -151,7 +151,7 @@ export class TreeMount {
     });
     const record = await thread.serve(name, device);
     this.records.set(name, record);
-    this.#holder.put(name, Buffer.from(JSON.stringify(record)), device);
+    this.#holder.put(name, encodeNegotiated(record), device);
     this.#log.info({ name, target, protocol: `${record.major}.${record.minor}` }, 'mounted');
     return { privileged };
   }
@@ -195,7 +195,7 @@ async function readHeldTree(holder: HolderClient, options: DaemonOptions): Promi
   for (const name of CONNECTIONS) {
     const entry = entries.get(name);
     if (entry === undefined) return undefined;
-    devices.set(name, { device: entry.descriptor, record: JSON.parse(Buffer.from(entry.record).toString()) as NegotiatedRecord });
+    devices.set(name, { device: entry.descriptor, record: decodeNegotiated(entry.record) });
   }
   return { devices, lookupsDescriptor: lookups.descriptor };
 }

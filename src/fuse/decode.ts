@@ -2,15 +2,16 @@
  * Reads one request out of the channel's request buffer.
  *
  * There is one reader for the life of a connection; `begin` points it at the next request. Fields come in the order of
- * the wire: `u32`, `u64`, `name` and `rest` move a cursor through the body and refuse (WireError EINVAL) what
+ * the wire: `u32`, `u64`, `name`, `text` and `bytes` move a cursor through the body and refuse (WireError EINVAL) what
  * is too short. Values that outlive the handler's first await must be taken out before it.
  *
  * Node ids, handles and offsets are numbers below 2^53. The unique is kept as its two exact halves, because bit 63
  * marks a request that the kernel sends again and the reply must repeat it.
  */
 import { isUtf8 } from 'node:buffer';
+import { limits } from '../base/limits.ts';
 import { IN_HEADER_BYTES, UNIQUE_RESEND_HIGH } from './abi.ts';
-import { malformed, unknownName } from './wire-error.ts';
+import { malformed, nameTooLong, notUtf8 } from './wire-error.ts';
 import { HIGH, joinWords, LOW } from './words.ts';
 
 const REPLACEMENT = '\uFFFD';
@@ -86,15 +87,23 @@ export class RequestReader {
     this.#take(bytes);
   }
 
-  /** A name up to its NUL, which is skipped. */
+  /** A file name. Newer kernels leave it to the daemon to refuse long ones. */
   name(): string {
     const start = this.#cursor;
-    const nul = this.#bytes.indexOf(0, start);
-    if (nul < start || nul >= this.#end) throw malformed('name does not end');
-    this.#cursor = nul + 1;
-    const name = this.#bytes.toString('utf8', start, nul);
-    if (name.includes(REPLACEMENT) && !isUtf8(this.#bytes.subarray(start, nul))) throw unknownName();
+    const name = this.text();
+    if (this.#cursor - 1 - start > limits.nameBytesMax) throw nameTooLong();
     return name;
+  }
+
+  /** UTF-8 up to its NUL, which is skipped. */
+  text(): string {
+    const start = this.#cursor;
+    const nul = this.#bytes.indexOf(0, start);
+    if (nul < start || nul >= this.#end) throw malformed('text does not end');
+    this.#cursor = nul + 1;
+    const value = this.#bytes.toString('utf8', start, nul);
+    if (value.includes(REPLACEMENT) && !isUtf8(this.#bytes.subarray(start, nul))) throw notUtf8();
+    return value;
   }
 
   /** The next bytes, as a view of the request buffer: valid until the next request is read. */

@@ -17,8 +17,10 @@ export class ChannelKernelCache implements KernelCache {
     this.#channel = channel;
   }
 
+  /** Two messages: the kernel drops the cached listing by the first only if it knows the name. */
   invalidateEntry(parent: NodeId, name: string): void {
     this.#channel.notify(encodeInvalidateEntry(parent, name));
+    this.#channel.notify(encodeInvalidateNode(parent));
   }
 
   invalidateNode(nodeId: NodeId): void {

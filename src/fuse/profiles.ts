@@ -6,7 +6,7 @@
  * - ATOMIC_O_TRUNC: where OPEN is never asked, the kernel would truncate its cached size without asking anybody.
  * - DO_READDIRPLUS, READDIRPLUS_AUTO: the kernel caches plain listings of a connection without OPENDIR, and a cached one
  *   costs no request at all; READDIRPLUS never uses that cache.
- * - AUTO_INVAL_DATA, EXPLICIT_INVAL_DATA: projected content never changes under a node, live content is never cached.
+ * - EXPLICIT_INVAL_DATA: projected content never changes under a node, live content is never cached.
  * - WRITEBACK_CACHE: every write must be answered by the file system itself.
  * - POSIX_ACL, SECURITY_CTX: permissions are mode bits; labels come from the mount option `context=`.
  */
@@ -38,6 +38,13 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
   root: { name: 'root', features: COMMON },
   projections: {
     name: 'projections',
-    features: [...COMMON, 'NO_OPEN_SUPPORT', 'NO_OPENDIR_SUPPORT', 'CACHE_SYMLINKS'],
+    features: [
+      ...COMMON,
+      'NO_OPEN_SUPPORT',
+      'NO_OPENDIR_SUPPORT',
+      'CACHE_SYMLINKS',
+      // A cached listing is compared with the directory's mtime, which is asked for first if it was invalidated.
+      'AUTO_INVAL_DATA',
+    ],
   },
 };

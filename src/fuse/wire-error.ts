@@ -12,10 +12,12 @@ export class WireError extends Error {
   }
 }
 
-const { EINVAL, ENOENT } = constants.errno;
+const { EINVAL, ENAMETOOLONG, ENOENT } = constants.errno;
 
 /** The request is shorter than its operation says, or names an id this program never gave out. */
 export const malformed = (what: string): WireError => new WireError(EINVAL, what);
 
 /** The name is not UTF-8. No name of ours is such, so nothing has it. */
-export const unknownName = (): WireError => new WireError(ENOENT, 'name is not UTF-8');
+export const notUtf8 = (): WireError => new WireError(ENOENT, 'name is not UTF-8');
+
+export const nameTooLong = (): WireError => new WireError(ENAMETOOLONG, 'name is too long');

@@ -263,11 +263,12 @@ export class Catalog {
     });
   }
 
-  /** A staged generation shall not be published; its names may be removed through the mount. */
-  abort(id: GenerationId): void {
-    this.#store.transactBuffered(() => {
+  /** A staged generation shall not be published; its names may be removed through the mount. False if it was published first. */
+  abort(id: GenerationId): boolean {
+    return this.#store.transactBuffered(() => {
       const staged = this.#staged.get(id);
       if (staged !== undefined) this.#staged.put(id, { ...staged, aborted: true });
+      return staged !== undefined;
     });
   }
 

@@ -158,7 +158,7 @@ export class MountTarget implements SwapTarget {
   async #abort(id: GenerationId): Promise<void> {
     const { catalog, onAborted } = this.#options;
     const directory = catalog.generation(id)?.directory;
-    catalog.abort(id);
+    if (!catalog.abort(id)) return;
     if (directory !== undefined) {
       await this.#each([TEMPORARY_LINK], 'ENOENT', (name) => ({ kind: 'unlink', name }));
       await this.#each([directory], 'ENOENT', (name) => ({ kind: 'rmdir', name }));

@@ -10,7 +10,7 @@ import { KeyedMutex } from '../base/mutex.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { MountOperation, ThroughMount } from '../vfs/ports.ts';
-import { AtomicWriter } from './atomic-writer.ts';
+import { AtomicWriter, type StepHook } from './atomic-writer.ts';
 import type { Catalog } from './catalog.ts';
 import type { FileNode } from './generation-nodes.ts';
 import { MountTarget, operationError } from './mount-target.ts';
@@ -25,6 +25,8 @@ export interface ProjectionServiceOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly onAborted: (id: GenerationId) => void;
+  /** Called at each step of a write; for tests that end the process there. */
+  readonly onStep?: StepHook;
 }
 
 export interface WantedProjection {
@@ -75,7 +77,7 @@ export class ProjectionService {
     const id = this.#catalog.create({ directory, kind, namespace, name, immutable, nowMs });
     try {
       await this.#inRoot({ kind: 'mkdir', name: directory, mode: 0o755 });
-      await new AtomicWriter(this.#target(id, directory, wanted.secret)).write(payload);
+      await this.#writer(this.#target(id, directory, wanted.secret)).write(payload);
     } catch (error) {
       await this.#remove(id).catch((cause: unknown) => {
         this.#options.log.error(
@@ -99,7 +101,7 @@ export class ProjectionService {
         });
       }
     }
-    const { changed } = await new AtomicWriter(target).write(payload);
+    const { changed } = await this.#writer(target).write(payload);
     if (wanted.immutable !== record.immutable) this.#catalog.setImmutable(id, wanted.immutable);
     const configured = changed || wanted.immutable !== record.immutable;
     return { action: configured ? 'configured' : 'unchanged', generation: this.#number(id) };
@@ -197,6 +199,11 @@ export class ProjectionService {
     if (errno === 0) return;
     if (operation.kind === 'rmdir' && errno === constants.errno.ENOENT) return;
     throw operationError(`cannot ${operation.kind} ${operation.name}`, errno);
+  }
+
+  #writer(target: MountTarget): AtomicWriter {
+    const { clock, log, onStep } = this.#options;
+    return new AtomicWriter(target, { clock, log, ...(onStep === undefined ? {} : { onStep }) });
   }
 
   #target(projection: ProjectionId, directory: string, secret: boolean): MountTarget {

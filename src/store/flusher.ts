@@ -21,8 +21,15 @@ import {
 } from './durable-root.ts';
 import type { Environment } from './environment.ts';
 
-const fdatasyncAsync = promisify(fdatasync);
 const writeAsync = promisify(write);
+
+/** The flush itself, as a port: a test's disk can fail. */
+export interface Disk {
+  flush(fd: number): Promise<void>;
+  flushSync(fd: number): void;
+}
+
+const realDisk: Disk = { flush: promisify(fdatasync), flushSync: fdatasyncSync };
 
 /** How often a thread looks whether another one made its pinned commit obsolete. */
 const PIN_CHECK_MS = 1_000;
@@ -43,6 +50,7 @@ export class Flusher {
   readonly #environment: Environment;
   readonly #path: string;
   readonly #bootId: string;
+  readonly #disk: Disk;
   readonly #dataFd: number;
   readonly #rootFd: number;
   readonly #pinCheck: NodeJS.Timeout;
@@ -53,10 +61,11 @@ export class Flusher {
   #failure: DunnageError | undefined;
 
   /** Preconditions: `recover` ran before the environment was opened. Call `flushSync` before the first commit. */
-  constructor(environment: Environment, path: string, bootId: string) {
+  constructor(environment: Environment, path: string, bootId: string, disk: Disk = realDisk) {
     this.#environment = environment;
     this.#path = path;
     this.#bootId = bootId;
+    this.#disk = disk;
     this.#dataFd = openSync(path, 'r');
     this.#rootFd = openSync(durableRootFile(path), constants.O_RDWR | constants.O_DSYNC);
     this.#durable = { transaction: 0n, slot: undefined, pin: undefined };
@@ -77,7 +86,7 @@ export class Flusher {
     this.assertHealthy();
     const candidate = this.#pinNewest();
     try {
-      fdatasyncSync(this.#dataFd);
+      this.#disk.flushSync(this.#dataFd);
       writeSync(this.#rootFd, candidate.bytes, 0, SLOT_BYTES, candidate.slot * SLOT_BYTES);
     } catch (error) {
       throw this.#fail(error, candidate);
@@ -125,7 +134,7 @@ export class Flusher {
     const candidate = this.#pinNewest();
     this.#slotUnderWay = candidate.slot;
     try {
-      await fdatasyncAsync(this.#dataFd);
+      await this.#disk.flush(this.#dataFd);
       await writeAsync(this.#rootFd, candidate.bytes, 0, SLOT_BYTES, candidate.slot * SLOT_BYTES);
     } catch (error) {
       throw this.#fail(error, candidate);

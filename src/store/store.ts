@@ -85,7 +85,7 @@ export class Store {
       } catch (error) {
         throw fromLmdbError(error, `cannot open the table ${name}`);
       }
-      this.#tables.set(name, database);
+      if (database !== undefined) this.#tables.set(name, database);
     }
     return new LmdbTable(database, key, value, () => this.inTransaction);
   }

@@ -31,12 +31,13 @@ const KEY_BYTES_MAX = 1978;
 export type BinaryDatabase = Database<Buffer, Uint8Array>;
 
 export class LmdbTable<K, V> implements Table<K, V> {
-  readonly #database: BinaryDatabase;
+  readonly #database: BinaryDatabase | undefined;
   readonly #key: Codec<K>;
   readonly #value: Codec<V>;
   readonly #inTransaction: () => boolean;
 
-  constructor(database: BinaryDatabase, key: Codec<K>, value: Codec<V>, inTransaction: () => boolean) {
+  /** `database` is undefined for a table that a read-only store does not have: it is empty. */
+  constructor(database: BinaryDatabase | undefined, key: Codec<K>, value: Codec<V>, inTransaction: () => boolean) {
     this.#database = database;
     this.#key = key;
     this.#value = value;
@@ -44,12 +45,12 @@ export class LmdbTable<K, V> implements Table<K, V> {
   }
 
   get(key: K): V | undefined {
-    const bytes = this.#database.get(this.#encodeKey(key));
+    const bytes = this.#database?.get(this.#encodeKey(key));
     return bytes === undefined ? undefined : this.#value.decode(bytes);
   }
 
   put(key: K, value: V): void {
-    assert(this.#inTransaction(), 'put needs a transaction');
+    assert(this.#inTransaction() && this.#database !== undefined, 'put needs a transaction');
     try {
       this.#database.putSync(this.#encodeKey(key), this.#value.encode(value) as Buffer);
     } catch (error) {
@@ -58,7 +59,7 @@ export class LmdbTable<K, V> implements Table<K, V> {
   }
 
   remove(key: K): boolean {
-    assert(this.#inTransaction(), 'remove needs a transaction');
+    assert(this.#inTransaction() && this.#database !== undefined, 'remove needs a transaction');
     try {
       return this.#database.removeSync(this.#encodeKey(key));
     } catch (error) {
@@ -68,7 +69,7 @@ export class LmdbTable<K, V> implements Table<K, V> {
 
   *range(options: RangeOptions<K>): IterableIterator<{ key: K; value: V }> {
     const { start, end, reverse, limit } = options;
-    if (limit === 0) return;
+    if (limit === 0 || this.#database === undefined) return;
     const entries = this.#database.getRange({
       ...(start === undefined ? {} : { start: this.#encodeKey(start) }),
       ...(end === undefined ? {} : { end: this.#encodeKey(end) }),
@@ -82,6 +83,7 @@ export class LmdbTable<K, V> implements Table<K, V> {
 
   count(): number {
     // Unlike getCount this reads one number instead of walking the tree.
+    if (this.#database === undefined) return 0;
     return (this.#database.getStats() as { entryCount: number }).entryCount;
   }
 

@@ -7,6 +7,9 @@ import { DaemonProcess } from '../tools/daemon-process.ts';
 import { repositoryRoot } from '../tools/repository.ts';
 
 const run = promisify(execFile);
+
+/** What the probe can do again and again. */
+export type Loop = 'read' | 'stat' | 'list';
 const COMPILER = ['-std=c++20', '-O2', '-Wall', '-Wextra', '-Werror'] as const;
 
 /** Compiles test/bench/native/probe.cc into build/ if the program there is older than the source. Returns its path. */
@@ -41,9 +44,9 @@ export class BenchContext {
     return this.#daemon;
   }
 
-  /** Runs a loop of the probe. Resolves to nanoseconds. */
-  async runProbe(loop: 'read' | 'stat' | 'list', rounds: number, paths: readonly string[]): Promise<number> {
-    const { stdout } = await run(this.probe, [loop, String(rounds), ...paths]);
+  /** Runs a loop of the probe over names in a directory. Resolves to nanoseconds. */
+  async runProbe(loop: Loop, rounds: number, directory: string, names: readonly string[]): Promise<number> {
+    const { stdout } = await run(this.probe, [loop, String(rounds), directory, ...names]);
     return Number(stdout);
   }
 

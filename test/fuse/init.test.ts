@@ -43,7 +43,7 @@ const offerOf = (minor: number, features: readonly Feature[]): InitOffer => ({
 });
 
 const BASE: Feature[] = ['ASYNC_READ', 'ASYNC_DIO', 'BIG_WRITES', 'PARALLEL_DIROPS', 'ABORT_ERROR', 'MAX_PAGES'];
-const ZERO_MESSAGE: Feature[] = ['NO_OPEN_SUPPORT', 'NO_OPENDIR_SUPPORT', 'CACHE_SYMLINKS'];
+const ZERO_MESSAGE: Feature[] = ['AUTO_INVAL_DATA', 'NO_OPEN_SUPPORT', 'NO_OPENDIR_SUPPORT', 'CACHE_SYMLINKS'];
 
 describe('negotiate', () => {
   const table: [string, InitOffer, Feature[]][] = [

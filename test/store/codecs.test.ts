@@ -25,7 +25,10 @@ test('numberAndStringKey reads back what it wrote and sorts by number, then by U
     fc.property(pair, pair, (a, b) => {
       assert.deepEqual(numberAndStringKey.decode(numberAndStringKey.encode(a)), a);
       const order = a[0] - b[0] || Buffer.compare(Buffer.from(a[1]), Buffer.from(b[1]));
-      assert.equal(Math.sign(Buffer.compare(numberAndStringKey.encode(a), numberAndStringKey.encode(b))), Math.sign(order));
+      assert.equal(
+        Math.sign(Buffer.compare(numberAndStringKey.encode(a), numberAndStringKey.encode(b))),
+        Math.sign(order),
+      );
     }),
   );
 });

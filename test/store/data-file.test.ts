@@ -27,7 +27,10 @@ const damages: readonly (readonly [string, (bytes: Buffer) => Buffer])[] = [
   ['text', () => Buffer.from('this is not a database')],
   ['zeros', () => Buffer.alloc(65_536)],
   ['garbage in the first page', (bytes) => Buffer.concat([randomBytes(4096), bytes.subarray(4096)])],
-  ['garbage in the second page', (bytes) => Buffer.concat([bytes.subarray(0, 4096), randomBytes(4096), bytes.subarray(8192)])],
+  [
+    'garbage in the second page',
+    (bytes) => Buffer.concat([bytes.subarray(0, 4096), randomBytes(4096), bytes.subarray(8192)]),
+  ],
   ['an impossible page size', (bytes) => Buffer.from(bytes).fill(0x11, 48, 52)],
   ['only the first page', (bytes) => bytes.subarray(0, 4096)],
   ['only the two meta pages', (bytes) => bytes.subarray(0, 8192)],

@@ -29,8 +29,13 @@ test('keeps at most so many files open, and readers under way never lose theirs'
   const cache = new FileCache(3);
   const paths = Array.from({ length: 10 }, (_, index) => join(directory, String(index)));
   for (const [index, path] of paths.entries()) writeFileSync(path, String(index));
-  const contents = await Promise.all(paths.flatMap((path) => [cache.use(path, noCheck, readAll), cache.use(path, noCheck, readAll)]));
-  assert.deepEqual(contents, paths.flatMap((_, index) => [String(index), String(index)]));
+  const contents = await Promise.all(
+    paths.flatMap((path) => [cache.use(path, noCheck, readAll), cache.use(path, noCheck, readAll)]),
+  );
+  assert.deepEqual(
+    contents,
+    paths.flatMap((_, index) => [String(index), String(index)]),
+  );
   assert(openBelow(directory) <= 3);
   await cache.close();
   assert.equal(openBelow(directory), 0);

@@ -24,7 +24,8 @@ test('state of a newer version is refused with a remedy', async (t) => {
   await stateOfVersion(stateDir, FORMAT_VERSION + 1);
   assert.throws(
     () => Store.open({ stateDir, log: silentLog }),
-    (error: { code?: string; remedy?: string }) => error.code === 'NOT_SUPPORTED' && error.remedy?.includes('newer version') === true,
+    (error: { code?: string; remedy?: string }) =>
+      error.code === 'NOT_SUPPORTED' && error.remedy?.includes('newer version') === true,
   );
 });
 

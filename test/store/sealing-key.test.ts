@@ -38,7 +38,8 @@ test('a key that others may read is refused with the command that mends it', (t)
     chmodSync(file, mode);
     assert.throws(
       () => SealingKey.loadOrCreate(file),
-      (error: { code?: string; remedy?: string }) => error.code === 'PERMISSION_DENIED' && error.remedy?.includes(`chmod 600 ${file}`) === true,
+      (error: { code?: string; remedy?: string }) =>
+        error.code === 'PERMISSION_DENIED' && error.remedy?.includes(`chmod 600 ${file}`) === true,
     );
   }
 });

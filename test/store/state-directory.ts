@@ -28,5 +28,5 @@ export function filesBelow(directory: string): readonly string[] {
 
 /** Files below a directory whose bytes contain the text. */
 export function filesWith(directory: string, needle: Uint8Array): readonly string[] {
-  return filesBelow(directory).filter((path) => readFileSync(path).includes(needle));
+  return filesBelow(directory).filter((path) => readFileSync(path).includes(Buffer.from(needle)));
 }

@@ -12,7 +12,12 @@ test('range yields what a sorted array would, in both directions, with bounds an
     for (const key of keys) table.put(key, key);
   });
   const bound = fc.option(fc.oneof(fc.constantFrom(...keys), fc.nat(300)), { nil: undefined });
-  const options = fc.record({ start: bound, end: bound, reverse: fc.boolean(), limit: fc.option(fc.nat(9), { nil: undefined }) });
+  const options = fc.record({
+    start: bound,
+    end: bound,
+    reverse: fc.boolean(),
+    limit: fc.option(fc.nat(9), { nil: undefined }),
+  });
   fc.assert(
     fc.property(options, ({ start, end, reverse, limit }) => {
       const ordered = reverse ? keys.toReversed() : keys;
@@ -20,9 +25,16 @@ test('range yields what a sorted array would, in both directions, with bounds an
         .filter((key) => start === undefined || (reverse ? key <= start : key >= start))
         .filter((key) => end === undefined || (reverse ? key > end : key < end))
         .slice(0, limit);
-      const given = { ...(start === undefined ? {} : { start }), ...(end === undefined ? {} : { end }), ...(limit === undefined ? {} : { limit }) };
+      const given = {
+        ...(start === undefined ? {} : { start }),
+        ...(end === undefined ? {} : { end }),
+        ...(limit === undefined ? {} : { limit }),
+      };
       const entries = [...table.range({ ...given, reverse })];
-      assert.deepEqual(entries, expected.map((key) => ({ key, value: key })));
+      assert.deepEqual(
+        entries,
+        expected.map((key) => ({ key, value: key })),
+      );
     }),
   );
 });

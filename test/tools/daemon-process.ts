@@ -42,14 +42,17 @@ export class DaemonProcess {
 
   /** `dunnage up --detach`: also after a kill, to take over. */
   async up(): Promise<void> {
-    await this.dunnage('up', '--detach', '--state-dir', this.stateDir);
+    await this.#run('up', '--detach', '--state-dir', this.stateDir, '--runtime-dir', this.runtimeDir);
   }
 
-  /** Runs the command line against this daemon. Resolves to its standard output. */
-  async dunnage(...args: string[]): Promise<string> {
+  /** Runs a command of the command line against this daemon. Resolves to its standard output. */
+  dunnage(...args: string[]): Promise<string> {
+    return this.#run(...args, '--socket', join(this.runtimeDir, 'dunnage.sock'));
+  }
+
+  async #run(...args: string[]): Promise<string> {
     const main = join(compiledRoot(), 'src/cli/main.js');
-    const command = [main, ...args, '--runtime-dir', this.runtimeDir];
-    const { stdout } = await run(process.execPath, command, { timeout: START_MS_MAX });
+    const { stdout } = await run(process.execPath, [main, ...args], { timeout: START_MS_MAX });
     return stdout;
   }
 

@@ -1,4 +1,5 @@
 /** What the demo shows: the tree as `ls -l` would, the events as a timeline. Pure text from data. */
+import { constants } from 'node:fs';
 import { lstat, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ReaderMessage } from './reader-messages.ts';
@@ -12,12 +13,16 @@ export interface TreeEntry {
   readonly entries: readonly TreeEntry[];
 }
 
-const TYPE_LETTERS: Readonly<Record<number, string>> = { 9604: 'd', 21609: 'l', 16807: '-' };
+const TYPE_LETTERS: Readonly<Record<number, string>> = {
+  [constants.S_IFDIR]: 'd',
+  [constants.S_IFLNK]: 'l',
+  [constants.S_IFREG]: '-',
+};
 
 /** `0o100640` -> `-rw-r-----`. */
 export function formatMode(mode: number): string {
   const letters = [...'rwxrwxrwx'].map((letter, index) => ((mode >> (8 - index)) & 1 ? letter : '-'));
-  return (TYPE_LETTERS[mode & 0o170000] ?? '?') + letters.join('');
+  return (TYPE_LETTERS[mode & constants.S_IFMT] ?? '?') + letters.join('');
 }
 
 /** Reads a directory and what is below it; links are shown, not followed. */

@@ -24,7 +24,7 @@ export const makeSymlink: Handler = (exchange) => {
   const { request, fileSystem, caller } = exchange;
   if (fileSystem.makeSymlink === undefined) return readOnly(exchange);
   const name = request.name();
-  const target = request.name();
+  const target = request.text();
   exchange.answerEntry(fileSystem.makeSymlink(caller, request.nodeId as NodeId, name, target));
 };
 

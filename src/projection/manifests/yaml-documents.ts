@@ -8,17 +8,22 @@
  * The parser's own messages are never passed on: they quote the text, which may be a Secret.
  */
 
-import type { ScalarTag, YAMLMap } from 'yaml';
 import {
+  Composer,
+  type CST,
   type Document,
   isMap,
   isScalar,
   isSeq,
+  Lexer,
   LineCounter,
+  type Node,
   type ParsedNode,
-  parseAllDocuments,
+  Parser,
   Scalar,
+  type ScalarTag,
   visit,
+  type YAMLMap,
 } from 'yaml';
 import { limits } from '../../base/limits.ts';
 import { formatBytes } from '../../base/units.ts';
@@ -38,6 +43,11 @@ export interface YamlDocument {
 
 /** Aliases multiply content; a hand-written manifest has few. */
 const ALIAS_COUNT_MAX = 100;
+const JSON_TAGS = new Set(
+  ['str', 'int', 'float', 'bool', 'null', 'map', 'seq'].map((name) => `tag:yaml.org,2002:${name}`),
+);
+/** Managed fields of large objects reach 20. */
+const DEPTH_MAX = 100;
 
 const OCTAL: ScalarTag = {
   identify: () => false,
@@ -83,22 +93,29 @@ export function readYamlDocuments(text: string): YamlDocument[] {
 }
 
 function parse(text: string, lineCounter: LineCounter): Document.Parsed<ParsedNode>[] {
-  try {
-    const documents = parseAllDocuments(text, {
-      version: '1.2',
-      lineCounter,
-      prettyErrors: false,
-      logLevel: 'error',
-      // Its own check compares every pair of keys; ours below does not.
-      uniqueKeys: false,
-      customTags: (tags) => [OCTAL, NOT_OCTAL, ...tags],
-    });
-    return Array.isArray(documents) ? documents : [];
-  } catch (error) {
-    // The parser recurses: very deep nesting ends the stack. Nothing else makes it throw.
-    if (!(error instanceof RangeError)) throw error;
-    throw invalid('the manifest is nested too deeply');
+  const composer = new Composer<ParsedNode>({
+    version: '1.2',
+    lineCounter,
+    prettyErrors: false,
+    logLevel: 'error',
+    // Its own check compares every pair of keys; ours below does not.
+    uniqueKeys: false,
+    customTags: (tags) => [OCTAL, NOT_OCTAL, ...tags],
+  });
+  lineCounter.addNewLine(0);
+  return [...composer.compose(shallowTokens(text, new Parser(lineCounter.addNewLine)))];
+}
+
+/**
+ * The tokens of the text, until something is nested too deeply. The composer recurses, and a stack that is nearly used
+ * up cannot be caught: compiling a regular expression there ends the whole process.
+ */
+function* shallowTokens(text: string, parser: Parser): Generator<CST.Token, void> {
+  for (const lexeme of new Lexer().lex(text)) {
+    yield* parser.next(lexeme);
+    if (parser.stack.length > DEPTH_MAX) throw invalid(`the manifest is nested more than ${DEPTH_MAX} deep`);
   }
+  yield* parser.end();
 }
 
 function refuseFaults(document: Document.Parsed<ParsedNode>, index: number, lines: LineCounter): void {
@@ -108,8 +125,8 @@ function refuseFaults(document: Document.Parsed<ParsedNode>, index: number, line
     throw invalid(`document ${index}, line ${lines.linePos(fault.pos[0]).line}: not valid YAML (${reason})`);
   }
   visit(document, {
-    Map(_, map) {
-      const problem = keyProblem(map);
+    Node(_, node) {
+      const problem = tagProblem(node) ?? (isMap(node) ? keyProblem(node) : undefined);
       if (problem === undefined) return;
       const line = problem.offset === undefined ? '' : `, line ${lines.linePos(problem.offset).line}`;
       throw invalid(`document ${index}${line}: ${problem.reason}`, problem.remedy);
@@ -117,13 +134,20 @@ function refuseFaults(document: Document.Parsed<ParsedNode>, index: number, line
   });
 }
 
-interface KeyProblem {
+interface Problem {
   readonly offset: number | undefined;
   readonly reason: string;
   readonly remedy: string;
 }
 
-function keyProblem(map: YAMLMap): KeyProblem | undefined {
+/** The parser knows tags of YAML 1.1 (binary, set, timestamp ...) that make other things than JSON can hold. */
+function tagProblem(node: Node): Problem | undefined {
+  const tag = 'tag' in node ? node.tag : undefined;
+  if (tag === undefined || JSON_TAGS.has(tag)) return undefined;
+  return { offset: node.range?.[0], reason: 'it has a tag (!)', remedy: 'write the value without a tag' };
+}
+
+function keyProblem(map: YAMLMap): Problem | undefined {
   const seen = new Set<string>();
   for (const { key } of map.items) {
     if (!isScalar(key)) {
@@ -143,8 +167,8 @@ function toValue(document: Document.Parsed<ParsedNode>, index: number): unknown 
   try {
     return document.toJS({ maxAliasCount: ALIAS_COUNT_MAX });
   } catch (error) {
-    // ReferenceError: too many aliases, or one without its anchor. RangeError: nested too deeply.
-    if (!(error instanceof ReferenceError || error instanceof RangeError)) throw error;
+    // Too many aliases, or one without its anchor.
+    if (!(error instanceof ReferenceError)) throw error;
     throw invalid(`document ${index}: its aliases (*name) expand to too much`, 'write the content out');
   }
 }

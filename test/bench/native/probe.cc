@@ -1,10 +1,14 @@
 // Measures what a file system costs a program, without a run-time system between them: both sides of a ratio run this
 // very loop. Prints nanoseconds, one number for the whole run of the loop.
 //
-//   probe read ROUNDS FILE...        open, read to the end, close each file
-//   probe stat ROUNDS FILE...        stat each file
-//   probe list ROUNDS DIRECTORY      read all names of the directory
-//   probe events DIRECTORY           prints the monotonic clock (ns) at each IN_MOVED_TO of `..data`, until its input ends
+//   probe read ROUNDS DIRECTORY NAME...   open, read to the end, close each file
+//   probe stat ROUNDS DIRECTORY NAME...   stat each file
+//   probe list ROUNDS DIRECTORY NAME...   read all names of each directory
+//
+// Names are relative to DIRECTORY, where the program goes first: the way to the directory is not what is measured, and
+// in a container there is hardly one.
+//
+//   probe events DIRECTORY                prints the monotonic clock (ns) at each IN_MOVED_TO of `..data`, until its input ends
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -60,10 +64,11 @@ void list_all(const char* path) {
 
 int loop(void (*step)(const char*), int argc, char** argv) {
   const long rounds = std::atol(argv[2]);
-  for (int i = 3; i < argc; ++i) step(argv[i]);  // warm, whatever ran before
+  if (chdir(argv[3]) != 0) fail("chdir", argv[3]);
+  for (int i = 4; i < argc; ++i) step(argv[i]);  // warm, whatever ran before
   const long long start = now_ns();
   for (long round = 0; round < rounds; ++round) {
-    for (int i = 3; i < argc; ++i) step(argv[i]);
+    for (int i = 4; i < argc; ++i) step(argv[i]);
   }
   std::printf("%lld\n", now_ns() - start);
   return 0;
@@ -96,10 +101,10 @@ int watch(const char* directory) {
 
 int main(int argc, char** argv) {
   const std::string verb = argc > 1 ? argv[1] : "";
-  if (verb == "read" && argc > 3) return loop(read_all, argc, argv);
-  if (verb == "stat" && argc > 3) return loop(stat_one, argc, argv);
-  if (verb == "list" && argc == 4) return loop(list_all, argc, argv);
+  if (verb == "read" && argc > 4) return loop(read_all, argc, argv);
+  if (verb == "stat" && argc > 4) return loop(stat_one, argc, argv);
+  if (verb == "list" && argc > 4) return loop(list_all, argc, argv);
   if (verb == "events" && argc == 3) return watch(argv[2]);
-  std::fprintf(stderr, "usage: probe read|stat|list ROUNDS PATH... | events DIRECTORY\n");
+  std::fprintf(stderr, "usage: probe read|stat|list ROUNDS DIRECTORY NAME... | events DIRECTORY\n");
   return 2;
 }

@@ -93,7 +93,7 @@ export class ChildDaemon {
   }
 
   /** Resolves when the process is gone. */
-  exited(timeoutMs = COMMAND_TIMEOUT_MS): Promise<void> {
+  exited(timeoutMs: number = COMMAND_TIMEOUT_MS): Promise<void> {
     return within(this.#exited, timeoutMs, 'end of the child');
   }
 

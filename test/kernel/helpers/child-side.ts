@@ -19,7 +19,10 @@ export function serveCommands(commands: Commands, cleanUp: () => void): void {
   process.send?.({ type: 'ready' });
 }
 
-async function answer(commands: Commands, message: { id: number; command: string } & Record<string, unknown>): Promise<void> {
+async function answer(
+  commands: Commands,
+  message: { id: number; command: string } & Record<string, unknown>,
+): Promise<void> {
   const { id, command } = message;
   try {
     const run = commands[command];

@@ -26,7 +26,9 @@ export async function mountsBeneath(path: string): Promise<Mount[]> {
 function parseMount(line: string): Mount {
   const [head = '', tail = ''] = line.split(' - ');
   const fields = head.split(' ');
-  const target = (fields[4] ?? '').replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+  const target = (fields[4] ?? '').replace(/\\([0-7]{3})/g, (_, octal: string) =>
+    String.fromCharCode(Number.parseInt(octal, 8)),
+  );
   return { target, type: tail.split(' ')[0] ?? '', minor: Number(fields[2]?.split(':')[1]) };
 }
 

@@ -7,7 +7,11 @@ const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Runs a program to its end and returns what it printed. Throws with its own words if it fails. */
 export async function run(program: string, args: readonly string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(program, args, { timeout: TIMEOUT_MS, maxBuffer: OUTPUT_BYTES_MAX, killSignal: 'SIGKILL' });
+  const { stdout } = await promisify(execFile)(program, args, {
+    timeout: TIMEOUT_MS,
+    maxBuffer: OUTPUT_BYTES_MAX,
+    killSignal: 'SIGKILL',
+  });
   return stdout;
 }
 
@@ -19,7 +23,10 @@ export interface Ended {
 }
 
 /** Starts a program and collects what it prints; `ended` never rejects. */
-export function begin(program: string, args: readonly string[]): { readonly process: ChildProcess; readonly ended: Promise<Ended> } {
+export function begin(
+  program: string,
+  args: readonly string[],
+): { readonly process: ChildProcess; readonly ended: Promise<Ended> } {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';

@@ -21,7 +21,7 @@ async function mainOfWorker(wanted: SampleSettings): Promise<void> {
   const worker = new Worker(fileURLToPath(import.meta.url), { workerData: wanted });
   const [names] = (await once(worker, 'message')) as [string[]];
   const pending = new Map<number, (reply: { value?: unknown; error?: string }) => void>();
-  worker.on('message', (reply: { id: number }) => pending.get(reply.id)?.(reply));
+  worker.on('message', (reply: { id: number; value?: unknown; error?: string }) => pending.get(reply.id)?.(reply));
   const forward =
     (command: string): Commands[string] =>
     (fields) =>

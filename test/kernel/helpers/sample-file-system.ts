@@ -21,7 +21,7 @@ import {
   FOREVER_SECONDS,
 } from '../../../src/vfs/file-system.ts';
 
-export const BIG_BYTES = 8 * 1024 * 1024;
+export const BIG_BYTES: number = 8 * 1024 * 1024;
 export const MANY_FILES = 10_000;
 export const HELLO = 'hello from the sample\n';
 export const GATE_CONTENT = 'the gate was open\n';
@@ -54,7 +54,7 @@ export function bigContent(): Buffer {
 }
 
 export class SampleFileSystem implements FileSystem {
-  readonly references = new Map<number, number>();
+  readonly references: Map<number, number> = new Map();
   readonly resentOperations: string[] = [];
   openHandles = 0;
   #onForgotten: (() => void)[] = [];
@@ -82,7 +82,10 @@ export class SampleFileSystem implements FileSystem {
     this.#make(this.#root, 'changing', S_IFDIR | 0o755);
     const many = this.#make(this.#root, 'many', S_IFDIR | 0o755);
     for (let index = 0; index < MANY_FILES; index += 1) this.#make(many, `file-${index}`, S_IFREG | 0o644, `${index}`);
-    for (const [name, blocks] of [['object-a', 1_000], ['object-b', 2_000_000]] as const) {
+    for (const [name, blocks] of [
+      ['object-a', 1_000],
+      ['object-b', 2_000_000],
+    ] as const) {
       const object = this.#make(this.#root, name, S_IFDIR | 0o755);
       object.objectBlocks = blocks;
       this.#make(object, 'file', S_IFREG | 0o600, name);
@@ -219,13 +222,22 @@ export class SampleFileSystem implements FileSystem {
     if (this.#gateOpen) return Promise.resolve(part);
     return new Promise((resolve, reject) => {
       this.#gateWaiters.push(() => resolve(part));
-      caller.signal?.addEventListener('abort', () => reject(new DunnageError('INTERRUPTED', 'interrupted at the gate')));
+      caller.signal?.addEventListener('abort', () =>
+        reject(new DunnageError('INTERRUPTED', 'interrupted at the gate')),
+      );
     });
   }
 
   #make(parent: Node | undefined, name: string, mode: number, content: string | Buffer = ''): Node {
     const id = this.#nextId++ as NodeId;
-    const node: Node = { id, mode, content: Buffer.from(content), children: new Map(), parent, objectBlocks: undefined };
+    const node: Node = {
+      id,
+      mode,
+      content: Buffer.from(content),
+      children: new Map(),
+      parent,
+      objectBlocks: undefined,
+    };
     this.#nodes.set(id, node);
     parent?.children.set(name, { cookie: this.#nextCookie++, node });
     return node;

@@ -108,11 +108,19 @@ export class SampleServer {
       resentOperations: () => fileSystem.resentOperations,
       openGate: () => fileSystem.openGate(),
       addSilently: ({ directory, name }) => fileSystem.addSilently(String(directory), String(name)),
-      invalidateEntry: ({ parent, name }) => connection.kernelCache.invalidateEntry(Number(parent) as never, String(name)),
+      invalidateEntry: ({ parent, name }) =>
+        connection.kernelCache.invalidateEntry(Number(parent) as never, String(name)),
+      drained: () => this.#drained(),
       ended: () => this.#ended,
       close: () => connection.close(),
       closeDevice: () => loadNative().closeDescriptor(this.#device),
     };
+  }
+
+  /** Every notification queued so far was written. */
+  async #drained(): Promise<void> {
+    while (this.#connection.statistics().pendingNotifications > 0)
+      await new Promise((resolve) => setImmediate(resolve));
   }
 
   #log(): Log {

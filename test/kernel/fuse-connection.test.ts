@@ -1,0 +1,4 @@
+import { fileSystemConformance } from '../conformance/file-system.ts';
+import { kernelTransport } from './helpers/kernel-transport.ts';
+
+fileSystemConformance(kernelTransport);

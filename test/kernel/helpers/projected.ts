@@ -1,0 +1,49 @@
+/** A daemon of the command line with one projection, for tests that look at it the way a container does. */
+import { readdir, readlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { FileProjection } from '../../../src/projection/payload.ts';
+import { DaemonProcess } from '../../tools/daemon-process.ts';
+
+/** Tests write below a directory of the root file system: state on a real disk, not on tmpfs. */
+export const TEST_PARENT = '/var/tmp';
+
+export async function startDaemon(): Promise<DaemonProcess> {
+  return await DaemonProcess.start(TEST_PARENT);
+}
+
+export function projectionRoot(daemon: DaemonProcess, name: string): string {
+  return join(daemon.mountPoint, 'projections', name);
+}
+
+export function text(files: Readonly<Record<string, string>>, mode = 0o644): Map<string, FileProjection> {
+  return new Map(Object.entries(files).map(([path, content]) => [path, { data: Buffer.from(content), mode }]));
+}
+
+/** Timestamped directories that are listed. */
+export async function timestampDirectories(root: string): Promise<string[]> {
+  return (await readdir(root)).filter((name) => /^\.\.\d{4}(_\d\d){5}\./.test(name));
+}
+
+export async function publishedDirectory(root: string): Promise<string> {
+  return await readlink(join(root, '..data'));
+}
+
+/** Ends the daemon's process as a crash would; resolves when it is gone. */
+export async function killDaemon(daemon: DaemonProcess): Promise<number> {
+  const { pid } = await daemon.client.status();
+  process.kill(pid, 'SIGKILL');
+  await processGone(pid);
+  return pid;
+}
+
+/** The daemon is not our child (it is detached), so its end is seen only by asking. */
+async function processGone(pid: number): Promise<void> {
+  for (;;) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return;
+    }
+    await new Promise(setImmediate);
+  }
+}

@@ -1,0 +1,203 @@
+/** The agent program and its client on a plain directory; with root also on a mount that everybody else sees read-only. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { constants, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { silentLog } from '../../src/base/log.ts';
+import { MountAgent } from '../../src/mounts/agent.ts';
+import { findMount } from '../../src/mounts/mount-table.ts';
+import { loadNative } from '../../src/native/load.ts';
+import { agentProgramPath } from '../../src/native/programs.ts';
+import type { MountOperation } from '../../src/vfs/ports.ts';
+import { skipUnlessRoot } from '../native/helpers/fuse-available.ts';
+
+const { EEXIST, EINVAL, ENOENT, EXDEV, ELOOP, ENOTDIR, EROFS } = constants.errno;
+
+function scene(context: TestContext): { folder: string; base: string; agent: MountAgent } {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'dunnage-agent-')));
+  const base = join(folder, 'base');
+  mkdirSync(base);
+  const agent = MountAgent.start({ programPath: agentProgramPath(), baseDirectory: base, log: silentLog });
+  context.after(async () => {
+    await agent.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return { folder, base, agent };
+}
+
+test('run makes every kind of call, in order, in the directory of the batch', async (context) => {
+  const { base, agent } = scene(context);
+  mkdirSync(join(base, 'p'));
+  const outcomes = await agent.run('p', [
+    { kind: 'mkdir', name: '..ts', mode: 0o2775 },
+    { kind: 'symlink', name: '..data_tmp', target: '..ts' },
+    { kind: 'rename', name: '..data_tmp', newName: '..data' },
+    { kind: 'mkdir', name: 'gone', mode: 0o700 },
+    { kind: 'rmdir', name: 'gone' },
+    { kind: 'symlink', name: 'stale', target: '/anything/at all' },
+    { kind: 'unlink', name: 'stale' },
+  ]);
+  assert.deepEqual(outcomes, [0, 0, 0, 0, 0, 0, 0]);
+  assert.deepEqual(readdirSync(join(base, 'p')).sort(), ['..data', '..ts']);
+  assert.equal(readlinkSync(join(base, 'p/..data')), '..ts');
+  assert.equal(lstatSync(join(base, 'p/..ts')).mode & 0o777, 0o775, 'no umask of the daemon');
+});
+
+test('run stops at the first failure, whose errno is the last outcome', async (context) => {
+  const { base, agent } = scene(context);
+  const outcomes = await agent.run('', [
+    { kind: 'mkdir', name: 'a', mode: 0o755 },
+    { kind: 'mkdir', name: 'a', mode: 0o755 },
+    { kind: 'mkdir', name: 'never', mode: 0o755 },
+  ]);
+  assert.deepEqual(outcomes, [0, EEXIST]);
+  assert.deepEqual(readdirSync(base), ['a']);
+  assert.deepEqual(await agent.run('', []), []);
+});
+
+test('no directory of a batch lies outside the base, and no link is followed', async (context) => {
+  const { folder, base, agent } = scene(context);
+  mkdirSync(join(folder, 'outside'));
+  mkdirSync(join(base, 'inside'));
+  symlinkSync('../outside', join(base, 'escape'));
+  symlinkSync('inside', join(base, 'link'));
+  writeFileSync(join(base, 'file'), '');
+  const make: MountOperation[] = [{ kind: 'mkdir', name: 'made', mode: 0o755 }];
+  for (const [directory, errno] of [
+    ['..', EXDEV],
+    ['../outside', EXDEV],
+    ['inside/../../outside', EXDEV],
+    [join(folder, 'outside'), EXDEV],
+    ['escape', ELOOP],
+    ['link', ELOOP],
+    ['file', ENOTDIR],
+    ['missing', ENOENT],
+  ] as const) {
+    assert.deepEqual(await agent.run(directory, make), [errno], directory);
+  }
+  assert.deepEqual(readdirSync(join(folder, 'outside')), []);
+  assert.deepEqual(await agent.run('inside', make), [0]);
+});
+
+test('names are single components', async (context) => {
+  const { folder, base, agent } = scene(context);
+  mkdirSync(join(base, 'sub'));
+  for (const name of ['../x', 'sub/x', '/x', '.', '..', '']) {
+    for (const operation of [
+      { kind: 'mkdir', name, mode: 0o755 },
+      { kind: 'symlink', name, target: 't' },
+      { kind: 'unlink', name },
+      { kind: 'rmdir', name },
+      { kind: 'rename', name, newName: 'fine' },
+      { kind: 'rename', name: 'sub', newName: name },
+    ] as const) {
+      assert.deepEqual(await agent.run('', [operation]), [EINVAL], JSON.stringify(operation));
+    }
+  }
+  assert.equal(existsSync(join(folder, 'x')), false);
+  assert.deepEqual(readdirSync(base), ['sub']);
+});
+
+test('many runs at once get each their own outcomes', async (context) => {
+  const { agent } = scene(context);
+  const runs = Array.from({ length: 300 }, (_, index) =>
+    agent.run('', [
+      { kind: 'mkdir', name: `d${index}`, mode: 0o755 },
+      index % 2 === 0 ? { kind: 'rmdir', name: `d${index}` } : { kind: 'rmdir', name: 'missing' },
+    ]),
+  );
+  assert.deepEqual(
+    await Promise.all(runs),
+    runs.map((_, index) => [0, index % 2 === 0 ? 0 : ENOENT]),
+  );
+});
+
+test('a run may be longer than one frame holds', async (context) => {
+  const { base, agent } = scene(context);
+  const operations: MountOperation[] = Array.from({ length: 2500 }, (_, index) => ({
+    kind: 'symlink',
+    name: `link-${index}`,
+    target: `..data/link-${index}`,
+  }));
+  operations[2400] = { kind: 'unlink', name: 'missing' };
+  const outcomes = await agent.run('', operations);
+  assert.equal(outcomes.length, 2401);
+  assert.equal(outcomes.at(-1), ENOENT);
+  assert.equal(readdirSync(base).length, 2400);
+});
+
+test('names with NUL characters are refused and harm nobody else', async (context) => {
+  const { agent } = scene(context);
+  await assert.rejects(agent.run('', [{ kind: 'unlink', name: 'a\0b' }]), { code: 'INVALID_PATH' });
+  assert.deepEqual(await agent.run('', [{ kind: 'unlink', name: 'a' }]), [ENOENT]);
+});
+
+test('the agent has no descriptor but its three pipes, and a base that is gone is an outcome', async (context) => {
+  const { base, agent } = scene(context);
+  await agent.run('', [{ kind: 'unlink', name: 'x' }]);
+  assert.deepEqual(readdirSync(`/proc/${agent.pid}/fd`).sort(), ['0', '1', '2']);
+  rmSync(base, { recursive: true });
+  assert.deepEqual(await agent.run('', [{ kind: 'unlink', name: 'x' }]), [ENOENT]);
+});
+
+test('an agent that is killed is started anew by the next run', async (context) => {
+  const { agent } = scene(context);
+  const first = agent.pid as number;
+  process.kill(first, 'SIGSTOP');
+  const pending = agent.run('', [{ kind: 'unlink', name: 'x' }]);
+  process.kill(first, 'SIGKILL');
+  await assert.rejects(pending, { code: 'INTERRUPTED', message: new RegExp(`pid ${first}.*SIGKILL`) });
+  assert.equal(agent.pid, undefined);
+  assert.deepEqual(await agent.run('', [{ kind: 'unlink', name: 'x' }]), [ENOENT]);
+  assert.notEqual(agent.pid, first);
+});
+
+test('a program that cannot be started is told by the run', async () => {
+  const agent = MountAgent.start({ programPath: '/no/such/agent', baseDirectory: '/', log: silentLog });
+  await assert.rejects(agent.run('', [{ kind: 'unlink', name: 'x' }]), { code: 'MISSING_DEPENDENCY' });
+  await agent.close();
+});
+
+test('close waits for runs under way, ends the process and refuses later runs', async (context) => {
+  const { agent } = scene(context);
+  const pid = agent.pid as number;
+  const pending = agent.run('', [{ kind: 'unlink', name: 'x' }]);
+  await Promise.all([agent.close(), agent.close()]);
+  assert.deepEqual(await pending, [ENOENT]);
+  assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' });
+  await assert.rejects(agent.run('', [{ kind: 'unlink', name: 'x' }]), { code: 'UNREACHABLE' });
+});
+
+test('the agent writes through a mount point that is read-only to everybody else', {
+  skip: skipUnlessRoot(),
+}, async (context) => {
+  const { base, agent } = scene(context);
+  const native = loadNative();
+  execFileSync('mount', ['-t', 'tmpfs', 'dunnage-test', base]);
+  context.after(() => native.unmount(base, true));
+  native.setMountReadOnly(base, true);
+  assert.throws(() => mkdirSync(join(base, 'mine')), { code: 'EROFS' });
+  assert.deepEqual(await agent.run('', [{ kind: 'mkdir', name: 'made', mode: 0o755 }]), [0]);
+  assert.deepEqual(readdirSync(base), ['made']);
+  const row = await findMount(base);
+  assert.ok(row?.options.includes('ro') && row.superOptions.includes('rw'), 'still read-only for others');
+
+  native.setMountReadOnly(base, false);
+  mkdirSync(join(base, 'mine'));
+  // Nothing of the agent keeps the file system busy between batches.
+  execFileSync('mount', ['-o', 'remount,ro', base]);
+  assert.deepEqual(await agent.run('', [{ kind: 'mkdir', name: 'late', mode: 0o755 }]), [EROFS]);
+});

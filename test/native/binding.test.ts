@@ -1,0 +1,54 @@
+/** The addon against its contract, part by part. What needs a real mount is in test/kernel/native-channel.test.ts. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { NativeBinding } from '../../src/native/binding.ts';
+import { loadNative } from '../../src/native/load.ts';
+import './suites/channel.ts';
+import './suites/descriptors.ts';
+import './suites/memory.ts';
+import './suites/sockets.ts';
+import './suites/teardown.ts';
+import './suites/watch.ts';
+
+/** The compiler wants every name of the contract here, and no other. */
+const CONTRACT: Record<keyof NativeBinding, true> = {
+  openFuseDevice: true,
+  mountFuse: true,
+  unmount: true,
+  bindMount: true,
+  setMountReadOnly: true,
+  setPropagation: true,
+  socketPair: true,
+  connectSeqpacket: true,
+  sendMessage: true,
+  receiveMessage: true,
+  watchReadable: true,
+  createMemfd: true,
+  mapShared: true,
+  tryLock: true,
+  openBeneath: true,
+  closeDescriptor: true,
+  setNonBlocking: true,
+  forbidCoreDumps: true,
+  createChannel: true,
+};
+
+test('the addon exports the functions of the contract and nothing else', () => {
+  assert.deepEqual(Object.keys(loadNative()).sort(), Object.keys(CONTRACT).sort());
+});
+
+test('every function refuses missing arguments with a TypeError instead of crashing', () => {
+  const withoutArguments = new Set(['openFuseDevice', 'forbidCoreDumps']);
+  for (const [name, call] of Object.entries(loadNative())) {
+    if (!withoutArguments.has(name)) assert.throws(() => (call as () => void)(), TypeError, name);
+  }
+});
+
+test('errors of system calls have the shape of those of node:fs', () => {
+  assert.throws(() => loadNative().unmount('/no/such/place', false), {
+    code: 'ENOENT',
+    errno: 2,
+    syscall: 'umount2',
+    message: "ENOENT: no such file or directory, umount2 '/no/such/place'",
+  });
+});
