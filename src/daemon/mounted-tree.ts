@@ -1,5 +1,5 @@
 /** What the mount table says about a tree of ours, and clearing away one that nobody serves. */
-import { stat } from 'node:fs/promises';
+import { statfs } from 'node:fs/promises';
 import type { Log } from '../base/log.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import { unmount } from '../mounts/fuse-mount.ts';
@@ -39,7 +39,8 @@ async function isDead(mountPoint: string): Promise<boolean> {
   const silence = new Promise<false>((resolve) => {
     timer = setTimeout(resolve, ANSWER_TIMEOUT_MS, false);
   });
-  const answer = stat(mountPoint).then(
+  // Not stat(2): the kernel answers that from its cache even when nobody is behind the connection any more.
+  const answer = statfs(mountPoint).then(
     () => false,
     (error: NodeJS.ErrnoException) => error.code === 'ENOTCONN' || error.code === 'ECONNABORTED',
   );

@@ -28,6 +28,7 @@ export interface HolderEntry {
 
 /** What the holder takes and gives in one packet. */
 const MESSAGE_BYTES_MAX = 8192;
+const RECORD_BYTES_MAX = 4096;
 const REPLY_TIMEOUT_MS = 5_000;
 
 type Socket = Pick<
@@ -76,7 +77,7 @@ export class HolderClient {
   /** Gives a copy of the descriptor to the holder, in place of an earlier one of that name. The caller's stays open. */
   put(name: string, record: Uint8Array, descriptor: number): void {
     const message = Buffer.concat([Buffer.from(`P${name}\0`), record]);
-    if (message.length > MESSAGE_BYTES_MAX) {
+    if (record.length > RECORD_BYTES_MAX) {
       throw new DunnageError('TOO_LARGE', `the record of ${name} is larger than the holder takes`);
     }
     this.#send(message, [descriptor]);
@@ -131,7 +132,7 @@ export class HolderClient {
     try {
       this.#native.sendMessage(this.#open(), Buffer.from(message), descriptors);
     } catch (error) {
-      throw fromSystemError(error, `cannot reach the holder at ${this.#path}`);
+      throw this.#failure(error, 'cannot be reached');
     }
   }
 
@@ -140,11 +141,21 @@ export class HolderClient {
     try {
       message = this.#native.receiveMessage(this.#open(), MESSAGE_BYTES_MAX, REPLY_TIMEOUT_MS);
     } catch (error) {
-      throw fromSystemError(error, `the holder at ${this.#path} does not answer`);
+      throw this.#failure(error, 'does not answer');
     }
     const { data, descriptors } = message;
-    if (data.length === 0) throw new DunnageError('UNREACHABLE', `the holder at ${this.#path} hung up`);
+    if (data.length === 0) throw this.#hungUp();
     return { kind: String.fromCharCode(data[0] as number), body: data.subarray(1), descriptors };
+  }
+
+  #failure(error: unknown, what: string): DunnageError {
+    const code = (error as { code?: unknown }).code;
+    if (code === 'EPIPE' || code === 'ECONNRESET') return this.#hungUp();
+    return fromSystemError(error, `the holder at ${this.#path} ${what}`);
+  }
+
+  #hungUp(): DunnageError {
+    return new DunnageError('UNREACHABLE', `the holder at ${this.#path} hung up`);
   }
 
   #expect(kind: string, expected: string): void {

@@ -2,8 +2,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import type { Log } from '../base/log.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
-import type { MountOperation } from '../vfs/ports.ts';
-import { encodeBatch, ReplyReader } from './agent-protocol.ts';
+import { type AgentOperation, encodeBatch, ReplyReader } from './agent-protocol.ts';
 
 /** How long `close` waits for runs under way, and then for the process to end, each time. */
 const CLOSE_WAIT_MS = 3_000;
@@ -52,7 +51,7 @@ export class AgentProcess {
     return this.#ended;
   }
 
-  run(directory: string, operations: readonly MountOperation[]): Promise<readonly number[]> {
+  run(directory: string, operations: readonly AgentOperation[]): Promise<readonly number[]> {
     return new Promise((resolve, reject) => {
       const id = this.#takeId();
       const frame = encodeBatch(id, directory, operations);
@@ -74,8 +73,19 @@ export class AgentProcess {
     if (await within(CLOSE_WAIT_MS, this.#end)) return;
     this.#child.kill('SIGKILL');
     if (await within(CLOSE_WAIT_MS, this.#end)) return;
-    this.#child.unref();
+    this.#abandon();
     this.#log.warn({ pid: this.#child.pid }, 'mount agent does not end: it waits for an answer of the mount');
+  }
+
+  /** Nothing of it may keep the daemon alive or waiting any more. */
+  #abandon(): void {
+    for (const pipe of this.#child.stdio) pipe?.destroy();
+    this.#child.unref();
+    this.#rejectAll(
+      new DunnageError('TIMED_OUT', `the mount agent (pid ${this.#child.pid}) waits for an answer of the mount`, {
+        remedy: 'end the connection: echo 1 > /sys/fs/fuse/connections/<minor>/abort',
+      }),
+    );
   }
 
   #takeId(): number {
@@ -105,13 +115,17 @@ export class AgentProcess {
   }
 
   #finish(exitCode: number | null, signal: NodeJS.Signals | null): void {
-    this.#ended = true;
     const how = signal === null ? `with exit code ${exitCode}` : `by ${signal}`;
-    const error =
+    this.#rejectAll(
       this.#failure ??
-      new DunnageError('INTERRUPTED', `the mount agent (pid ${this.#child.pid}) ended ${how} before it answered`, {
-        remedy: 'try again: it is started anew',
-      });
+        new DunnageError('INTERRUPTED', `the mount agent (pid ${this.#child.pid}) ended ${how} before it answered`, {
+          remedy: 'try again: it is started anew',
+        }),
+    );
+  }
+
+  #rejectAll(error: DunnageError): void {
+    this.#ended = true;
     for (const { reject } of this.#pending.values()) reject(error);
     this.#pending.clear();
     this.#idle?.();

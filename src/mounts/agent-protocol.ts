@@ -1,9 +1,16 @@
 /** Frames between the daemon and the mount agent; native/README.md has the layout. Everything is little endian. */
 import { DunnageError } from '../errors/dunnage-error.ts';
-import type { MountOperation } from '../vfs/ports.ts';
 
 const KIND_BYTE = { mkdir: 1, symlink: 2, rename: 3, unlink: 4, rmdir: 5 } as const;
 const TEXT_BYTES_MAX = 0xffff;
+
+/** One system call, relative to the directory of its batch. What the port `ThroughMount` of `vfs` asks for. */
+export type AgentOperation =
+  | { readonly kind: 'mkdir'; readonly name: string; readonly mode: number }
+  | { readonly kind: 'symlink'; readonly name: string; readonly target: string }
+  | { readonly kind: 'rename'; readonly name: string; readonly newName: string }
+  | { readonly kind: 'unlink'; readonly name: string }
+  | { readonly kind: 'rmdir'; readonly name: string };
 
 export interface Reply {
   readonly id: number;
@@ -14,7 +21,7 @@ export interface Reply {
  * One batch, with its length in front.
  * @throws DunnageError INVALID_PATH for a name with a NUL character, NAME_TOO_LONG for one the frame has no room for.
  */
-export function encodeBatch(id: number, directory: string, operations: readonly MountOperation[]): Buffer {
+export function encodeBatch(id: number, directory: string, operations: readonly AgentOperation[]): Buffer {
   const parts: Buffer[] = [];
   const head = Buffer.alloc(8);
   head.writeUInt32LE(id, 4);
@@ -30,7 +37,7 @@ export function encodeBatch(id: number, directory: string, operations: readonly 
   return frame;
 }
 
-function secondText(operation: MountOperation): string {
+function secondText(operation: AgentOperation): string {
   if (operation.kind === 'symlink') return operation.target;
   return operation.kind === 'rename' ? operation.newName : '';
 }

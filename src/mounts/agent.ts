@@ -1,11 +1,12 @@
 /**
  * The mount agent: a child process that makes system calls through the mount, because nobody who serves /dev/fuse may
- * wait for it. It ends with the thread that started it; if it dies alone, the next `run` starts another.
+ * wait for it. The daemon plugs it in where the port `ThroughMount` is asked for. It ends with the thread that started
+ * it; if it dies alone, the next `run` starts another.
  */
 import type { Log } from '../base/log.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
-import type { MountOperation, ThroughMount } from '../vfs/ports.ts';
 import { AgentProcess } from './agent-process.ts';
+import type { AgentOperation } from './agent-protocol.ts';
 
 /** One frame carries at most so many operations; longer runs are split, and stop at the first failure all the same. */
 const OPERATIONS_PER_FRAME_MAX = 1024;
@@ -18,7 +19,7 @@ export interface MountAgentOptions {
   readonly log: Log;
 }
 
-export class MountAgent implements ThroughMount {
+export class MountAgent {
   readonly #options: MountAgentOptions;
   #process: AgentProcess;
   #closed = false;
@@ -43,7 +44,7 @@ export class MountAgent implements ThroughMount {
    * @throws DunnageError INTERRUPTED if the agent ended before it answered (what was done is unknown then), INVALID_PATH or
    * NAME_TOO_LONG for names that cannot be, UNREACHABLE after `close`.
    */
-  async run(directory: string, operations: readonly MountOperation[]): Promise<readonly number[]> {
+  async run(directory: string, operations: readonly AgentOperation[]): Promise<readonly number[]> {
     const outcomes: number[] = [];
     for (let first = 0; first < operations.length; first += OPERATIONS_PER_FRAME_MAX) {
       const part = operations.slice(first, first + OPERATIONS_PER_FRAME_MAX);

@@ -94,7 +94,7 @@ function runProgram(
   return new Promise((resolve, reject) => {
     const child = spawn(program, parameters, {
       stdio: ['ignore', 'ignore', 'pipe', ...(socket === undefined ? [] : [socket])],
-      env: { PATH: `${process.env['PATH'] ?? ''}:/usr/bin:/bin`, _FUSE_COMMFD: String(HELPER_SOCKET) },
+      env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', _FUSE_COMMFD: String(HELPER_SOCKET) },
     });
     let stderr = '';
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -113,7 +113,7 @@ function helperError(doing: string, result: HelperResult): DunnageError {
   if (/busy/i.test(reason)) {
     return new DunnageError('BUSY', `${doing}: ${reason}`, { remedy: 'end what uses it; `fuser -vm` lists that' });
   }
-  if (/not permitted|permission denied|not allowed/i.test(reason)) {
+  if (/not permitted|permission denied|not allowed|no write access/i.test(reason)) {
     return new DunnageError('PERMISSION_DENIED', `${doing}: ${reason}`);
   }
   return new DunnageError('IO', `${doing}: ${reason}`);

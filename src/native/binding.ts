@@ -84,14 +84,14 @@ export interface Channel {
   start(): void;
   /**
    * writev(2) of the first `lengthBytes` bytes of `replyBuffer` and then `data`. Returns 0 or a positive errno: ENOENT
-   * means that the kernel no longer waits (interrupted or aborted).
+   * means that the kernel no longer waits (interrupted or aborted), EBADF that the channel is closed.
    */
   send(lengthBytes: number, data?: Uint8Array): number;
   /** Copies the bytes and has the notifier thread write them. `onResult` of `ChannelOptions` is not needed: errors ENOENT (nothing cached) are expected, others are counted. */
   notify(message: Uint8Array): void;
   /** Notifications queued or being written, and how many failed with something else than ENOENT. */
   notifierStatus(): { readonly pending: number; readonly failed: number };
-  /** Resolves when every notification queued before the call was written. */
+  /** Resolves when every notification queued before the call was written; rejects with ECANCELED if the channel is closed before. */
   notifierDrained(): Promise<void>;
   /** Stops polling and the notifier (what is queued is dropped; a write that blocks ends by itself later). Idempotent. */
   close(): Promise<void>;

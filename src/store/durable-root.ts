@@ -9,39 +9,27 @@
  * commits may be, and nothing is torn.
  *
  * The file has a few slots for each thread. A slot is a page: magic (8) | SHA-256 of the rest (32) | number of the commit
- * u64 | newest commit that was durable when this was written u64 | boot id (36) | meta page length u16 | meta page.
+ * u64 | boot id (36) | meta page length u16 | meta page.
  */
 import { createHash } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fdatasyncSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, existsSync, fdatasyncSync, fsyncSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Log } from '../base/log.ts';
-import { fromSystemError } from '../errors/dunnage-error.ts';
+import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import { corrupt, type Meta, readNewestMeta, restoreMeta } from './data-file.ts';
 
 export const SLOT_BYTES = 4096;
 /** One holds the newest root, one may be under way without blocking, one is for a blocking write beside it. */
 export const SLOTS_PER_THREAD = 3;
-const THREADS_MAX = 8;
-const SLOTS = SLOTS_PER_THREAD * THREADS_MAX;
+const WORKERS_MAX = 15;
+const SLOTS = SLOTS_PER_THREAD * (1 + WORKERS_MAX);
 
 const MAGIC = Buffer.from('dunroot1');
-const OFFSET = { hash: 8, transaction: 40, durable: 48, bootId: 56, metaLength: 92, meta: 94 } as const;
+const OFFSET = { hash: 8, transaction: 40, bootId: 48, metaLength: 84, meta: 86 } as const;
 const BOOT_ID_BYTES = 36;
 
 export interface DurableRoot {
   readonly transaction: bigint;
-  /** The newest commit known to be durable, this root included, when the root was written. */
-  readonly durableTransaction: bigint;
   readonly bootId: string;
   readonly meta: Buffer;
 }
@@ -54,16 +42,19 @@ export function durableRootFile(dataFile: string): string {
   return join(dirname(dataFile), 'durable-root');
 }
 
-/** First slot of a thread. Threads whose numbers are `THREADS_MAX` apart must not have the store open at once. */
+/**
+ * First slot of a thread; the main thread (0) shares with nobody. Workers whose numbers are `WORKERS_MAX` apart, or two
+ * stores of one thread, must not write the same state directory at once.
+ */
 export function firstSlot(threadId: number): number {
-  return (threadId % THREADS_MAX) * SLOTS_PER_THREAD;
+  const group = threadId === 0 ? 0 : 1 + (threadId % WORKERS_MAX);
+  return group * SLOTS_PER_THREAD;
 }
 
 export function encodeSlot(root: DurableRoot): Buffer {
   const slot = Buffer.alloc(SLOT_BYTES);
   MAGIC.copy(slot);
   slot.writeBigUInt64LE(root.transaction, OFFSET.transaction);
-  slot.writeBigUInt64LE(root.durableTransaction, OFFSET.durable);
   slot.write(root.bootId, OFFSET.bootId, BOOT_ID_BYTES, 'latin1');
   slot.writeUInt16LE(root.meta.length, OFFSET.metaLength);
   root.meta.copy(slot, OFFSET.meta);
@@ -72,15 +63,18 @@ export function encodeSlot(root: DurableRoot): Buffer {
 }
 
 /** All slots that hold a whole root. */
-export function readRoots(fd: number): readonly DurableRoot[] {
-  const bytes = Buffer.alloc(SLOTS * SLOT_BYTES);
-  const sizeBytes = readSync(fd, bytes, 0, bytes.length, 0);
+function readRoots(path: string): readonly DurableRoot[] {
+  const bytes = readFileSync(path);
   const roots: DurableRoot[] = [];
-  for (let start = 0; start + SLOT_BYTES <= sizeBytes; start += SLOT_BYTES) {
+  for (let start = 0; start + SLOT_BYTES <= bytes.length; start += SLOT_BYTES) {
     const root = decodeSlot(bytes.subarray(start, start + SLOT_BYTES));
     if (root !== undefined) roots.push(root);
   }
   return roots;
+}
+
+function newestRoot(roots: readonly DurableRoot[]): DurableRoot | undefined {
+  return roots.toSorted((a, b) => (a.transaction < b.transaction ? 1 : -1))[0];
 }
 
 export interface RecoverOptions {
@@ -96,17 +90,36 @@ export interface RecoverOptions {
 export function recover(options: RecoverOptions): void {
   const rootFile = durableRootFile(options.dataFile);
   try {
-    if (!existsSync(rootFile)) createRootFile(rootFile);
+    if (!existsSync(rootFile)) createRootFile(rootFile, options);
     else recoverFrom(rootFile, options);
   } catch (error) {
     throw fromSystemError(error, `cannot recover ${options.dataFile}`);
   }
 }
 
-function createRootFile(path: string): void {
+/**
+ * For a reader that cannot recover: refuses metadata whose newest commit may be torn. Throws CORRUPT. A daemon that
+ * starts mends it.
+ */
+export function assertRecovered({ dataFile, bootId }: Omit<RecoverOptions, 'log'>): void {
+  const rootFile = durableRootFile(dataFile);
+  if (!existsSync(rootFile)) return;
+  const newest = newestRoot(readRoots(rootFile));
+  if (newest === undefined || newest.bootId === bootId || presentMeta(dataFile)?.transaction === newest.transaction)
+    return;
+  throw new DunnageError('CORRUPT', `the metadata in ${dirname(dataFile)} was in use when the host went down`, {
+    remedy: 'Start the daemon once: it goes back to the last durable state.',
+  });
+}
+
+/** An environment that is older than this file is taken as it is. */
+function createRootFile(path: string, { dataFile, bootId }: RecoverOptions): void {
+  const present = presentMeta(dataFile);
+  const slots = Buffer.alloc(SLOTS * SLOT_BYTES);
+  if (present !== undefined) encodeSlot({ transaction: present.transaction, bootId, meta: present.bytes }).copy(slots);
   const fd = openSync(path, 'w', 0o600);
   try {
-    writeSync(fd, Buffer.alloc(SLOTS * SLOT_BYTES));
+    writeSync(fd, slots);
     fsyncSync(fd);
   } finally {
     closeSync(fd);
@@ -115,17 +128,7 @@ function createRootFile(path: string): void {
 }
 
 function recoverFrom(rootFile: string, { dataFile, bootId, log }: RecoverOptions): void {
-  const fd = openSync(rootFile, 'r');
-  let roots: readonly DurableRoot[];
-  try {
-    roots = readRoots(fd);
-  } finally {
-    closeSync(fd);
-  }
-  const newest = roots.reduce<DurableRoot | undefined>(
-    (best, root) => (best === undefined || root.transaction > best.transaction ? root : best),
-    undefined,
-  );
+  const newest = newestRoot(readRoots(rootFile));
   if (newest === undefined) {
     if (!existsSync(dataFile)) return;
     if (readFileSync(rootFile).some((byte) => byte !== 0)) throw corrupt(rootFile, 'no root in it is whole');
@@ -165,7 +168,6 @@ function decodeSlot(slot: Buffer): DurableRoot | undefined {
   if (!hash(slot).equals(slot.subarray(OFFSET.hash, OFFSET.transaction))) return undefined;
   return {
     transaction: slot.readBigUInt64LE(OFFSET.transaction),
-    durableTransaction: slot.readBigUInt64LE(OFFSET.durable),
     bootId: slot.toString('latin1', OFFSET.bootId, OFFSET.bootId + BOOT_ID_BYTES),
     meta: Buffer.from(slot.subarray(OFFSET.meta, OFFSET.meta + slot.readUInt16LE(OFFSET.metaLength))),
   };

@@ -5,7 +5,7 @@ import { open, type RootDatabase, type RootDatabaseOptions } from 'lmdb';
 import type { Log } from '../base/log.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import { corrupt, readNewestMeta } from './data-file.ts';
-import { recover } from './durable-root.ts';
+import { assertRecovered, recover } from './durable-root.ts';
 import { fromLmdbError } from './lmdb-error.ts';
 
 export type Environment = RootDatabase<Buffer, Uint8Array>;
@@ -40,10 +40,10 @@ export function openEnvironment(options: EnvironmentOptions): Environment {
   if (!options.readOnly) {
     prepareDirectory(directory);
     recover({ dataFile: path, bootId: options.bootId, log: options.log });
-  } else if (!existsSync(path))
-    throw new DunnageError('NOT_FOUND', `there is no metadata in ${directory}`, {
-      remedy: 'Name the state directory of a daemon that has run: --state-dir',
-    });
+  } else {
+    assertThere(directory, path);
+    assertRecovered({ dataFile: path, bootId: options.bootId });
+  }
   const header = readNewestMeta(path);
   if (header !== undefined && header.formatVersion !== LMDB_FILE_VERSION) {
     throw new DunnageError(
@@ -74,6 +74,13 @@ export function openEnvironment(options: EnvironmentOptions): Environment {
     const known = fromLmdbError(error, `cannot open the metadata in ${directory}`);
     throw known instanceof DunnageError ? known : corrupt(directory, String(error), error);
   }
+}
+
+function assertThere(directory: string, path: string): void {
+  if (existsSync(path)) return;
+  throw new DunnageError('NOT_FOUND', `there is no metadata in ${directory}`, {
+    remedy: 'Name the state directory of a daemon that has run: --state-dir',
+  });
 }
 
 function prepareDirectory(directory: string): void {

@@ -2,8 +2,11 @@
  * Makes commits durable: flushes the data file, then records the flushed commit as the durable root (durable-root.ts
  * says why). That is as many flushes as a commit of LMDB's own takes, but none of them blocks the thread.
  *
- * At most one runs at a time. Whoever asks meanwhile shares the next one: a flush covers everything committed before it
- * began, by any thread, and nothing else.
+ * Each thread pins the commit of its own newest root. A pin protects all later commits too, so whichever thread's root is
+ * the newest, and whichever thread closes first, the newest root is protected.
+ *
+ * At most one flush of a thread runs at a time. Whoever asks meanwhile shares the next one: a flush covers everything
+ * committed before it began, by any thread, and nothing else.
  */
 import { closeSync, constants, fdatasync, fdatasyncSync, openSync, write, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
@@ -15,7 +18,6 @@ import {
   durableRootFile,
   encodeSlot,
   firstSlot,
-  readRoots,
   SLOT_BYTES,
   SLOTS_PER_THREAD,
 } from './durable-root.ts';
@@ -31,8 +33,13 @@ export interface Disk {
 
 const realDisk: Disk = { flush: promisify(fdatasync), flushSync: fdatasyncSync };
 
-/** How often a thread looks whether another one made its pinned commit obsolete. */
-const PIN_CHECK_MS = 1_000;
+/**
+ * What nobody waits for is flushed in the background: once a commit of any thread was missing on this thread's account
+ * for some checks, or after so many commits. That bounds what a power failure takes, and how long old pages stay pinned.
+ */
+const CHECK_MS = 1_000;
+const CHECKS_MAX = 3;
+const BUFFERED_COMMITS_MAX = 1_000;
 
 /** A read transaction that keeps LMDB from overwriting the pages of a commit. */
 interface Pin {
@@ -53,12 +60,14 @@ export class Flusher {
   readonly #disk: Disk;
   readonly #dataFd: number;
   readonly #rootFd: number;
-  readonly #pinCheck: NodeJS.Timeout;
+  readonly #checks: NodeJS.Timeout;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   #slotUnderWay: number | undefined;
   #durable: { readonly transaction: bigint; readonly slot: number | undefined; readonly pin: Pin | undefined };
   #failure: DunnageError | undefined;
+  #bufferedCommits = 0;
+  #checksBehind = 0;
 
   /** Preconditions: `recover` ran before the environment was opened. Call `flushSync` before the first commit. */
   constructor(environment: Environment, path: string, bootId: string, disk: Disk = realDisk) {
@@ -69,7 +78,7 @@ export class Flusher {
     this.#dataFd = openSync(path, 'r');
     this.#rootFd = openSync(durableRootFile(path), constants.O_RDWR | constants.O_DSYNC);
     this.#durable = { transaction: 0n, slot: undefined, pin: undefined };
-    this.#pinCheck = setInterval(() => this.dropObsoletePin(), PIN_CHECK_MS).unref();
+    this.#checks = setInterval(() => this.#check(), CHECK_MS).unref();
   }
 
   /** Resolves once everything committed before the call, by any thread, is on disk. Waits in the libuv pool. */
@@ -85,11 +94,13 @@ export class Flusher {
   flushSync(): void {
     this.assertHealthy();
     const candidate = this.#pinNewest();
+    if (candidate === undefined) return;
     try {
       this.#disk.flushSync(this.#dataFd);
       writeSync(this.#rootFd, candidate.bytes, 0, SLOT_BYTES, candidate.slot * SLOT_BYTES);
     } catch (error) {
-      throw this.#fail(error, candidate);
+      candidate.pin.done();
+      throw this.fail(error);
     }
     this.#adopt(candidate);
   }
@@ -102,18 +113,23 @@ export class Flusher {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Lets LMDB reuse the pages of this thread's durable commit once another thread recorded a newer one. */
-  dropObsoletePin(): void {
-    const { transaction, pin } = this.#durable;
-    if (pin === undefined || this.#running !== undefined) return;
-    // A root may be visible before it is on disk, therefore only what it says of commits before it counts.
-    if (!readRoots(this.#rootFd).some((root) => root.durableTransaction > transaction)) return;
-    this.#durable = { ...this.#durable, pin: undefined };
-    pin.done();
+  /** A commit was made by this thread and nobody waits for its flush. */
+  noteBuffered(): void {
+    this.#bufferedCommits += 1;
+    if (this.#bufferedCommits >= BUFFERED_COMMITS_MAX) this.#flushInBackground();
+  }
+
+  /** After a commit that failed halfway, or a flush: from now on every change is refused. */
+  fail(cause: unknown): DunnageError {
+    this.#failure ??= new DunnageError('IO', 'the metadata could not be written to disk', {
+      remedy: 'Check the disk (dmesg), then restart the daemon: until then it refuses to change anything.',
+      cause,
+    });
+    return this.#failure;
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#pinCheck);
+    clearInterval(this.#checks);
     while (this.#running !== undefined) await (this.#next ?? this.#running).catch(() => undefined);
     if (this.#failure === undefined) this.flushSync();
     this.#durable.pin?.done();
@@ -132,30 +148,36 @@ export class Flusher {
   async #run(): Promise<void> {
     this.assertHealthy();
     const candidate = this.#pinNewest();
+    if (candidate === undefined) return;
     this.#slotUnderWay = candidate.slot;
     try {
       await this.#disk.flush(this.#dataFd);
       await writeAsync(this.#rootFd, candidate.bytes, 0, SLOT_BYTES, candidate.slot * SLOT_BYTES);
     } catch (error) {
-      throw this.#fail(error, candidate);
+      candidate.pin.done();
+      throw this.fail(error);
     } finally {
       this.#slotUnderWay = undefined;
     }
     this.#adopt(candidate);
   }
 
-  /** Pins the newest commit and describes it. The pin may be at an earlier commit, which protects the later one too. */
-  #pinNewest(): Candidate {
+  /**
+   * Pins the newest commit and describes it; undefined if it is on disk already. The pin may be at an earlier commit,
+   * which protects the later one too. Preconditions: not in a transaction.
+   */
+  #pinNewest(): Candidate | undefined {
     this.#environment.resetReadTxn();
     const pin = this.#environment.useReadTransaction();
     // An empty transaction: while it holds the writer's lock the meta pages stand still.
     const meta = this.#environment.transactionSync(() => newestMeta(this.#dataFd, this.#path));
-    const root: DurableRoot = {
-      transaction: meta.transaction,
-      durableTransaction: this.#durable.transaction,
-      bootId: this.#bootId,
-      meta: meta.bytes,
-    };
+    this.#bufferedCommits = 0;
+    this.#checksBehind = 0;
+    if (this.#durable.slot !== undefined && meta.transaction === this.#durable.transaction) {
+      pin.done();
+      return undefined;
+    }
+    const root: DurableRoot = { transaction: meta.transaction, bootId: this.#bootId, meta: meta.bytes };
     return { pin, transaction: meta.transaction, slot: this.#freeSlot(), bytes: encodeSlot(root) };
   }
 
@@ -178,12 +200,19 @@ export class Flusher {
     previous?.done();
   }
 
-  #fail(cause: unknown, { pin }: Candidate): DunnageError {
-    pin.done();
-    this.#failure ??= new DunnageError('IO', 'the metadata could not be flushed to disk', {
-      remedy: 'Check the disk (dmesg), then restart the daemon: until then it refuses to change anything.',
-      cause,
-    });
-    return this.#failure;
+  #check(): void {
+    try {
+      // Unlocked: at worst it is wrong about a commit of this very moment.
+      const isBehind = newestMeta(this.#dataFd, this.#path).transaction !== this.#durable.transaction;
+      this.#checksBehind = isBehind ? this.#checksBehind + 1 : 0;
+    } catch (error) {
+      this.fail(error);
+    }
+    if (this.#checksBehind >= CHECKS_MAX) this.#flushInBackground();
+  }
+
+  #flushInBackground(): void {
+    // A failure is kept and refuses the next change.
+    if (this.#running === undefined) this.flush().catch(() => undefined);
   }
 }

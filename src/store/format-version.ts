@@ -1,14 +1,20 @@
 /** The version of what the tables hold. A state directory of a newer version is refused, never guessed at. */
 import { DunnageError } from '../errors/dunnage-error.ts';
-import { jsonValue, stringKey } from './codecs.ts';
+import { type Codec, jsonValue, stringKey } from './codecs.ts';
 import { corrupt } from './data-file.ts';
-import type { Store } from './store.ts';
+import type { Table } from './table.ts';
+
+/** What this needs of a store. */
+export interface FormatStore {
+  table<K, V>(name: string, key: Codec<K>, value: Codec<V>): Table<K, V>;
+  transactDurableSync<T>(action: () => T): T;
+}
 
 export const FORMAT_VERSION = 1;
 const KEY = 'version';
 
 /** Records the version in a new environment, compares it in an old one. Throws NOT_SUPPORTED or CORRUPT. */
-export function checkFormat(store: Store, stateDir: string, readOnly: boolean): void {
+export function checkFormat(store: FormatStore, stateDir: string, readOnly: boolean): void {
   const table = store.table('format', stringKey, jsonValue<unknown>());
   let version = table.get(KEY);
   if (version === undefined && !readOnly) {

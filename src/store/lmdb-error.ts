@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 
-const FATAL = /MDB_(PANIC|CORRUPTED|PAGE_NOTFOUND|INVALID|VERSION_MISMATCH|CURSOR_FULL|PROBLEM)/;
+const FATAL = /MDB_(CORRUPTED|PAGE_NOTFOUND|INVALID|VERSION_MISMATCH|CURSOR_FULL|PROBLEM)/;
 
 /** Wraps an error of LMDB with `doing`. DunnageErrors and assertions pass unchanged. */
 export function fromLmdbError(error: unknown, doing: string): unknown {

@@ -7,14 +7,16 @@
  *
  * A commit comes in two strengths. Buffered: in the page cache, so it survives the death of the process. Durable: a
  * buffered commit, then one flush of the data file, which makes every earlier commit of every thread durable as well.
- * A power failure takes the metadata back to the last durable commit, whole (see durable-root.ts).
+ * A power failure takes the metadata back to the last durable commit, whole (see durable-root.ts); what stays buffered for
+ * some seconds is flushed in the background.
  *
- * The first `open` of a process must have returned before another thread opens the same state directory.
+ * The first `open` of a process must have returned before another thread opens the same state directory. A thread
+ * opens it for writing once.
  */
 import assert from 'node:assert/strict';
-import { statSync } from 'node:fs';
+import { statfsSync, statSync } from 'node:fs';
 import type { Log } from '../base/log.ts';
-import { fromSystemError } from '../errors/dunnage-error.ts';
+import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import type { Codec } from './codecs.ts';
 import { readBootId } from './durable-root.ts';
 import { dataFile, type Environment, openEnvironment } from './environment.ts';
@@ -37,6 +39,9 @@ export interface StoreOptions {
 
 /** Large enough that growing, which maps the file anew, is rare; reserved address space costs nothing. */
 const MAP_SIZE_BYTES = 256 * 1024 * 1024;
+
+/** A commit that failed with less than this left is taken for a full disk. */
+const SPACE_BYTES_MIN = 16 * 1024 * 1024;
 
 /** lmdb's TransactionFlags, which its declarations have as an ambient enum: ABORTABLE | SYNCHRONOUS_COMMIT | NO_SYNC_FLUSH. */
 const BUFFERED_COMMIT = 0x1 | 0x2 | 0x10000;
@@ -110,16 +115,22 @@ export class Store {
         result = { value };
       }, BUFFERED_COMMIT);
     } catch (error) {
-      throw fromLmdbError(error, 'cannot commit a change of the metadata');
+      // If the action ran to its end it was the commit that failed.
+      throw result === undefined ? fromLmdbError(error, 'cannot change the metadata') : this.#commitError(error);
     } finally {
       this.#afterCommit = undefined;
     }
+    this.#flusher.noteBuffered();
     for (const callback of afterCommit) callback();
     assert(result !== undefined);
     return result.value;
   }
 
-  /** One atomic transaction; resolves once it and all earlier ones are on disk. The flush runs in the libuv pool. */
+  /**
+   * One atomic transaction; resolves once it and all earlier ones are on disk. The flush runs in the libuv pool. Other
+   * readers see the change before it resolves. If it rejects with IO after the commit, the change is visible but not
+   * safe, and nothing can be changed until the daemon is restarted.
+   */
   async transactDurable<T>(action: () => T): Promise<T> {
     const result = this.transactBuffered(action);
     await this.flush();
@@ -137,6 +148,7 @@ export class Store {
   /** Resolves once every commit made so far, by any thread, is on disk. */
   async flush(): Promise<void> {
     assert(this.#flusher !== undefined, 'the store is read-only');
+    assert(!this.inTransaction, 'a transaction must not wait');
     await this.#flusher.flush();
   }
 
@@ -164,6 +176,21 @@ export class Store {
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  /** LMDB goes on after a full disk; after anything else what it holds in memory is not to be trusted. */
+  #commitError(cause: unknown): unknown {
+    assert(this.#flusher !== undefined);
+    const { bavail, bsize } = statfsSync(this.#dataFile);
+    // LMDB calls a write that was cut short an I/O error, whatever the reason.
+    if (bavail * bsize < SPACE_BYTES_MIN) {
+      const remedy = 'Free space on the file system of the state directory.';
+      return new DunnageError('NO_SPACE', 'cannot commit a change of the metadata: the disk is full', {
+        remedy,
+        cause,
+      });
+    }
+    return this.#flusher.fail(fromLmdbError(cause, 'cannot commit a change of the metadata'));
   }
 
   async #close(): Promise<void> {

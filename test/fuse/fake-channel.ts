@@ -69,7 +69,7 @@ export class FakeChannel implements Channel {
     if (bytes.readUInt32LE(0) !== bytes.length)
       throw new Error(`length in header ${bytes.readUInt32LE(0)}, sent ${bytes.length}`);
     this.replies.push({
-      errno: -bytes.readInt32LE(4),
+      errno: Math.abs(bytes.readInt32LE(4)),
       unique: bytes.readBigUInt64LE(8),
       body: Buffer.from(bytes.subarray(16)),
     });

@@ -21,7 +21,7 @@ import { MountAgent } from '../../src/mounts/agent.ts';
 import { findMount } from '../../src/mounts/mount-table.ts';
 import { loadNative } from '../../src/native/load.ts';
 import { agentProgramPath } from '../../src/native/programs.ts';
-import type { MountOperation } from '../../src/vfs/ports.ts';
+import type { MountOperation, ThroughMount } from '../../src/vfs/ports.ts';
 import { skipUnlessRoot } from '../native/helpers/fuse-available.ts';
 
 const { EEXIST, EINVAL, ENOENT, EXDEV, ELOOP, ENOTDIR, EROFS } = constants.errno;
@@ -33,10 +33,16 @@ function scene(context: TestContext): { folder: string; base: string; agent: Mou
   const agent = MountAgent.start({ programPath: agentProgramPath(), baseDirectory: base, log: silentLog });
   context.after(async () => {
     await agent.close();
+    if ((await findMount(base)) !== undefined) loadNative().unmount(base, true);
     rmSync(folder, { recursive: true, force: true });
   });
   return { folder, base, agent };
 }
+
+test('the agent fits the port it is made for', async (context) => {
+  const port: ThroughMount = scene(context).agent;
+  assert.deepEqual(await port.run('', []), []);
+});
 
 test('run makes every kind of call, in order, in the directory of the batch', async (context) => {
   const { base, agent } = scene(context);
@@ -187,7 +193,6 @@ test('the agent writes through a mount point that is read-only to everybody else
   const { base, agent } = scene(context);
   const native = loadNative();
   execFileSync('mount', ['-t', 'tmpfs', 'dunnage-test', base]);
-  context.after(() => native.unmount(base, true));
   native.setMountReadOnly(base, true);
   assert.throws(() => mkdirSync(join(base, 'mine')), { code: 'EROFS' });
   assert.deepEqual(await agent.run('', [{ kind: 'mkdir', name: 'made', mode: 0o755 }]), [0]);

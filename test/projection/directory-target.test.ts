@@ -33,6 +33,7 @@ import { CRASH_NEW, CRASH_OLD } from './support/crash-payloads.ts';
 
 const run = promisify(execFile);
 const CHILD = fileURLToPath(new URL('support/crash-child.js', import.meta.url));
+const FLUSH_CHILD = fileURLToPath(new URL('support/flush-log-child.js', import.meta.url));
 const CHILD_TIMEOUT_MS = 20_000;
 
 /** A target directory inside a directory of its own, so that there is an outside to protect. */
@@ -107,6 +108,23 @@ describe('kill -9 at every step', () => {
     return Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1)));
   }
 });
+
+it('flushes content before the rename, and the rename before old content goes', () =>
+  withDirectory(async ({ root }) => {
+    const { stdout } = await run(process.execPath, [FLUSH_CHILD, root], { timeout: CHILD_TIMEOUT_MS });
+    const log = stdout.split('\n');
+    const published = await readlink(join(root, '..data'));
+    const rename = log.indexOf('rename ..data');
+    const before = log.slice(0, rename);
+    for (const path of [...Object.keys(CRASH_NEW), 'zip', 'zip/deep', '']) {
+      assert.ok(before.includes(`flush ${join(published, path)}`.replace(/\/$/, '')), `${path} in ${before.join()}`);
+    }
+    assert.equal(before.at(-1), 'flush .', 'the entry of the new directory');
+    const old = log.findIndex((line) => line.startsWith('remove '));
+    assert.ok(old > rename + 1);
+    assert.equal(log[rename + 1], 'flush .', 'the rename');
+    assert.equal(log.slice(rename + 2, old).at(-1), 'flush .', 'the links');
+  }));
 
 describe('the umask', () => {
   let umask = 0;

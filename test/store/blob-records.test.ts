@@ -7,20 +7,26 @@ import { makeStateDirectory, openStore } from './state-directory.ts';
 
 const hex = fc.uint8Array({ minLength: 8, maxLength: 8 }).map((bytes) => Buffer.from(bytes).toString('hex'));
 const record: fc.Arbitrary<BlobRecord> = fc.oneof(
-  fc.record({
-    references: fc.nat(2 ** 31 - 1),
-    sizeBytes: fc.nat(2 ** 31 - 1),
-    protection: fc.constant('plain' as const),
-    keyId: fc.constant(''),
-    place: fc.constantFrom('inline' as const, 'file' as const),
-  }),
-  fc.record({
-    references: fc.nat(2 ** 31 - 1),
-    sizeBytes: fc.integer({ min: 0, max: 2 ** 47 }),
-    protection: fc.constant('secret' as const),
-    keyId: hex,
-    place: fc.constantFrom('inline' as const, 'file' as const),
-  }),
+  fc.record(
+    {
+      references: fc.nat(2 ** 31 - 1),
+      sizeBytes: fc.nat(2 ** 31 - 1),
+      protection: fc.constant('plain' as const),
+      keyId: fc.constant(''),
+      place: fc.constantFrom('inline' as const, 'file' as const),
+    },
+    { noNullPrototype: true },
+  ),
+  fc.record(
+    {
+      references: fc.nat(2 ** 31 - 1),
+      sizeBytes: fc.integer({ min: 0, max: 2 ** 47 }),
+      protection: fc.constant('secret' as const),
+      keyId: hex,
+      place: fc.constantFrom('inline' as const, 'file' as const),
+    },
+    { noNullPrototype: true },
+  ),
 );
 
 test('records read back as they were written', () => {

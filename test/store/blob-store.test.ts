@@ -279,7 +279,7 @@ async function runStep(opened: Opened, model: Model, current: Step): Promise<voi
   if (current.kind === 'collect') await blobs.collect();
   else if (current.kind === 'abandon')
     blobs.abandon(await blobs.prepare(sample(current.content).data, sample(current.content).protection));
-  else if (current.kind !== 'reopen') {
+  else if ('contents' in current) {
     const change = current.kind === 'retain' ? 1 : -1;
     const after = new Map(model);
     for (const number of current.contents) after.set(number, (after.get(number) ?? 0) + change);

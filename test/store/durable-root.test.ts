@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { silentLog } from '../../src/base/log.ts';
 import { bytesValue, numberKey } from '../../src/store/codecs.ts';
-import { readBootId } from '../../src/store/durable-root.ts';
+import { firstSlot, readBootId } from '../../src/store/durable-root.ts';
 import { Store } from '../../src/store/store.ts';
 import { makeStateDirectory, openStore } from './state-directory.ts';
 
@@ -83,7 +83,6 @@ test('whatever part of the page cache reached the disk, the last durable commit 
       const store = Store.open({ stateDir, log: silentLog, bootId: BEFORE });
       const table = store.table('numbers', numberKey, bytesValue);
       const content = new Map<number, string>();
-      // Opening the table was flushed by LMDB itself, but is not the durable root yet.
       await store.flush();
       let durable: Content = new Map();
       let disk = readDisk(stateDir);
@@ -200,6 +199,31 @@ test('a first start that never became durable begins anew; roots that are all da
   writeFileSync(join(metadata, 'durable-root'), Buffer.alloc(sizeBytes, 'garbage'));
   assert.throws(() => Store.open({ stateDir, log: silentLog, bootId: AFTER }), { code: 'CORRUPT' });
   assert(existsSync(join(metadata, 'data.mdb')));
+});
+
+test('an environment without roots is taken as it is, and a reader refuses what was not recovered', async (t) => {
+  const stateDir = makeStateDirectory(t);
+  const store = openStore(t, stateDir, { bootId: BEFORE });
+  const table = store.table('numbers', numberKey, bytesValue);
+  await store.transactDurable(() => table.put(1, Buffer.from('durable')));
+  store.transactBuffered(() => table.put(1, Buffer.from('buffered')));
+  const [torn, rootless] = [makeStateDirectory(t), makeStateDirectory(t)];
+  for (const copy of [torn, rootless]) cpSync(stateDir, copy, { recursive: true });
+  assert.throws(() => Store.open({ stateDir: torn, log: silentLog, bootId: AFTER, readOnly: true }), {
+    code: 'CORRUPT',
+  });
+  await openStore(t, torn, { bootId: AFTER }).close();
+  const reader = openStore(t, torn, { bootId: AFTER, readOnly: true });
+  assert.equal(reader.table('numbers', numberKey, bytesValue).get(1)?.toString(), 'durable');
+
+  rmSync(join(rootless, 'metadata', 'durable-root'));
+  const taken = openStore(t, rootless, { bootId: AFTER });
+  assert.equal(taken.table('numbers', numberKey, bytesValue).get(1)?.toString(), 'buffered');
+});
+
+test('no two threads that may write at once share a slot', () => {
+  const threads = [0, 1, 2, 7, 8, 14, 15];
+  assert.equal(new Set(threads.map(firstSlot)).size, threads.length);
 });
 
 test('readBootId is that of the running kernel', () => {

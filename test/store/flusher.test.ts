@@ -62,6 +62,7 @@ test('system calls of each kind of commit', { skip: hasStrace ? false : 'strace 
   assert.deepEqual(counts('durable-sync'), [1, 1]);
   assert.deepEqual(counts('many-durable'), [2, 2], 'twenty at once share two flushes');
   assert.deepEqual(counts('aborted'), [0, 0]);
+  assert.deepEqual(counts('nothing-new'), [0, 0], 'what is on disk is not flushed again');
   assert.deepEqual(counts('close'), [1, 1], 'closing makes durable what was only buffered');
   const waits = [...(steps.get('durable')?.flushes ?? []), ...(steps.get('durable')?.roots ?? [])];
   assert(

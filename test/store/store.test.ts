@@ -230,6 +230,40 @@ test('space of old commits is used again although both threads hold on to durabl
   assert.fail(`the file grew in every round: ${perRound.join(' ')}`);
 });
 
+test('a long run of buffered commits is flushed now and then, and its old space used again', async (t) => {
+  const store = openStore(t, makeStateDirectory(t));
+  const numbers = store.table('numbers', numberKey, bytesValue);
+  const write = async (commits: number): Promise<number> => {
+    for (let commit = 0; commit < commits; commit += 1) {
+      store.transactBuffered(() => numbers.put(commit % 10, Buffer.alloc(3000)));
+      if (commit % 20 === 0) await new Promise(setImmediate);
+    }
+    return store.sizeBytes;
+  };
+  const first = await write(6000);
+  const second = await write(12_000);
+  assert(second < first * 2, `${first} bytes after 6000 commits, ${second} after 18000`);
+});
+
+const isRoot = process.getuid?.() === 0;
+
+test('a full disk refuses changes, loses nothing, and is over once there is space', {
+  skip: isRoot ? false : 'needs root for a small tmpfs',
+}, (t) => {
+  const stateDir = makeStateDirectory(t);
+  // The tmpfs is seen by the child alone and goes with it.
+  const script =
+    'mount -t tmpfs -o size=6m tmpfs "$1" && head -c 2097152 /dev/zero > "$1/ballast" && exec "$2" "$3" "$1"';
+  const child = spawnSync(
+    'unshare',
+    ['-m', 'sh', '-c', script, 'sh', stateDir, process.execPath, program('full-disk')],
+    { timeout: 60_000 },
+  );
+  assert.equal(child.status, 0, child.stderr.toString());
+  const outcome = { codes: ['NO_SPACE', 'NO_SPACE', 'NO_SPACE'], lost: 0, after: 1, isWhole: true };
+  assert.deepEqual(JSON.parse(child.stdout.toString()), outcome);
+});
+
 test('a state directory may exist before, with anything else in it', (t) => {
   const stateDir = makeStateDirectory(t);
   mkdirSync(join(stateDir, 'metadata'), { mode: 0o755 });

@@ -1,6 +1,6 @@
 /** A daemon for tests and benchmarks, started as users start it: by the command line, in a process of its own. */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ControlClient } from '../../src/server/control-client.ts';
@@ -27,6 +27,8 @@ export class DaemonProcess {
   /** `parent`: where the folder for state and run time is made; its file system is the one the store lies on. */
   static async start(parent: string): Promise<DaemonProcess> {
     const daemon = new DaemonProcess(mkdtempSync(join(parent, 'dd-')));
+    // Tests act as other users too, and those have to get as far as the mount.
+    chmodSync(daemon.folder, 0o755);
     try {
       await daemon.up();
     } catch (error) {
@@ -41,8 +43,8 @@ export class DaemonProcess {
   }
 
   /** `dunnage up --detach`: also after a kill, to take over. */
-  async up(): Promise<void> {
-    await this.#run('up', '--detach', '--state-dir', this.stateDir, '--runtime-dir', this.runtimeDir);
+  async up(...more: string[]): Promise<void> {
+    await this.#run('up', '--detach', '--state-dir', this.stateDir, '--runtime-dir', this.runtimeDir, ...more);
   }
 
   /** Runs a command of the command line against this daemon. Resolves to its standard output. */

@@ -64,6 +64,7 @@ class Holder {
   bool ServeConnection(Connection* connection);
   Next Answer(Connection* connection, Message* message);
   Next Attach(Connection* connection);
+  void NoticeEndOfAttached();
   Next Put(Connection* connection, Message* message);
   Next Get(Connection* connection);
   void Drop(size_t index);
@@ -201,8 +202,19 @@ Holder::Next Holder::Answer(Connection* connection, Message* message) {
   }
 }
 
+// The daemon before may have hung up in the same moment: its end comes first, with what it said before.
+void Holder::NoticeEndOfAttached() {
+  for (Connection& connection : connections_) {
+    if (!IsAttached(connection)) continue;
+    pollfd wanted{connection.socket.get(), POLLRDHUP, 0};
+    if (poll(&wanted, 1, 0) > 0 && !ServeConnection(&connection)) attached_ = -1;  // dropped in its turn
+    return;
+  }
+}
+
 Holder::Next Holder::Attach(Connection* connection) {
   const int socket = connection->socket.get();
+  if (!IsAttached(*connection)) NoticeEndOfAttached();
   if (attached_ < 0 || IsAttached(*connection)) {
     attached_ = socket;
     return Send(socket, "a" + std::to_string(getpid())) ? Next::kStay : Next::kDrop;

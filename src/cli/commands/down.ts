@@ -46,15 +46,18 @@ interface Outcome {
 async function endDaemon(context: CommandContext, keep: boolean): Promise<Outcome | undefined> {
   const client = context.client();
   let pid: number;
+  let holderPid: number | undefined;
   let mountPoint: string;
   try {
-    ({ pid, mountPoint } = await client.status());
+    ({ pid, holderPid, mountPoint } = await client.status());
   } catch (error) {
     if (error instanceof DunnageError && error.code === 'UNREACHABLE') return undefined;
     throw error;
   }
   await client.shutdown(!keep);
   if (!(await waitForEnd(pid, END_MS_MAX))) throw stillThere('daemon', pid);
+  if (!keep && holderPid !== undefined && !(await waitForEnd(holderPid, END_MS_MAX)))
+    throw stillThere('holder', holderPid);
   return keep
     ? { outcome: 'kept', message: `the daemon has ended; ${mountPoint} waits for the next: dunnage up --detach` }
     : { outcome: 'ended', message: `the daemon has ended and ${mountPoint} is unmounted` };

@@ -11,7 +11,7 @@ test('every key is read', () => {
   const config = parseUpConfig(text.join('\n'), 'f.toml');
   assert.deepEqual(Object.keys(config).sort(), [...UP_CONFIG_KEYS].sort());
   assert.equal(config.log_level, 'warn');
-  assert.deepEqual(parseUpConfig('', 'f.toml'), {});
+  assert.equal(Object.keys(parseUpConfig('', 'f.toml')).length, 0);
 });
 
 test('the keys are the long options of up, but for those that make no sense in a file', () => {

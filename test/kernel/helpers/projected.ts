@@ -3,6 +3,7 @@ import { readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FileProjection } from '../../../src/projection/payload.ts';
 import { DaemonProcess } from '../../tools/daemon-process.ts';
+import { untilEnded } from './process-end.ts';
 
 /** Tests write below a directory of the root file system: state on a real disk, not on tmpfs. */
 export const TEST_PARENT = '/var/tmp';
@@ -32,18 +33,6 @@ export async function publishedDirectory(root: string): Promise<string> {
 export async function killDaemon(daemon: DaemonProcess): Promise<number> {
   const { pid } = await daemon.client.status();
   process.kill(pid, 'SIGKILL');
-  await processGone(pid);
+  await untilEnded(pid);
   return pid;
-}
-
-/** The daemon is not our child (it is detached), so its end is seen only by asking. */
-async function processGone(pid: number): Promise<void> {
-  for (;;) {
-    try {
-      process.kill(pid, 0);
-    } catch {
-      return;
-    }
-    await new Promise(setImmediate);
-  }
 }

@@ -25,8 +25,11 @@ try {
     put(9);
     throw new Error('abandon');
   });
-} catch {
-  mark('close');
+} catch (error) {
+  mark(error instanceof Error && error.message === 'abandon' ? 'nothing-new' : 'unexpected');
 }
+await store.flush();
+store.transactBuffered(() => put(10));
+mark('close');
 await store.close();
 mark('closed');

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type Feature, INIT_FLAG } from '../../src/fuse/abi.ts';
+import { PROFILES } from '../../src/fuse/profiles.ts';
+
+describe('profiles', () => {
+  for (const profile of Object.values(PROFILES)) {
+    it(`${profile.name} asks for nothing the file systems could not keep`, () => {
+      const forbidden: Feature[] = [
+        'ATOMIC_O_TRUNC',
+        'WRITEBACK_CACHE',
+        'DO_READDIRPLUS',
+        'READDIRPLUS_AUTO',
+        'POSIX_LOCKS',
+        'FLOCK_LOCKS',
+        'DONT_MASK',
+        'EXPORT_SUPPORT',
+        'POSIX_ACL',
+        'OVER_IO_URING',
+      ];
+      for (const feature of forbidden) assert.ok(!profile.features.includes(feature), feature);
+    });
+
+    it(`${profile.name} asks for INIT_EXT with the features that need it, and for each once`, () => {
+      assert.ok(profile.features.some((feature) => INIT_FLAG[feature] >= 32) === profile.features.includes('INIT_EXT'));
+      assert.equal(new Set(profile.features).size, profile.features.length);
+    });
+  }
+
+  it('differ in what the kernel does without asking', () => {
+    assert.ok(PROFILES.projections.features.includes('NO_OPEN_SUPPORT'));
+    assert.ok(
+      !PROFILES.root.features.includes('NO_OPEN_SUPPORT') && !PROFILES.root.features.includes('CACHE_SYMLINKS'),
+    );
+  });
+});

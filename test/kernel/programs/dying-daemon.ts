@@ -1,0 +1,61 @@
+/**
+ * A daemon that kills itself (SIGKILL) at a chosen moment of a write.
+ *
+ * argv: JSON {folder, dieAtStep?, dieBeforeOperation?}: the name of a step of the atomic writer, or how many system calls
+ * through the mount it lets be made before it dies. `armed` files: it dies only once `<folder>/armed` exists.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { silentLog } from '../../../src/base/log.ts';
+import { Daemon } from '../../../src/daemon/daemon.ts';
+import type { MountOperation, ThroughMount } from '../../../src/vfs/ports.ts';
+
+interface Settings {
+  readonly folder: string;
+  readonly dieAtStep?: string;
+  readonly dieBeforeOperation?: number;
+}
+
+const settings = JSON.parse(process.argv[2] ?? '{}') as Settings;
+const runtimeDir = join(settings.folder, 'run');
+
+const isArmed = (): boolean => existsSync(join(settings.folder, 'armed'));
+const die = (): void => process.kill(process.pid, 'SIGKILL') as unknown as void;
+
+function oneByOne(agent: ThroughMount): ThroughMount {
+  let left = settings.dieBeforeOperation ?? Number.POSITIVE_INFINITY;
+  return {
+    async run(directory: string, operations: readonly MountOperation[]): Promise<readonly number[]> {
+      const outcomes: number[] = [];
+      for (const operation of operations) {
+        if (isArmed() && left-- === 0) die();
+        const [errno = 0] = await agent.run(directory, [operation]);
+        outcomes.push(errno);
+        if (errno !== 0) break;
+      }
+      return outcomes;
+    },
+  };
+}
+
+const daemon = await Daemon.start(
+  {
+    stateDir: join(settings.folder, 'state'),
+    runtimeDir,
+    mountPoint: join(runtimeDir, 'mnt'),
+    controlSocket: join(runtimeDir, 'dunnage.sock'),
+    transport: 'kernel',
+    takeoverTimeoutSeconds: 60,
+    logLevel: 'info',
+    logFormat: 'json',
+  },
+  silentLog,
+  {
+    throughMount: oneByOne,
+    onStep: (step) => {
+      if (isArmed() && step === settings.dieAtStep) die();
+    },
+  },
+);
+process.stdout.write('live\n');
+await daemon.ended;
