@@ -1,10 +1,14 @@
 /** The library's public face. */
-export type { FileProjection, Payload } from './projection/payload.ts';
+
+export { type DaemonOptions, runDaemon } from './daemon/main.ts';
+export { DunnageError } from './errors/dunnage-error.ts';
+export { ERROR_TABLE, type ErrorCode } from './errors/table.ts';
 export { AtomicWriter, type AtomicWriterOptions, type WriteResult } from './projection/atomic-writer.ts';
-export type { SetPermissions } from './projection/swap-target.ts';
 export { validatePayload } from './projection/path-rules.ts';
-export { MountedProjection } from './server/mounted-projection.ts';
+export type { FileProjection, Payload } from './projection/payload.ts';
+export type { SetPermissions } from './projection/swap-target.ts';
 export { ControlClient } from './server/control-client.ts';
+export { MountedProjection } from './server/mounted-projection.ts';
 export type {
   ApplyResult,
   DaemonStatus,
@@ -12,6 +16,3 @@ export type {
   ProjectionKind,
   ProjectionSummary,
 } from './server/operations.ts';
-export { type DaemonOptions, runDaemon } from './daemon/main.ts';
-export { DunnageError } from './errors/dunnage-error.ts';
-export { ERROR_TABLE, type ErrorCode } from './errors/table.ts';

@@ -78,5 +78,16 @@ export function createControlOperations(options: ControlOperationsOptions): Cont
 
 function toSummary({ record, files, sizeBytes, awaitingSource }: ProjectionView): ProjectionSummary {
   const { directory, kind, namespace, name, number, createdAtMs, updatedAtMs } = record;
-  return { directory, kind, namespace, name, generation: number, files, sizeBytes, createdAtMs, updatedAtMs, awaitingSource };
+  return {
+    directory,
+    kind,
+    namespace,
+    name,
+    generation: number,
+    files,
+    sizeBytes,
+    createdAtMs,
+    updatedAtMs,
+    awaitingSource,
+  };
 }

@@ -25,9 +25,13 @@ export class DaemonLock {
     closeSync(descriptor);
     const holder = readHolder(path);
     if (holder === undefined || isRunning(holder)) {
-      throw new DunnageError('ALREADY_RUNNING', `another daemon${holder ? ` (pid ${holder})` : ''} uses the ${what} ${directory}`, {
-        remedy: 'end it with: dunnage down',
-      });
+      throw new DunnageError(
+        'ALREADY_RUNNING',
+        `another daemon${holder ? ` (pid ${holder})` : ''} uses the ${what} ${directory}`,
+        {
+          remedy: 'end it with: dunnage down',
+        },
+      );
     }
     const fresh = `${path}.${process.pid}`;
     const replacement = openLock(fresh);

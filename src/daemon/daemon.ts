@@ -10,10 +10,9 @@ import type { GenerationId } from '../base/ids.ts';
 import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
-import type { StepHook } from '../projection/atomic-writer.ts';
-import type { ThroughMount } from '../vfs/ports.ts';
 import { MountAgent } from '../mounts/agent.ts';
 import { agentProgramPath } from '../native/programs.ts';
+import type { StepHook } from '../projection/atomic-writer.ts';
 import { Catalog } from '../projection/catalog.ts';
 import { ProjectionService } from '../projection/projection-service.ts';
 import { type ControlServer, startControlServer } from '../server/control-server.ts';
@@ -22,6 +21,7 @@ import { BlobStore } from '../store/blob-store.ts';
 import { SealingKey } from '../store/sealing-key.ts';
 import { Store } from '../store/store.ts';
 import { projectionsPath } from '../tree/places.ts';
+import type { ThroughMount } from '../vfs/ports.ts';
 import { createControlOperations } from './control-operations.ts';
 import { DaemonLock } from './daemon-lock.ts';
 import type { DaemonOptions } from './daemon-options.ts';
@@ -226,7 +226,12 @@ export class Daemon {
     return startControlServer({ socketPath: this.#options.controlSocket, operations, log: this.#log });
   }
 
-  async #status(tree: TreeMount, thread: FuseThread, store: Store, projections: ProjectionService): Promise<DaemonStatus> {
+  async #status(
+    tree: TreeMount,
+    thread: FuseThread,
+    store: Store,
+    projections: ProjectionService,
+  ): Promise<DaemonStatus> {
     const { mountPoint, stateDir, runtimeDir, transport } = this.#options;
     return {
       version: VERSION,
@@ -255,7 +260,11 @@ export class Daemon {
   /** Without its thread the daemon is of no use; the holder keeps the tree for the next one. */
   #threadFailed(error: Error): void {
     this.#log.error({ error: error.stack ?? String(error) }, 'the FUSE thread failed; the tree waits for a new daemon');
-    this.#ended.reject(new DunnageError('INTERNAL', `the FUSE thread failed: ${error.message}`, { remedy: 'start it again with: dunnage up' }));
+    this.#ended.reject(
+      new DunnageError('INTERNAL', `the FUSE thread failed: ${error.message}`, {
+        remedy: 'start it again with: dunnage up',
+      }),
+    );
   }
 
   /** Newest part first, each one even if another fails. */

@@ -6,7 +6,17 @@ import { type DestinationStream, destination, type Logger, pino } from 'pino';
 import type { Log } from '../base/log.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 
-const REDACTED_KEYS = ['data', 'stringData', 'binaryData', 'content', 'payload', 'body', 'files', 'manifest', 'authorization'];
+const REDACTED_KEYS = [
+  'data',
+  'stringData',
+  'binaryData',
+  'content',
+  'payload',
+  'body',
+  'files',
+  'manifest',
+  'authorization',
+];
 
 export async function createLog(level: string, format: 'json' | 'pretty', target?: DestinationStream): Promise<Log> {
   const stream = target ?? (format === 'pretty' ? await prettyStream() : destination({ dest: 2, sync: true }));

@@ -53,7 +53,13 @@ export class TreeMount {
   readonly lookupsDescriptor: number;
   readonly lookupsBytes: number = LOOKUPS_BYTES;
 
-  private constructor(options: DaemonOptions, log: Log, holder: HolderClient, holderPid: number, held: HeldTree | undefined) {
+  private constructor(
+    options: DaemonOptions,
+    log: Log,
+    holder: HolderClient,
+    holderPid: number,
+    held: HeldTree | undefined,
+  ) {
     this.#options = options;
     this.#log = log;
     this.#holder = holder;
@@ -85,7 +91,11 @@ export class TreeMount {
     const holder = HolderClient.connect(socketPath);
     if (holder === undefined) throw new DunnageError('INTERNAL', 'the holder ended right after its start');
     const tree = new TreeMount(options, log, holder, holder.attach().holderPid, undefined);
-    const record: TreeRecord = { stateDir: options.stateDir, mountPoint: options.mountPoint, lookupsBytes: LOOKUPS_BYTES };
+    const record: TreeRecord = {
+      stateDir: options.stateDir,
+      mountPoint: options.mountPoint,
+      lookupsBytes: LOOKUPS_BYTES,
+    };
     holder.put(LOOKUPS_ENTRY, Buffer.from(JSON.stringify(record)), tree.lookupsDescriptor);
     return tree;
   }
@@ -97,7 +107,9 @@ export class TreeMount {
         this.records.set(name, await thread.serve(name, device, record));
       }
       if (!this.#canResend()) {
-        this.warnings.push('this kernel cannot repeat requests (Linux 6.9 can): a call that the earlier daemon left unanswered hangs');
+        this.warnings.push(
+          'this kernel cannot repeat requests (Linux 6.9 can): a call that the earlier daemon left unanswered hangs',
+        );
       }
       thread.resend();
       return;
@@ -123,7 +135,9 @@ export class TreeMount {
     if (privileged) loadNative().setPropagation(mountPoint, 'shared', false);
     await this.#mountOne(thread, 'projections', projectionsPath(mountPoint));
     if (!privileged) {
-      this.warnings.push('mounted without privileges: root in a container can change cached content of a bind mount that is not read-only');
+      this.warnings.push(
+        'mounted without privileges: root in a container can change cached content of a bind mount that is not read-only',
+      );
       return;
     }
     loadNative().setPropagation(projectionsPath(mountPoint), 'shared', false);
@@ -136,8 +150,11 @@ export class TreeMount {
     try {
       loadNative().setMountReadOnly(path, true);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSYS') throw fromSystemError(error, `cannot make ${path} read-only`);
-      this.warnings.push('this kernel (before Linux 5.12) cannot make the tree read-only for others: bind it read-only into containers');
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSYS')
+        throw fromSystemError(error, `cannot make ${path} read-only`);
+      this.warnings.push(
+        'this kernel (before Linux 5.12) cannot make the tree read-only for others: bind it read-only into containers',
+      );
     }
   }
 
@@ -186,9 +203,13 @@ async function readHeldTree(holder: HolderClient, options: DaemonOptions): Promi
   if (lookups === undefined) return undefined;
   const tree = JSON.parse(Buffer.from(lookups.record).toString()) as TreeRecord;
   if (tree.stateDir !== options.stateDir || tree.mountPoint !== options.mountPoint) {
-    throw new DunnageError('ALREADY_RUNNING', `an earlier daemon's tree of ${tree.stateDir} is still mounted at ${tree.mountPoint}`, {
-      remedy: `start with --state-dir ${tree.stateDir} --mount ${tree.mountPoint} to take it over, or end it with: dunnage down`,
-    });
+    throw new DunnageError(
+      'ALREADY_RUNNING',
+      `an earlier daemon's tree of ${tree.stateDir} is still mounted at ${tree.mountPoint}`,
+      {
+        remedy: `start with --state-dir ${tree.stateDir} --mount ${tree.mountPoint} to take it over, or end it with: dunnage down`,
+      },
+    );
   }
   if (tree.lookupsBytes !== LOOKUPS_BYTES || !(await isMounted(options.mountPoint))) return undefined;
   const devices = new Map<ConnectionName, { device: number; record: NegotiatedRecord }>();

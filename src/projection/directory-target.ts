@@ -18,7 +18,8 @@ import { inDirectory, OPEN_DIRECTORY, unless, withBeneath } from './beneath.ts';
 import { forEachBounded } from './bounded.ts';
 import { removeEntry } from './directory-removal.ts';
 import { flushTree, PARALLEL_MAX, stageTree, treeMatches } from './directory-stage.ts';
-import { DATA_LINK, isGenerationName, STAGING_LINK } from './generation-name.ts';
+import { isGenerationName } from './generation-name.ts';
+import { DATA_LINK, linkTarget, STAGING_LINK } from './layout.ts';
 import { shown, topLevelNames } from './path-rules.ts';
 import type { Payload } from './payload.ts';
 import type { Published, SetPermissions, SwapTarget } from './swap-target.ts';
@@ -141,7 +142,7 @@ export class DirectoryTarget implements SwapTarget {
         await this.#onStep('link-broken-removed');
       });
       await forEachBounded(missing, PARALLEL_MAX, async (name) => {
-        await symlink(`${DATA_LINK}/${name}`, inDirectory(this.#directory, name));
+        await symlink(linkTarget(name), inDirectory(this.#directory, name));
         await this.#onStep('link-made');
       });
       await forEachBounded(stale, PARALLEL_MAX, async (name) => {
@@ -192,7 +193,7 @@ export class DirectoryTarget implements SwapTarget {
       if (name.startsWith('..')) return;
       const path = inDirectory(this.#directory, name);
       const target = entry.isSymbolicLink() ? await unless(['EINVAL', 'ENOENT'], () => readlink(path)) : undefined;
-      const ours = target === `${DATA_LINK}/${name}`;
+      const ours = target === linkTarget(name);
       if (!ours && !wanted.has(name)) return;
       if (entry.isDirectory()) await this.#refuseFullDirectory(name);
       visibleNames.add(name);

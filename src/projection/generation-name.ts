@@ -6,11 +6,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 
-/** The published link. */
-export const DATA_LINK = '..data';
-/** The link that is renamed over the published one. */
-export const STAGING_LINK = '..data_tmp';
-
 const RANDOM_DIGITS = 20;
 const NAME_PATTERN = /^\.\.(\d{4})_(\d\d)_(\d\d)_(\d\d)_(\d\d)_(\d\d)\.(\d{1,40})$/;
 

@@ -12,7 +12,7 @@ import type { BlobStore, PreparedBlob, Protection } from '../store/blob-store.ts
 import type { MountOperation, ThroughMount } from '../vfs/ports.ts';
 import type { Catalog } from './catalog.ts';
 import { buildNodes, DIRECTORY_INDEX, type FileContent } from './generation-nodes.ts';
-import { DATA_LINK, linkTarget, TEMPORARY_LINK } from './layout.ts';
+import { DATA_LINK, linkTarget, STAGING_LINK } from './layout.ts';
 import type { FileProjection, Payload } from './payload.ts';
 import type { Published, SwapTarget } from './swap-target.ts';
 
@@ -110,8 +110,8 @@ export class MountTarget implements SwapTarget {
   async publish(directoryName: string): Promise<void> {
     await this.#run('cannot swap', [
       { kind: 'mkdir', name: directoryName, mode: DIRECTORY_PERMISSIONS },
-      { kind: 'symlink', name: TEMPORARY_LINK, target: directoryName },
-      { kind: 'rename', name: TEMPORARY_LINK, newName: DATA_LINK },
+      { kind: 'symlink', name: STAGING_LINK, target: directoryName },
+      { kind: 'rename', name: STAGING_LINK, newName: DATA_LINK },
     ]);
   }
 
@@ -160,7 +160,7 @@ export class MountTarget implements SwapTarget {
     const directory = catalog.generation(id)?.directory;
     if (!catalog.abort(id)) return;
     if (directory !== undefined) {
-      await this.#each([TEMPORARY_LINK], 'ENOENT', (name) => ({ kind: 'unlink', name }));
+      await this.#each([STAGING_LINK], 'ENOENT', (name) => ({ kind: 'unlink', name }));
       await this.#each([directory], 'ENOENT', (name) => ({ kind: 'rmdir', name }));
     }
     catalog.finishAbort(id);

@@ -9,7 +9,7 @@ import { type GenerationId, type NodeId, type ProjectionId, ROOT_NODE_ID } from 
 import { DunnageError } from '../errors/dunnage-error.ts';
 import type { Catalog } from './catalog.ts';
 import { DATA_LINK_INDEX, DIRECTORY_INDEX, type GenerationNodes } from './generation-nodes.ts';
-import { DATA_LINK, TEMPORARY_LINK } from './layout.ts';
+import { DATA_LINK, STAGING_LINK } from './layout.ts';
 import type { GenerationRecord, ProjectionRecord } from './records.ts';
 import type { SwapOverlay } from './swap-overlay.ts';
 
@@ -99,8 +99,8 @@ export class ProjectionNodes {
       if (record.generation === 0 || this.#overlay.dataRemoved.has(id)) return undefined;
       return { generation: record.generation, index: DATA_LINK_INDEX };
     }
-    if (name === TEMPORARY_LINK) {
-      const generation = overlay?.temporaryLink;
+    if (name === STAGING_LINK) {
+      const generation = overlay?.stagingLink;
       return generation === undefined ? undefined : { generation, index: DATA_LINK_INDEX };
     }
     const generation = this.#catalog.findGeneration(id, name);

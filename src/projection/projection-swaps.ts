@@ -13,7 +13,7 @@ import type { Caller } from '../vfs/file-system.ts';
 import type { Catalog } from './catalog.ts';
 import type { GenerationDrain } from './generation-drain.ts';
 import { DIRECTORY_INDEX } from './generation-nodes.ts';
-import { DATA_LINK, linkTarget, TEMPORARY_LINK } from './layout.ts';
+import { DATA_LINK, linkTarget, STAGING_LINK } from './layout.ts';
 import type { ProjectionNodes } from './projection-nodes.ts';
 import type { ProjectionRecord } from './records.ts';
 import type { SwapOverlay } from './swap-overlay.ts';
@@ -71,9 +71,9 @@ export class ProjectionSwaps {
   }
 
   /** symlink `..data_tmp` -> staged directory. */
-  makeTemporaryLink({ id }: Directory, target: string): GenerationId {
+  makeStagingLink({ id }: Directory, target: string): GenerationId {
     const generation = this.#stagedGeneration(id, target);
-    this.#overlay.of(id).temporaryLink = generation;
+    this.#overlay.of(id).stagingLink = generation;
     return generation;
   }
 
@@ -90,7 +90,7 @@ export class ProjectionSwaps {
 
   /** rename `..data_tmp` -> `..data`: the commit. Resolves when the new generation is on disk. */
   async publish({ id, record }: Directory, caller: Caller): Promise<void> {
-    const generation = this.#overlay.get(id)?.temporaryLink;
+    const generation = this.#overlay.get(id)?.stagingLink;
     if (generation === undefined) {
       if (caller.resent && record.generation !== 0) return;
       throw readOnly();
@@ -101,12 +101,17 @@ export class ProjectionSwaps {
   }
 
   unlink({ id, record }: Directory, caller: Caller, name: string): void {
-    if (name === TEMPORARY_LINK) return this.#removeTemporaryLink(id, caller);
-    if (name === DATA_LINK) {
-      if (record.state !== 'deleting') throw readOnly();
-      this.#overlay.dataRemoved.add(id);
-      return;
-    }
+    if (name === STAGING_LINK) this.#removeStagingLink(id, caller);
+    else if (name === DATA_LINK) this.#removeDataLink(id, record);
+    else this.#removeVisibleLink({ id, record }, caller, name);
+  }
+
+  #removeDataLink(id: ProjectionId, record: ProjectionRecord): void {
+    if (record.state !== 'deleting') throw readOnly();
+    this.#overlay.dataRemoved.add(id);
+  }
+
+  #removeVisibleLink({ id, record }: Directory, caller: Caller, name: string): void {
     const node = this.#nodes.shownLink(id, name);
     if (node === undefined) {
       if (caller.resent) return;
@@ -140,14 +145,14 @@ export class ProjectionSwaps {
     if (record.generation !== 0) this.#drain.drop(record.generation);
   }
 
-  #removeTemporaryLink(id: ProjectionId, caller: Caller): void {
-    const generation = this.#overlay.get(id)?.temporaryLink;
+  #removeStagingLink(id: ProjectionId, caller: Caller): void {
+    const generation = this.#overlay.get(id)?.stagingLink;
     if (generation === undefined) {
       if (caller.resent) return;
-      throw new DunnageError('NOT_FOUND', `${TEMPORARY_LINK} does not exist`);
+      throw new DunnageError('NOT_FOUND', `${STAGING_LINK} does not exist`);
     }
     if (!this.#catalog.staged(generation)?.aborted) throw readOnly();
-    this.#overlay.of(id).temporaryLink = undefined;
+    this.#overlay.of(id).stagingLink = undefined;
   }
 
   #stagedGeneration(projection: ProjectionId, name: string): GenerationId {

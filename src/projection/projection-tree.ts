@@ -26,7 +26,7 @@ import type { KernelCache } from '../vfs/ports.ts';
 import type { Catalog } from './catalog.ts';
 import { GenerationDrain } from './generation-drain.ts';
 import { DATA_LINK_INDEX, DIRECTORY_INDEX } from './generation-nodes.ts';
-import { DATA_LINK, linkTarget, TEMPORARY_LINK } from './layout.ts';
+import { DATA_LINK, linkTarget, STAGING_LINK } from './layout.ts';
 import type { LookupTable } from './lookup-table.ts';
 import {
   generationAttributes,
@@ -59,8 +59,8 @@ const NOTHING: Entry = { attributes: undefined, entryTimeoutSeconds: FOREVER_SEC
 
 /** Cookies of a projection's directory: two fixed ones, then node ids, so that a listing goes on where it was through a swap. */
 const DATA_COOKIE = 1;
-const TEMPORARY_COOKIE = 2;
-const nodeCookie = (node: number): number => node + TEMPORARY_COOKIE;
+const STAGING_COOKIE = 2;
+const nodeCookie = (node: number): number => node + STAGING_COOKIE;
 
 export class ProjectionTree implements FileSystem {
   readonly #options: ProjectionTreeOptions;
@@ -102,7 +102,7 @@ export class ProjectionTree implements FileSystem {
     for (const { id, record } of this.#catalog.allStaged()) {
       const overlay = this.#overlay.of(record.projection);
       overlay.staged = id;
-      overlay.temporaryLink = id;
+      overlay.stagingLink = id;
     }
     for (const id of this.#catalog.allUnsettled()) {
       if (this.#catalog.projection(id)?.state === 'creating') this.#overlay.made.add(id);
@@ -198,7 +198,7 @@ export class ProjectionTree implements FileSystem {
   *#listProjection({ id, record }: ResolvedDirectory, after: number): IterableIterator<DirectoryEntry> {
     const named = [
       { name: DATA_LINK, cookie: DATA_COOKIE },
-      { name: TEMPORARY_LINK, cookie: TEMPORARY_COOKIE },
+      { name: STAGING_LINK, cookie: STAGING_COOKIE },
     ];
     for (const { name, cookie } of named) {
       const special = this.#nodes.special(id, record, name);
@@ -274,8 +274,8 @@ export class ProjectionTree implements FileSystem {
   makeSymlink(caller: Caller, parent: NodeId, name: string, target: string): Entry {
     const directory = this.#resolve(parent);
     if (directory.kind !== 'projection') throw readOnly();
-    if (name === TEMPORARY_LINK) {
-      return this.#generationEntry(this.#swaps.makeTemporaryLink(directory, target), DATA_LINK_INDEX);
+    if (name === STAGING_LINK) {
+      return this.#generationEntry(this.#swaps.makeStagingLink(directory, target), DATA_LINK_INDEX);
     }
     const node = this.#swaps.announceLink(directory, caller, name, target);
     return this.#entry({ kind: 'link', node, projection: directory.id, name });
@@ -290,7 +290,7 @@ export class ProjectionTree implements FileSystem {
     flags: number,
   ): Promise<void> {
     const directory = this.#resolve(parent);
-    const isSwap = parent === newParent && name === TEMPORARY_LINK && newName === DATA_LINK && flags === 0;
+    const isSwap = parent === newParent && name === STAGING_LINK && newName === DATA_LINK && flags === 0;
     if (directory.kind !== 'projection' || !isSwap) throw readOnly();
     await this.#swaps.publish(directory, caller);
   }

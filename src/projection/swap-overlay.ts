@@ -9,7 +9,7 @@ export interface DirectoryOverlay {
   /** The staged generation whose directory was made. */
   staged: GenerationId | undefined;
   /** The generation `..data_tmp` names. */
-  temporaryLink: GenerationId | undefined;
+  stagingLink: GenerationId | undefined;
   readonly announced: Set<NodeId>;
   readonly removed: Set<NodeId>;
 }
@@ -29,7 +29,7 @@ export class SwapOverlay {
   of(projection: ProjectionId): DirectoryOverlay {
     let overlay = this.#directories.get(projection);
     if (overlay === undefined) {
-      overlay = { staged: undefined, temporaryLink: undefined, announced: new Set(), removed: new Set() };
+      overlay = { staged: undefined, stagingLink: undefined, announced: new Set(), removed: new Set() };
       this.#directories.set(projection, overlay);
     }
     return overlay;

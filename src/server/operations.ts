@@ -1,6 +1,8 @@
 /** What the control API asks of the daemon: a port of the server, implemented by the composition root. */
 
-export type ProjectionKind = 'Projection' | 'ConfigMap' | 'Secret';
+import type { ProjectionKind } from '../projection/records.ts';
+
+export type { ProjectionKind };
 
 export interface ProjectionSummary {
   /** Directory under projections/, e.g. `secret.db` or `prod.configmap.web`. */

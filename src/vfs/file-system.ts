@@ -109,7 +109,14 @@ export interface FileSystem {
   makeSymlink?(caller: Caller, parent: NodeId, name: string, target: string): Awaitable<Entry>;
   unlink?(caller: Caller, parent: NodeId, name: string): Awaitable<void>;
   removeDirectory?(caller: Caller, parent: NodeId, name: string): Awaitable<void>;
-  rename?(caller: Caller, parent: NodeId, name: string, newParent: NodeId, newName: string, flags: number): Awaitable<void>;
+  rename?(
+    caller: Caller,
+    parent: NodeId,
+    name: string,
+    newParent: NodeId,
+    newName: string,
+    flags: number,
+  ): Awaitable<void>;
   getExtendedAttribute?(caller: Caller, nodeId: NodeId, name: string): Awaitable<Uint8Array>;
   listExtendedAttributes?(caller: Caller, nodeId: NodeId): Awaitable<readonly string[]>;
   access?(caller: Caller, nodeId: NodeId, mask: number): Awaitable<void>;

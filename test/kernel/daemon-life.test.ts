@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { DaemonProcess } from '../tools/daemon-process.ts';
 import { mountsBeneath } from './helpers/fuse-connections.ts';
+import { untilEnded } from './helpers/process-end.ts';
 import { killDaemon, projectionRoot, startDaemon, text } from './helpers/projected.ts';
 import { run } from './helpers/run.ts';
-import { untilEnded } from './helpers/process-end.ts';
 
 let daemon: DaemonProcess;
 beforeEach(async () => {
@@ -52,7 +52,16 @@ describe('a second up', () => {
   it('on the same mount point is refused, and the tree there goes on', async () => {
     await daemon.client.writeProjection('web', text({ key: 'content' }));
     const other = join(daemon.folder, 'other');
-    const up = ['up', '--detach', '--state-dir', join(other, 'state'), '--runtime-dir', join(other, 'run'), '--mount', daemon.mountPoint];
+    const up = [
+      'up',
+      '--detach',
+      '--state-dir',
+      join(other, 'state'),
+      '--runtime-dir',
+      join(other, 'run'),
+      '--mount',
+      daemon.mountPoint,
+    ];
     const main = join(import.meta.dirname, '../../src/cli/main.js');
     const { code, stderr } = await failure(run(process.execPath, [main, ...up]));
     assert.equal(code, 5);
@@ -65,7 +74,16 @@ describe('a second up', () => {
     const mount = join(other, 'mount');
     await mkdir(mount, { recursive: true });
     await writeFile(join(mount, 'file'), 'x');
-    const up = ['up', '--detach', '--state-dir', join(other, 'state'), '--runtime-dir', join(other, 'run'), '--mount', mount];
+    const up = [
+      'up',
+      '--detach',
+      '--state-dir',
+      join(other, 'state'),
+      '--runtime-dir',
+      join(other, 'run'),
+      '--mount',
+      mount,
+    ];
     const main = join(import.meta.dirname, '../../src/cli/main.js');
     const { stderr } = await failure(run(process.execPath, [main, ...up]));
     assert.match(stderr, /is not empty/);

@@ -58,7 +58,11 @@ async function assertOldOrNew(expected: 'old' | 'new'): Promise<void> {
   assert.equal((await timestampDirectories(root)).length, 1);
 }
 
-const moments: readonly { readonly name: string; readonly at: { dieAtStep?: string; dieBeforeOperation?: number }; readonly left: 'old' | 'new' }[] = [
+const moments: readonly {
+  readonly name: string;
+  readonly at: { dieAtStep?: string; dieBeforeOperation?: number };
+  readonly left: 'old' | 'new';
+}[] = [
   { name: 'after validation', at: { dieAtStep: 'validated' }, left: 'old' },
   { name: 'after the sweep', at: { dieAtStep: 'swept' }, left: 'old' },
   { name: 'after the comparison', at: { dieAtStep: 'inspected' }, left: 'old' },

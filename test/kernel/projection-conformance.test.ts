@@ -21,8 +21,9 @@ atomicWriterConformance('AtomicWriter through a mount', async () => {
       return { changed: action !== 'unchanged', directoryName: await publishedDirectory(root) };
     },
     listTimestampDirectories: () => timestampDirectories(root),
-    cleanup: () => daemon.client.deleteProjection('Projection', 'default', name).catch((error: { code?: string }) => {
-      if (error.code !== 'NOT_FOUND') throw error;
-    }),
+    cleanup: () =>
+      daemon.client.deleteProjection('Projection', 'default', name).catch((error: { code?: string }) => {
+        if (error.code !== 'NOT_FOUND') throw error;
+      }),
   };
 });

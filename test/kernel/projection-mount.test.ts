@@ -1,11 +1,24 @@
 /** What a user sees of a mounted projection besides its files. */
 import assert from 'node:assert/strict';
-import { chmod, lstat, mkdir, mkdtemp, open, readdir, readFile, rm, stat, symlink, unlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  lstat,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  unlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { run } from './helpers/run.ts';
 import type { DaemonProcess } from '../tools/daemon-process.ts';
 import { projectionRoot, startDaemon, TEST_PARENT, text } from './helpers/projected.ts';
+import { run } from './helpers/run.ts';
 
 let daemon: DaemonProcess;
 before(async () => {
@@ -22,7 +35,14 @@ async function projectionRequests(): Promise<number> {
 
 describe('a mounted projection', () => {
   it('is listed by findmnt as fuse.dunnage, shared, and read-only for others', async () => {
-    const listed = JSON.parse(await run('findmnt', ['-J', '-o', 'TARGET,SOURCE,FSTYPE,OPTIONS,PROPAGATION', join(daemon.mountPoint, 'projections')]));
+    const listed = JSON.parse(
+      await run('findmnt', [
+        '-J',
+        '-o',
+        'TARGET,SOURCE,FSTYPE,OPTIONS,PROPAGATION',
+        join(daemon.mountPoint, 'projections'),
+      ]),
+    );
     const [mount] = listed.filesystems;
     assert.equal(mount.fstype, 'fuse.dunnage');
     assert.equal(mount.source, 'dunnage');
@@ -101,7 +121,10 @@ describe('a mounted projection', () => {
     const key = join(projectionRoot(daemon, 'owned'), 'key');
     const { uid, gid, mode } = await stat(key);
     assert.deepEqual([uid, gid, mode & 0o7777], [1234, 5678, 0o400]);
-    await assert.rejects(run('setpriv', ['--reuid=4321', '--regid=4321', '--clear-groups', 'cat', key]), /Permission denied/);
+    await assert.rejects(
+      run('setpriv', ['--reuid=4321', '--regid=4321', '--clear-groups', 'cat', key]),
+      /Permission denied/,
+    );
     assert.equal(await run('setpriv', ['--reuid=1234', '--regid=1234', '--clear-groups', 'cat', key]), 'secret');
   });
 
@@ -123,6 +146,12 @@ describe('a mounted projection', () => {
     await daemon.client.writeProjection('program', new Map([['run', { data: script, mode: 0o755 }]]));
     const path = join(projectionRoot(daemon, 'program'), 'run');
     assert.equal(await run(path, []), 'ran\n');
-    assert.equal(await run('python3', ['-c', `import mmap;f=open("${path}","rb");print(mmap.mmap(f.fileno(),0,prot=mmap.PROT_READ)[:9].decode())`]), '#!/bin/sh\n');
+    assert.equal(
+      await run('python3', [
+        '-c',
+        `import mmap;f=open("${path}","rb");print(mmap.mmap(f.fileno(),0,prot=mmap.PROT_READ)[:9].decode())`,
+      ]),
+      '#!/bin/sh\n',
+    );
   });
 });

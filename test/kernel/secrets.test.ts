@@ -61,10 +61,13 @@ describe('a Secret', () => {
 
   it('tells nothing but sizes about its content', async () => {
     const detail = await daemon.client.getProjection('Secret', 'default', 'db');
-    assert.deepEqual(detail.paths.map(({ path, sha256 }) => [path, sha256]), [
-      ['large', undefined],
-      ['password', undefined],
-    ]);
+    assert.deepEqual(
+      detail.paths.map(({ path, sha256 }) => [path, sha256]),
+      [
+        ['large', undefined],
+        ['password', undefined],
+      ],
+    );
   });
 
   it('[S10] survives a restart of the daemon', async () => {

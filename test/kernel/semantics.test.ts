@@ -146,8 +146,12 @@ describe('after a swap', () => {
     const old = await publishedDirectory(pathOf('grace'));
     await write('grace', { key: 'two' });
     assert.equal(await readFile(pathOf('grace', old, 'key'), 'utf8'), 'one');
-    await eventually(async () => (await timestampDirectories(pathOf('grace'))).length === 1, 'the old name vanishes');
-    await assert.rejects(stat(pathOf('grace', old)), { code: 'ENOENT' });
+    const isGone = (): Promise<boolean> =>
+      lstat(pathOf('grace', old)).then(
+        () => false,
+        ({ code }) => code === 'ENOENT',
+      );
+    await eventually(isGone, 'the old name vanishes');
   });
 
   it('[S17] a write of the same content makes no new generation', async () => {
@@ -161,16 +165,14 @@ describe('after a swap', () => {
   it('[S18] the new content is complete when MOVED_TO arrives', async () => {
     await write('told', { key: '0', other: '0' });
     const script = [
-      'inotifywait --monitor --format "%e %f" "$1" 2>&1 | while read -r line; do case $line in',
+      'inotifywait --event moved_to --format %f "$1" 2>&1 | while read -r line; do case $line in',
       '"Watches established.") echo in ;;',
-      '"MOVED_TO ..data") cat "$1/key" "$1/other"; echo; exit ;; esac; done',
+      '..data) cat "$1/key" "$1/other"; echo ;; esac; done',
     ].join('\n');
     const told = stayInside('sh', ['-c', script, 'sh', pathOf('told')], async () => {
       await write('told', { key: '1', other: '1' });
-      // inotifywait ends with the next line that nobody reads.
-      await write('told', { key: '2', other: '2' });
     });
-    assert.match(await told, /^in\n(?:11|22)\n$/);
+    assert.equal(await told, 'in\n11\n');
   });
 });
 
@@ -183,14 +185,14 @@ describe('the life of the daemon', () => {
   it('[S24] a second one is refused with the reason, and disturbs nothing', async () => {
     await write('undisturbed', { key: 'x' });
     await assert.rejects(daemon.up(), (error: { stderr?: string; code?: number }) => {
-      assert.match(error.stderr ?? '', /already/);
+      assert.match(error.stderr ?? '', /another daemon/);
       assert.equal(error.code, 5);
       return true;
     });
     assert.equal(await readFile(pathOf('undisturbed', 'key'), 'utf8'), 'x');
   });
 
-  it('[S20] inode numbers, open files, directory handles and watches outlive it', async () => {
+  it('[S20] inode numbers, open files and directory handles outlive it', async () => {
     await write('outlived', { key: 'before', never: 'read before' });
     const inode = (await stat(pathOf('outlived', 'key'))).ino;
     const file = await open(pathOf('outlived', 'never'));

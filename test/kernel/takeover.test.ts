@@ -73,7 +73,10 @@ describe('kill -9 and takeover', () => {
         assert.equal(await readFile(join(projectionRoot(daemon, 'still'), 'key'), 'utf8'), 'content');
       }
       await writer.stop();
-      await daemon.client.writeProjection('busy', new Map([...generationFiles(NAMES, writer.last + 1), ...text({ end: 'x' })]));
+      await daemon.client.writeProjection(
+        'busy',
+        new Map([...generationFiles(NAMES, writer.last + 1), ...text({ end: 'x' })]),
+      );
       await watch.until(({ events, name }) => events === 'CREATE' && name === 'end');
       const swaps = watch.seen.filter(({ events, name }) => events === 'MOVED_TO' && name === '..data').length;
       assert.equal(swaps, (await generationNumber('busy')) - first);
@@ -111,7 +114,11 @@ describe('kill -9 and takeover', () => {
     await daemon.client.writeProjection('ids', text({ key: 'content', 'directory/other': 'x' }));
     const inodes = async (): Promise<number[]> => {
       const root = projectionRoot(daemon, 'ids');
-      return await Promise.all(['', 'key', 'directory', 'directory/other', '..data/key'].map(async (name) => (await stat(join(root, name))).ino));
+      return await Promise.all(
+        ['', 'key', 'directory', 'directory/other', '..data/key'].map(
+          async (name) => (await stat(join(root, name))).ino,
+        ),
+      );
     };
     const before = await inodes();
     await killDaemon(daemon);

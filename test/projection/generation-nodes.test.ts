@@ -25,7 +25,16 @@ const ID = 100 as GenerationId;
 
 describe('buildNodes', () => {
   it('puts parents before children and numbers them from 2', () => {
-    const nodes = new GenerationNodes(ID, buildNodes(new Map([['a/b/c', content('x')], ['a/d', content('y')], ['e', content('z')]])));
+    const nodes = new GenerationNodes(
+      ID,
+      buildNodes(
+        new Map([
+          ['a/b/c', content('x')],
+          ['a/d', content('y')],
+          ['e', content('z')],
+        ]),
+      ),
+    );
     assert.deepEqual([...(nodes.children(DIRECTORY_INDEX)?.keys() ?? [])], ['a', 'e']);
     const a = nodes.children(DIRECTORY_INDEX)?.get('a') as number;
     assert.equal(nodes.node(a)?.kind, 'directory');
@@ -53,16 +62,24 @@ describe('contentNodesCodec', () => {
 
   it('round-trips every tree of files', () => {
     fc.assert(
-      fc.property(fc.dictionary(fc.array(name, { minLength: 1, maxLength: 3 }).map((parts) => `d/${parts.join('/')}/f`), file), (files) => {
-        const map = new Map(
-          Object.entries(files).map(([path, { text, ...more }]) => [path, content(text, more)] as const),
-        );
-        const nodes = buildNodes(map);
-        const decoded = contentNodesCodec.decode(contentNodesCodec.encode(nodes));
-        assert.deepEqual(decoded, nodes);
-        const paths = [...new GenerationNodes(ID, decoded).files()].map(({ path, file: { kind, parent, name: _, ...rest } }) => [path, rest]);
-        assert.deepEqual(new Map(paths as never), map);
-      }),
+      fc.property(
+        fc.dictionary(
+          fc.array(name, { minLength: 1, maxLength: 3 }).map((parts) => `d/${parts.join('/')}/f`),
+          file,
+        ),
+        (files) => {
+          const map = new Map(
+            Object.entries(files).map(([path, { text, ...more }]) => [path, content(text, more)] as const),
+          );
+          const nodes = buildNodes(map);
+          const decoded = contentNodesCodec.decode(contentNodesCodec.encode(nodes));
+          assert.deepEqual(decoded, nodes);
+          const paths = [...new GenerationNodes(ID, decoded).files()].map(
+            ({ path, file: { kind, parent, name: _, ...rest } }) => [path, rest],
+          );
+          assert.deepEqual(new Map(paths as never), map);
+        },
+      ),
     );
   });
 

@@ -24,9 +24,15 @@ describe('LookupTable', () => {
     for (const value of [10, 20, 30]) first.add(id(value), value);
     first.subtract(id(20), 20);
     const second = new LookupTable(memory);
-    assert.deepEqual([10, 20, 30].map((value) => second.count(id(value))), [10, 0, 30]);
+    assert.deepEqual(
+      [10, 20, 30].map((value) => second.count(id(value))),
+      [10, 0, 30],
+    );
     second.add(id(40));
-    assert.deepEqual([10, 30, 40].map((value) => second.count(id(value))), [10, 30, 1]);
+    assert.deepEqual(
+      [10, 30, 40].map((value) => second.count(id(value))),
+      [10, 30, 1],
+    );
   });
 
   it('uses freed slots again and refuses when it is full', () => {

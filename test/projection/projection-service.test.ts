@@ -58,7 +58,10 @@ describe('ProjectionService.write', () => {
   it('makes writes of one projection one after another', async () => {
     const writes = Array.from({ length: 10 }, (_, i) => harness.service.write(wanted('web', { a: String(i) })));
     const results = await Promise.all(writes);
-    assert.deepEqual(results.map((result) => result.generation), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assert.deepEqual(
+      results.map((result) => result.generation),
+      [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+    );
     assert.equal(await harness.readFile('web/a'), '9');
   });
 });

@@ -108,7 +108,13 @@ describe('ProjectionTree swapping', () => {
     harness.operations.length = 0;
     await harness.service.write(wanted('web', { b: '3', c: '4' }));
     const made = harness.operations.map(({ operation }) => `${operation.kind} ${operation.name.replace(/\d+/g, 'N')}`);
-    assert.deepEqual(made, ['mkdir ..N_N_N_N_N_N.N', 'symlink ..data_tmp', 'rename ..data_tmp', 'symlink c', 'unlink a']);
+    assert.deepEqual(made, [
+      'mkdir ..N_N_N_N_N_N.N',
+      'symlink ..data_tmp',
+      'rename ..data_tmp',
+      'symlink c',
+      'unlink a',
+    ]);
     assert.ok(harness.operations.every(({ errno }) => errno === 0));
   });
 

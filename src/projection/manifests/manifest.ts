@@ -1,9 +1,9 @@
 /** One object of a manifest, ready to be projected. */
 import type { Payload } from '../payload.ts';
-import type { ManifestKind } from './names.ts';
+import type { ProjectionKind } from '../records.ts';
 
 export interface Manifest {
-  readonly kind: ManifestKind;
+  readonly kind: ProjectionKind;
   /** `default` where the manifest gives none, and for Projections, which have no namespaces. */
   readonly namespace: string;
   readonly name: string;

@@ -7,16 +7,16 @@
  * Every directory name means exactly one object: a Projection may not look like one of the reserved forms, and the
  * namespaces "configmap" and "secret" are refused (`secret.configmap.x` would be two things). Namespaces have no dots.
  */
+
 import { limits } from '../../base/limits.ts';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import { shown } from '../path-rules.ts';
-
-export type ManifestKind = 'Projection' | 'ConfigMap' | 'Secret';
+import type { ProjectionKind } from '../records.ts';
 
 export const DEFAULT_NAMESPACE = 'default';
 
 export interface ObjectName {
-  readonly kind: ManifestKind;
+  readonly kind: ProjectionKind;
   readonly namespace: string;
   readonly name: string;
 }
@@ -55,7 +55,7 @@ export function validateNamespace(namespace: string): void {
  * The directory of an object under `projections/`.
  * @throws DunnageError INVALID_ARGUMENT (name, namespace, or a Projection in a reserved form), NAME_TOO_LONG.
  */
-export function projectionDirectory(kind: ManifestKind, namespace: string, name: string): string {
+export function projectionDirectory(kind: ProjectionKind, namespace: string, name: string): string {
   validateObjectName(name);
   validateNamespace(namespace);
   if (kind === 'Projection') {

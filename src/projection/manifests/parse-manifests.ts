@@ -4,10 +4,11 @@
  */
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import { shown } from '../path-rules.ts';
+import type { ProjectionKind } from '../records.ts';
 import { Field, type FieldContext } from './fields.ts';
 import { type ObjectContent, readConfigMap, readSecret } from './kubernetes-objects.ts';
 import type { Manifest } from './manifest.ts';
-import { DEFAULT_NAMESPACE, type ManifestKind, projectionDirectory } from './names.ts';
+import { DEFAULT_NAMESPACE, projectionDirectory } from './names.ts';
 import { readProjection } from './projection-object.ts';
 import { type FieldPath, readYamlDocuments, type YamlDocument } from './yaml-documents.ts';
 
@@ -16,7 +17,7 @@ const LIST_KINDS: Readonly<Record<string, string | undefined>> = {
   'v1 ConfigMapList': 'ConfigMap',
   'v1 SecretList': 'Secret',
 };
-const READABLE: Readonly<Record<string, ManifestKind>> = {
+const READABLE: Readonly<Record<string, ProjectionKind>> = {
   'v1 ConfigMap': 'ConfigMap',
   'v1 Secret': 'Secret',
   'dunnage/v1 Projection': 'Projection',
@@ -79,7 +80,7 @@ function readObject(document: YamlDocument, root: FieldPath, value: unknown, ite
   return { kind, ...metadata, payload, secret: kind === 'Secret', immutable, document: document.index };
 }
 
-function readContent(object: Field, kind: ManifestKind): ObjectContent {
+function readContent(object: Field, kind: ProjectionKind): ObjectContent {
   switch (kind) {
     case 'ConfigMap':
       return readConfigMap(object);
@@ -92,7 +93,7 @@ function readContent(object: Field, kind: ManifestKind): ObjectContent {
 
 function readMetadata(
   metadata: Field,
-  kind: ManifestKind,
+  kind: ProjectionKind,
 ): Pick<Manifest, 'namespace' | 'name' | 'directory' | 'labels' | 'annotations'> {
   if (metadata.isAbsent) throw metadata.error('is missing', 'give metadata.name');
   metadata.only(kind === 'Projection' ? PROJECTION_METADATA : KUBERNETES_METADATA);

@@ -4,8 +4,8 @@ import { lstat, open, readFile, readlink, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { begin } from '../../kernel/helpers/run.ts';
-import type { Transport } from '../file-system.ts';
 import { call, failsWith, needs, requestsOf, served } from './fixture.ts';
+import type { Transport } from './transport.ts';
 
 export function cachingTests(transport: Transport): void {
   describe('caching, profile projections', () => {

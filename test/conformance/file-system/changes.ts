@@ -22,8 +22,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { begin } from '../../kernel/helpers/run.ts';
 import { HELLO } from '../../kernel/helpers/sample-file-system.ts';
-import type { Transport } from '../file-system.ts';
 import { call, failsWith, served } from './fixture.ts';
+import type { Transport } from './transport.ts';
 
 /** Maps the file shared and writable, changes its first byte and waits for what becomes of that. */
 const MAP_AND_WRITE = `

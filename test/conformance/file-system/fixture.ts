@@ -4,7 +4,7 @@ import { after, before } from 'node:test';
 import type { ConnectionStatistics } from '../../../src/fuse/statistics.ts';
 import { within } from '../../kernel/helpers/child-daemon.ts';
 import type { SampleSettings } from '../../kernel/helpers/sample-server.ts';
-import type { Ability, Served, Transport } from '../file-system.ts';
+import type { Ability, Served, Transport } from './transport.ts';
 
 const CALL_TIMEOUT_MS = 20_000;
 

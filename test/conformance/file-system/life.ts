@@ -9,8 +9,8 @@ import { within } from '../../kernel/helpers/child-daemon.ts';
 import { begin } from '../../kernel/helpers/run.ts';
 import { GATE_CONTENT } from '../../kernel/helpers/sample-file-system.ts';
 import type { SampleSettings } from '../../kernel/helpers/sample-server.ts';
-import type { Served, Transport } from '../file-system.ts';
 import { call, failsWith, needs } from './fixture.ts';
+import type { Served, Transport } from './transport.ts';
 
 const END_TIMEOUT_MS = 10_000;
 const { ENODEV, ECONNABORTED } = constants.errno;
@@ -73,6 +73,18 @@ export function lifeTests(transport: Transport): void {
   });
 
   describe('the end', () => {
+    it('leaves the process alive when the serving worker is terminated', needs(transport, 'abort'), () =>
+      withSample({ profile: 'projections', worker: true }, async (sample) => {
+        const reading = assert.rejects(readFile(join(sample.mountPoint, 'gate')));
+        await untilInFlight(sample, 1);
+        await sample.command('terminate');
+        assert.equal(await sample.command('ping'), 'pong');
+        await sample.abort();
+        await call(reading);
+        assert.equal(await sample.command('ping'), 'pong');
+      }),
+    );
+
     for (const worker of [false, true]) {
       const where = worker ? 'a worker' : 'the main thread';
 

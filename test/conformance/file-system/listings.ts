@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { run } from '../../kernel/helpers/run.ts';
 import { MANY_FILES } from '../../kernel/helpers/sample-file-system.ts';
-import type { Transport } from '../file-system.ts';
 import { call, requestsOf, served } from './fixture.ts';
+import type { Transport } from './transport.ts';
 
 export function listingTests(transport: Transport): void {
   for (const profile of ['projections', 'root'] as const) {

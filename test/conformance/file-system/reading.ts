@@ -6,8 +6,8 @@ import { describe, it } from 'node:test';
 import type { ConnectionStatistics } from '../../../src/fuse/statistics.ts';
 import { begin, run } from '../../kernel/helpers/run.ts';
 import { BIG_BYTES, bigContent, COLOR, HELLO } from '../../kernel/helpers/sample-file-system.ts';
-import type { Transport } from '../file-system.ts';
 import { call, failsWith, needs, served } from './fixture.ts';
+import type { Transport } from './transport.ts';
 
 export function readingTests(transport: Transport): void {
   describe('reading', () => {

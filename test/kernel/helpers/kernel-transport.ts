@@ -1,7 +1,7 @@
 /** The kernel transport for the conformance suite: a child daemon that serves the sample file system. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Served, Transport } from '../../conformance/file-system.ts';
+import type { Served, Transport } from '../../conformance/file-system/transport.ts';
 import { ChildDaemon, MountFolder } from './child-daemon.ts';
 import { mountTestsSkip, run } from './run.ts';
 import type { SampleSettings } from './sample-server.ts';

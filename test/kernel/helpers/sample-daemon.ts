@@ -31,7 +31,7 @@ async function mainOfWorker(wanted: SampleSettings): Promise<void> {
         worker.postMessage({ ...fields, command });
       });
   const commands = Object.fromEntries(names.map((name) => [name, forward(name)]));
-  serveCommands({ ...commands, terminate: () => worker.terminate() }, () => undefined);
+  serveCommands({ ...commands, terminate: () => worker.terminate(), ping: () => 'pong' }, () => undefined);
 }
 
 async function work(): Promise<void> {

@@ -34,7 +34,8 @@ export class TreeHarness {
   service!: ProjectionService;
   readonly lookupMemory: ArrayBuffer = new ArrayBuffer(1024 * LOOKUP_SLOT_BYTES);
   /** Every operation made through the mount, with its outcome. */
-  readonly operations: { readonly directory: string; readonly operation: MountOperation; readonly errno: number }[] = [];
+  readonly operations: { readonly directory: string; readonly operation: MountOperation; readonly errno: number }[] =
+    [];
   readonly invalidated: string[] = [];
   readonly forgotten: GenerationId[] = [];
   /** Throw here to have the agent die before an operation. */
@@ -191,7 +192,11 @@ export function payload(files: Readonly<Record<string, string>>, mode = 0o644): 
   return new Map(Object.entries(files).map(([path, text]) => [path, { data: Buffer.from(text), mode }]));
 }
 
-export function wanted(name: string, files: Readonly<Record<string, string>>, more: Partial<WantedProjection> = {}): WantedProjection {
+export function wanted(
+  name: string,
+  files: Readonly<Record<string, string>>,
+  more: Partial<WantedProjection> = {},
+): WantedProjection {
   return {
     directory: name,
     kind: 'Projection',

@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
-  type ManifestKind,
   parseProjectionDirectory,
   projectionDirectory,
   validateNamespace,
   validateObjectName,
 } from '../../../src/projection/manifests/names.ts';
+import type { ProjectionKind } from '../../../src/projection/records.ts';
 
 describe('projectionDirectory', () => {
-  const cases: readonly [ManifestKind, string, string, string][] = [
+  const cases: readonly [ProjectionKind, string, string, string][] = [
     ['Projection', 'default', 'web', 'web'],
     ['Projection', 'default', 'web.example', 'web.example'],
     ['Projection', 'default', 'secret', 'secret'],
@@ -28,7 +28,7 @@ describe('projectionDirectory', () => {
     });
   }
 
-  const refused: readonly [ManifestKind, string, string, RegExp][] = [
+  const refused: readonly [ProjectionKind, string, string, RegExp][] = [
     ['Projection', 'default', 'secret.x', /reserved.*Secrets/],
     ['Projection', 'default', 'configmap.x', /reserved.*ConfigMaps/],
     ['Projection', 'default', 'prod.secret.x', /reserved/],
@@ -52,7 +52,7 @@ describe('projectionDirectory', () => {
   it('never gives two objects one directory', () => {
     const label = fc.constantFrom('a', 'secret', 'configmap', 'default');
     const object = fc.record({
-      kind: fc.constantFrom<ManifestKind>('Projection', 'ConfigMap', 'Secret'),
+      kind: fc.constantFrom<ProjectionKind>('Projection', 'ConfigMap', 'Secret'),
       namespace: label,
       name: fc.array(label, { minLength: 1, maxLength: 4 }).map((labels) => labels.join('.')),
     });

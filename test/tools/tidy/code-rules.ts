@@ -62,6 +62,10 @@ const BANS: readonly Ban[] = [
   { what: /^process\.exit$/, unless: /^src\/(?:cli|daemon)\//, instead: 'throw a DunnageError' },
 ];
 
+function isCallee(node: ts.Expression): boolean {
+  return ts.isCallExpression(node.parent) && node.parent.expression === node;
+}
+
 export const bannedCalls: Rule = {
   name: 'the clock, chance, the console and native code are reached through their one place only',
   check(repository) {
@@ -73,7 +77,7 @@ export const bannedCalls: Rule = {
           ? node.expression.getText(source)
           : ts.isNewExpression(node) && node.arguments?.length === 0
             ? node.getText(source)
-            : ts.isPropertyAccessExpression(node) && !ts.isCallExpression(node.parent)
+            : ts.isPropertyAccessExpression(node) && !isCallee(node)
               ? node.getText(source)
               : undefined;
         const ban = BANS.find((row) => head !== undefined && row.what.test(head) && !row.unless.test(path));

@@ -1,0 +1,35 @@
+/** What a transport brings to the suite of file-system.ts. */
+import type { SampleSettings } from '../../kernel/helpers/sample-server.ts';
+
+/** A served sample. */
+export interface Served {
+  readonly mountPoint: string;
+  /** Runs a command of the daemon (see `SampleServer.commands`). */
+  command<T>(name: string, fields?: Record<string, unknown>): Promise<T>;
+  unmount(): Promise<void>;
+  /** Ends the connection as an administrator would. */
+  abort(): Promise<void>;
+  /** Leaves nothing behind, whatever hangs. */
+  stop(): Promise<void>;
+}
+
+export type Ability =
+  /** Attributes and names are cached until invalidated; hot reads make no request. */
+  | 'zero-message'
+  /** df shows each object's own size. */
+  | 'statfs-per-object'
+  | 'extended-attributes'
+  | 'interrupts'
+  /** References are counted down to zero. */
+  | 'forget'
+  | 'handles'
+  | 'abort';
+
+export interface Transport {
+  readonly name: string;
+  start(settings: Omit<SampleSettings, 'mountPoint'>): Promise<Served>;
+  /** Why nothing can be mounted here; undefined if it can. */
+  readonly skip: string | undefined;
+  /** What this transport cannot do, and why. */
+  readonly lacks: Readonly<Partial<Record<Ability, string>>>;
+}
