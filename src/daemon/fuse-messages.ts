@@ -31,6 +31,8 @@ export type ToFuseThread =
       readonly device: number;
       readonly record: NegotiatedRecord | undefined;
     }
+  /** The record of the connection is safe with the holder: the kernel may have its INIT reply. */
+  | { readonly type: 'kept'; readonly name: ConnectionName }
   | { readonly type: 'resend' }
   | { readonly type: 'drain'; readonly generation: GenerationId }
   | { readonly type: 'statistics' }

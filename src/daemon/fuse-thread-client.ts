@@ -1,6 +1,7 @@
 /** The main thread's end of the FUSE thread. */
 import { Worker } from 'node:worker_threads';
 import type { GenerationId } from '../base/ids.ts';
+import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import type { NegotiatedRecord } from '../fuse/init.ts';
@@ -35,10 +36,13 @@ export class FuseThread {
   readonly #waiting = new Set<Waiting>();
   #failure: Error | undefined;
   #closing = false;
+  readonly #watchdog: NodeJS.Timeout;
+  #isAsked = false;
 
   private constructor(worker: Worker, events: FuseThreadEvents) {
     this.#worker = worker;
     this.#events = events;
+    this.#watchdog = setInterval(() => this.#look(), limits.fuseUnansweredMs).unref();
     worker.on('message', (message: FromFuseThread) => this.#receive(message));
     worker.on('error', (error) => this.#fail(error));
     worker.on('exit', () => {
@@ -53,11 +57,19 @@ export class FuseThread {
     return thread;
   }
 
-  /** Serves a device; resolves when INIT was answered, at once if `record` tells what an earlier daemon negotiated. */
+  /**
+   * Serves a device; resolves with what was agreed in INIT, at once if `record` tells what an earlier daemon agreed on.
+   * The kernel waits for its reply until `kept` is called.
+   */
   async serve(name: ConnectionName, device: number, record?: NegotiatedRecord): Promise<NegotiatedRecord> {
     const initialised = this.#next('initialised', (message) => message.name === name);
     this.#say({ type: 'serve', name, device, record });
     return (await initialised).record;
+  }
+
+  /** The record of a new connection is safe: its INIT may be answered. */
+  kept(name: ConnectionName): void {
+    this.#say({ type: 'kept', name });
   }
 
   /** Asks the kernel to send again what an earlier daemon read and did not answer. */
@@ -77,12 +89,32 @@ export class FuseThread {
 
   /** Stops serving; the connections stay. */
   async close(): Promise<void> {
+    clearInterval(this.#watchdog);
     if (this.#closing || this.#failure !== undefined) return;
     this.#closing = true;
     const closed = this.#next('closed');
     this.#say({ type: 'close' });
     await closed;
     await this.#worker.terminate();
+  }
+
+  /** A thread that is stuck cannot log the requests it leaves unanswered itself. */
+  #look(): void {
+    if (this.#isAsked) {
+      this.#events.log.error(
+        { ms: limits.fuseUnansweredMs },
+        'the FUSE thread is stuck: nothing on the mount is answered',
+      );
+      return;
+    }
+    this.#isAsked = true;
+    this.statistics().then(
+      () => {
+        this.#isAsked = false;
+      },
+      // A thread that failed or closed is told of by its own events.
+      () => undefined,
+    );
   }
 
   #say(message: ToFuseThread): void {
@@ -120,6 +152,7 @@ export class FuseThread {
 
   #fail(error: Error): void {
     if (this.#failure !== undefined) return;
+    clearInterval(this.#watchdog);
     this.#failure = error;
     for (const waiting of this.#waiting) waiting.reject(error);
     this.#waiting.clear();

@@ -41,6 +41,8 @@ function plain(fields: Readonly<Record<string, unknown>>): Record<string, unknow
 }
 
 const connections = new Map<ConnectionName, Connection>();
+/** Called when the record of a new connection is safe with the holder. */
+const onKept = new Map<ConnectionName, () => void>();
 
 /** Before its connection exists the kernel has nothing cached. */
 const projectionsCache: KernelCache = {
@@ -74,7 +76,11 @@ function serve({ name, device, record }: Extract<ToFuseThread, { type: 'serve' }
     profile: PROFILES[name],
     log,
     ...(record === undefined ? {} : { resume: record }),
-    onInit: (negotiated) => say({ type: 'initialised', name, record: negotiated }),
+    onInit: (negotiated) =>
+      new Promise((resolve) => {
+        onKept.set(name, resolve);
+        say({ type: 'initialised', name, record: negotiated });
+      }),
     onEnd: (errno) => say({ type: 'ended', name, errno }),
   });
   connections.set(name, connection);
@@ -102,6 +108,9 @@ port.on('message', (message: ToFuseThread) => {
   switch (message.type) {
     case 'serve':
       return serve(message);
+    case 'kept':
+      onKept.get(message.name)?.();
+      return;
     case 'resend':
       for (const connection of connections.values()) connection.requestResend();
       return;

@@ -5,7 +5,8 @@
  * Takeover: everything comes from the holder; nothing is mounted, nothing initialised, and the kernel is asked to send
  *           again what was never answered.
  *
- * A descriptor goes to the holder together with its INIT record, never before: without the record nobody could serve it.
+ * A descriptor goes to the holder together with its INIT record, and only then the kernel gets its INIT reply: whatever the
+ * kernel relies on can be taken over.
  */
 import { mkdir, readdir } from 'node:fs/promises';
 import type { Log } from '../base/log.ts';
@@ -52,6 +53,8 @@ export class TreeMount {
   readonly held: HeldTree | undefined;
   readonly lookupsDescriptor: number;
   readonly lookupsBytes: number = LOOKUPS_BYTES;
+  readonly #descriptors: number[] = [];
+  #isReleased = false;
 
   private constructor(
     options: DaemonOptions,
@@ -66,6 +69,8 @@ export class TreeMount {
     this.holderPid = holderPid;
     this.held = held;
     this.lookupsDescriptor = held?.lookupsDescriptor ?? loadNative().createMemfd('dunnage-lookups', LOOKUPS_BYTES);
+    this.#descriptors.push(this.lookupsDescriptor);
+    for (const { device } of held?.devices.values() ?? []) this.#descriptors.push(device);
   }
 
   /** Attaches to the holder, or starts one. Throws ALREADY_RUNNING if another daemon serves this tree. */
@@ -166,9 +171,11 @@ export class TreeMount {
       rootMode: 0o755,
       allowOther: true,
     });
+    this.#descriptors.push(device);
     const record = await thread.serve(name, device);
-    this.records.set(name, record);
     this.#holder.put(name, encodeNegotiated(record), device);
+    thread.kept(name);
+    this.records.set(name, record);
     this.#log.info({ name, target, protocol: `${record.major}.${record.minor}` }, 'mounted');
     return { privileged };
   }
@@ -187,13 +194,21 @@ export class TreeMount {
         await unmount(path, { detach: true });
       }
     }
-    this.#holder.release();
-    this.#holder.close();
+    this.#release();
   }
 
-  /** Leaves the tree to the holder. */
+  #release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#holder.release();
+  }
+
+  /** Gives up this process's part, when nothing is served any more: what is still mounted is the holder's alone. */
   leave(): void {
+    // A start that failed before anything was mounted leaves nothing to hold.
+    if (this.held === undefined && this.records.size === 0) this.#release();
     this.#holder.close();
+    for (const descriptor of this.#descriptors.splice(0)) loadNative().closeDescriptor(descriptor);
   }
 }
 

@@ -15,7 +15,7 @@ test('docs/cli.md has every command and option once, and none that does not exis
 });
 
 test('docs/cli.md lists every exit code with the errors that lead to it', () => {
-  const documented = [...document.matchAll(/^\| (\d+) \| [^|]+ \| ([A-Z_, ]*) ?\|$/gm)].map(([, exit, codes]) => [
+  const documented = [...document.matchAll(/^\| (\d+) +\| [^|]+ \| ([A-Z_, ]*)\|$/gm)].map(([, exit, codes]) => [
     Number(exit),
     (codes ?? '').trim() === '' ? [] : (codes ?? '').trim().split(', ').toSorted(),
   ]);

@@ -11,8 +11,13 @@ import { encodeMessage, hostMs, type ReaderMessage, type ReaderReport } from './
 
 type Send = (message: ReaderMessage) => void;
 
+/** Stops watching. */
+export interface Watching {
+  close(): void;
+}
+
 /** inotifywait names the events; without it Node's watcher at least says that something was renamed. Resolves when it watches. */
-export function watchDirectory(directory: string, send: Send): Promise<void> {
+export function watchDirectory(directory: string, send: Send): Promise<Watching> {
   const child = spawn('inotifywait', ['--monitor', '--format', '%e %f', directory], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -20,14 +25,13 @@ export function watchDirectory(directory: string, send: Send): Promise<void> {
     const space = line.indexOf(' ');
     send({ type: 'event', atMs: hostMs(), event: line.slice(0, space), name: line.slice(space + 1) });
   });
-  process.on('exit', () => child.kill());
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
+    child.on('exit', (code) => reject(new Error(`inotifywait ended with ${code} before it watched`)));
     child.on('error', () => {
-      watch(directory, (event, name) => send({ type: 'event', atMs: hostMs(), event, name: name ?? '' }));
-      resolve();
+      resolve(watch(directory, (event, name) => send({ type: 'event', atMs: hostMs(), event, name: name ?? '' })));
     });
     createInterface({ input: child.stderr }).on('line', (line) => {
-      if (line.startsWith('Watches established')) resolve();
+      if (line.startsWith('Watches established')) resolve({ close: () => void child.kill() });
     });
   });
 }
@@ -82,8 +86,11 @@ async function main(directory: string, file: string): Promise<void> {
   const reader = new EndlessReader(join(directory, file), send);
   const commands = createInterface({ input: process.stdin });
   commands.on('line', () => send({ type: 'report', ...reader.takeReport() }));
-  commands.on('close', () => process.exit(0));
-  await watchDirectory(directory, send);
+  const watching = watchDirectory(directory, send);
+  commands.on('close', () => {
+    void watching.then(({ close }) => close()).finally(() => process.exit(0));
+  });
+  await watching;
   await reader.readOnce();
   send({ type: 'ready' });
   for (;;) await reader.readOnce();

@@ -94,7 +94,7 @@ async function checkWritable(probes: Probes, path: string, option: string): Prom
   const { existing, writable } = await probes.writability(path);
   if (writable) return ok(existing === path ? `${path} is writable` : `${path} can be made in ${existing}`);
   return fail(
-    `${existing} is not writable for user ${probes.userId}`,
+    `${existing} is no directory that user ${probes.userId} may write to`,
     `run dunnage as its owner, or choose another directory with ${option}`,
   );
 }

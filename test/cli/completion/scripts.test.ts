@@ -50,9 +50,11 @@ test('every command and option is in every script', () => {
   }
 });
 
-for (const shell of SHELLS) {
-  const missing = spawnSync(shell, ['-c', 'true']).error !== undefined;
-  test(`${shell} can read its script`, missing ? { skip: `${shell} is not installed` } : {}, () => {
+const isInstalled = (shell: string): boolean => spawnSync(shell, ['-c', 'true']).error === undefined;
+
+// bash is on every machine this runs on; the others where somebody uses them.
+for (const shell of SHELLS.filter((candidate) => candidate === 'bash' || isInstalled(candidate))) {
+  test(`${shell} can read its script`, () => {
     const directory = mkdtempSync(join(tmpdir(), 'dunnage-completion-'));
     try {
       writeFileSync(join(directory, 'script'), completionScript(shell, rows));

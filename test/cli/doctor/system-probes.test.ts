@@ -29,7 +29,6 @@ test('a path that does not exist yet is judged by the directory it would be made
     existing: join(directory, 'file'),
     writable: false,
   });
-  assert.equal((await probes.writability('/proc/x')).writable, false);
   await chmod(join(directory, 'locked'), 0o500);
   if (probes.userId !== 0) assert.equal((await probes.writability(join(directory, 'locked'))).writable, false);
 });

@@ -1,0 +1,79 @@
+/** Every file of examples/ does what its header says, on a daemon as users start it. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { stayInside } from './kernel/helpers/stay-inside.ts';
+import { DaemonProcess } from './tools/daemon-process.ts';
+import { repositoryRoot } from './tools/repository.ts';
+
+const run = promisify(execFile);
+const EXAMPLES = join(repositoryRoot(), 'examples');
+const needsRoot = process.geteuid?.() === 0 ? {} : { skip: 'examples are applied to a mounted tree, which needs root' };
+
+describe('examples', needsRoot, () => {
+  let daemon: DaemonProcess;
+  before(async () => {
+    daemon = await DaemonProcess.start('/var/tmp');
+  });
+  after(() => daemon.stop());
+
+  const apply = (name: string): Promise<string> => daemon.dunnage('apply', '-f', join(EXAMPLES, name));
+  const projected = (...parts: string[]): string => join(daemon.mountPoint, 'projections', ...parts);
+
+  test('config-map.yaml becomes text and binary files', async () => {
+    assert.equal(await apply('config-map.yaml'), 'configmap/web created\n');
+    assert.match(await readFile(projected('configmap.web/nginx.conf'), 'utf8'), /^server \{\n {2}listen 8080;/);
+    assert.deepEqual(JSON.parse(await readFile(projected('configmap.web/feature-flags.json'), 'utf8')), {
+      checkout: 'new',
+      search: 'old',
+    });
+    assert.equal((await readFile(projected('configmap.web/marker.bin'))).toString('hex'), '89504e470d0a1a0a');
+  });
+
+  test('projection.yaml becomes directories, modes and owners', async () => {
+    assert.equal(await apply('projection.yaml'), 'projection/app created\n');
+    assert.match(await readFile(projected('app/conf.d/limits.ini'), 'utf8'), /open_files = 65536/);
+    const { mode, uid, gid } = await stat(projected('app/keys/signing.key'));
+    assert.deepEqual([mode & 0o777, uid, gid], [0o400, 1000, 1000]);
+  });
+
+  test('secret.yaml is created, secret-rotated.yaml rotates it, and watch-with-inotify.sh tells', async () => {
+    assert.equal(await apply('secret.yaml'), 'secret/db created\n');
+    assert.equal(await readFile(projected('secret.db/password'), 'utf8'), 'winter-tide-41');
+    const watch = 'sh "$0" "$1" 1 | { read -r first; echo in; echo "$first"; cat; }';
+    const told = await stayInside(
+      'sh',
+      ['-c', watch, join(EXAMPLES, 'watch-with-inotify.sh'), projected('secret.db')],
+      async () => {
+        assert.equal(await apply('secret-rotated.yaml'), 'secret/db configured\n');
+      },
+    );
+    assert.match(told, /^in\nwatching .*\/secret\.db\n\.\.\d{4}[_\d]+\.\d+\n$/);
+    assert.equal(await readFile(projected('secret.db/password'), 'utf8'), 'spring-tide-42');
+    assert.equal(
+      await readFile(projected('secret.db/url'), 'utf8'),
+      'postgres://orders:spring-tide-42@db.internal:5432/orders',
+    );
+  });
+
+  test('watch-with-inotify.sh says how it is used', async () => {
+    await assert.rejects(
+      run('sh', [join(EXAMPLES, 'watch-with-inotify.sh')]),
+      /usage: watch-with-inotify\.sh DIRECTORY/,
+    );
+  });
+
+  test('no example is without a test here', async () => {
+    const tested = [
+      'config-map.yaml',
+      'projection.yaml',
+      'secret-rotated.yaml',
+      'secret.yaml',
+      'watch-with-inotify.sh',
+    ];
+    assert.deepEqual((await readdir(EXAMPLES)).sort(), tested);
+  });
+});
