@@ -13,6 +13,7 @@
         "native/src/channel.cc",
         "native/src/cleanup-hook.cc",
         "native/src/descriptors.cc",
+        "native/src/flush.cc",
         "native/src/memory.cc",
         "native/src/mount.cc",
         "native/src/notifier.cc",

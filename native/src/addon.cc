@@ -6,6 +6,7 @@ namespace {
 Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   dunnage::ExportChannel(env, exports);
   dunnage::ExportDescriptors(env, exports);
+  dunnage::ExportFlush(env, exports);
   dunnage::ExportMemory(env, exports);
   dunnage::ExportMount(env, exports);
   dunnage::ExportSockets(env, exports);

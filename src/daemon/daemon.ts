@@ -15,11 +15,11 @@ import { agentProgramPath } from '../native/programs.ts';
 import type { StepHook } from '../projection/atomic-writer.ts';
 import { Catalog } from '../projection/catalog.ts';
 import { ProjectionService } from '../projection/projection-service.ts';
-import { type ControlServer, startControlServer } from '../server/control-server.ts';
-import type { DaemonStatus } from '../server/operations.ts';
+import { startControlServer } from '../server/control-server.ts';
+import type { ControlOperations, DaemonStatus } from '../server/operations.ts';
 import { BlobStore } from '../store/blob-store.ts';
 import { SealingKey } from '../store/sealing-key.ts';
-import { Store } from '../store/store.ts';
+import { newDurableMark, Store } from '../store/store.ts';
 import { projectionsPath } from '../tree/places.ts';
 import type { ThroughMount } from '../vfs/ports.ts';
 import { createControlOperations } from './control-operations.ts';
@@ -74,9 +74,11 @@ export class Daemon {
   readonly #uid = process.getuid?.() ?? 0;
   readonly #gid = process.getgid?.() ?? 0;
   readonly #ended = new Ending();
+  #operations: ControlOperations | undefined;
   #ending: Promise<void> | undefined;
   /** A start that fails takes its own mounts down, and leaves those that it took over. */
   #unmountAtEnd = false;
+  #isStopping = false;
 
   private constructor(options: DaemonOptions, log: Log, seams: DaemonSeams) {
     this.#options = options;
@@ -101,6 +103,12 @@ export class Daemon {
     return daemon;
   }
 
+  /** What the control API offers, for a program that runs the daemon in its own process. */
+  get operations(): ControlOperations {
+    if (this.#operations === undefined) throw new DunnageError('UNREACHABLE', 'the daemon has not started');
+    return this.#operations;
+  }
+
   /** Resolves when the daemon has ended in order; rejects if it broke. */
   get ended(): Promise<void> {
     return this.#ended.promise;
@@ -111,6 +119,7 @@ export class Daemon {
     if (this.#ending === undefined) {
       this.#log.info({ unmount }, 'ending');
       this.#unmountAtEnd = unmount;
+      this.#isStopping = true;
       this.#ending = this.#takeDown().then(this.#ended.resolve, this.#ended.reject);
     }
     return this.#ended.promise;
@@ -127,20 +136,23 @@ export class Daemon {
       this.#cleanups.push(() => lock.release());
     }
     const sealingKey = SealingKey.loadOrCreate(sealingKeyPath(runtimeDir));
-    const store = Store.open({ stateDir, log: this.#log });
+    const durableMark = newDurableMark();
+    const store = Store.open({ stateDir, log: this.#log, durableMark });
     this.#cleanups.push(() => store.close());
     const blobs = new BlobStore({ store, stateDir, sealingKey, log: this.#log });
     await blobs.sweep();
 
     const tree = await TreeMount.attach(this.#options, this.#log);
     this.#cleanups.push(() => tree.leave());
-    const thread = await this.#startThread(tree, sealingKey, (generation) => {
+    const thread = await this.#startThread(tree, { sealingKey, durableMark }, (generation) => {
       projections.forgotten(generation).catch((error: unknown) => {
         this.#log.error({ generation, error: String(error) }, 'content of a replaced generation could not be removed');
       });
     });
     this.#unmountAtEnd = tree.held === undefined;
     await tree.serve(thread);
+    // The FUSE thread's store holds the newest durable commit; this one must hold it when that closes.
+    this.#cleanups.push(() => store.flush());
 
     const agent = MountAgent.start({
       programPath: agentProgramPath(),
@@ -163,15 +175,20 @@ export class Daemon {
     });
     if (tree.held === undefined) await projections.removeDropped();
     await projections.recover();
-    const server = await this.#startControl(
+    const operations = createControlOperations({
       projections,
-      () => this.#status(tree, thread, store, projections),
-      async (unmount) => {
+      status: () => this.#status(tree, thread, store, projections),
+      shutdown: async (unmount) => {
         this.#unmountAtEnd = unmount;
+        this.#isStopping = true;
         await stopTree();
         setImmediate(() => void this.end(unmount).catch(() => undefined));
       },
-    );
+      uid: this.#uid,
+      gid: this.#gid,
+    });
+    this.#operations = operations;
+    const server = await startControlServer({ socketPath: this.#options.controlSocket, operations, log: this.#log });
     this.#cleanups.push(() => server.close());
     this.#log.info({ mountPoint: this.#options.mountPoint, takenOver: tree.held !== undefined }, 'the tree is live');
   }
@@ -188,11 +205,16 @@ export class Daemon {
     }
   }
 
-  async #startThread(tree: TreeMount, key: SealingKey, onForgotten: (id: GenerationId) => void): Promise<FuseThread> {
+  async #startThread(
+    tree: TreeMount,
+    { sealingKey, durableMark }: { readonly sealingKey: SealingKey; readonly durableMark: BigInt64Array },
+    onForgotten: (id: GenerationId) => void,
+  ): Promise<FuseThread> {
     const thread = await FuseThread.start(
       {
         stateDir: this.#options.stateDir,
-        sealingKey: key.toBytes(),
+        sealingKey: sealingKey.toBytes(),
+        durableMark,
         lookupsDescriptor: tree.lookupsDescriptor,
         lookupsBytes: tree.lookupsBytes,
         resumed: tree.held !== undefined,
@@ -209,21 +231,6 @@ export class Daemon {
     );
     this.#cleanups.push(() => thread.close());
     return thread;
-  }
-
-  #startControl(
-    projections: ProjectionService,
-    status: () => Promise<DaemonStatus>,
-    shutdown: (unmount: boolean) => Promise<void>,
-  ): Promise<ControlServer> {
-    const operations = createControlOperations({
-      projections,
-      status,
-      shutdown,
-      uid: this.#uid,
-      gid: this.#gid,
-    });
-    return startControlServer({ socketPath: this.#options.controlSocket, operations, log: this.#log });
   }
 
   async #status(
@@ -252,7 +259,7 @@ export class Daemon {
 
   /** Somebody unmounted or aborted a connection: the rest goes too, in order. */
   #connectionEnded(name: string, errno: number): void {
-    if (this.#ending !== undefined) return;
+    if (this.#isStopping) return;
     this.#log.info({ name, errno }, 'unmounted from outside');
     void this.end(true).catch(() => undefined);
   }

@@ -8,6 +8,7 @@ export type ConnectionName = 'root' | 'projections';
 export interface FuseThreadData {
   readonly stateDir: string;
   readonly sealingKey: Uint8Array;
+  readonly durableMark: BigInt64Array;
   readonly lookupsDescriptor: number;
   readonly lookupsBytes: number;
   /** The tree was served by an earlier daemon. */

@@ -50,7 +50,7 @@ const projectionsCache: KernelCache = {
   invalidateNode: (nodeId) => connections.get('projections')?.kernelCache.invalidateNode(nodeId),
 };
 
-const store = Store.open({ stateDir: data.stateDir, log });
+const store = Store.open({ stateDir: data.stateDir, log, durableMark: data.durableMark });
 const blobs = new BlobStore({ store, stateDir: data.stateDir, sealingKey: SealingKey.fromBytes(data.sealingKey), log });
 const projections = new ProjectionTree({
   catalog: new Catalog(store),

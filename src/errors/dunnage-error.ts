@@ -67,7 +67,12 @@ const FROM_ERRNO: Readonly<Record<string, ErrorCode>> = {
 export function fromSystemError(error: unknown, doing: string): DunnageError {
   if (error instanceof DunnageError) return error;
   const systemCode = (error as { code?: unknown } | null)?.code;
-  const code = typeof systemCode === 'string' ? (FROM_ERRNO[systemCode] ?? 'IO') : 'INTERNAL';
+  const code = typeof systemCode === 'string' ? codeOf(systemCode) : 'INTERNAL';
   const reason = error instanceof Error ? error.message : String(error);
   return new DunnageError(code, `${doing}: ${reason}`, { cause: error });
+}
+
+/** The symbol comes from outside: what every object has (`constructor`) is no errno. */
+function codeOf(symbol: string): ErrorCode {
+  return (Object.hasOwn(FROM_ERRNO, symbol) ? FROM_ERRNO[symbol] : undefined) ?? 'IO';
 }

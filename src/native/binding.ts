@@ -39,6 +39,11 @@ export interface NativeBinding {
   /** openat2(2) beneath the directory: RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS, plus RESOLVE_NO_SYMLINKS unless `followLinks`. Adds O_CLOEXEC. */
   openBeneath(directory: number, path: string, flags: number, mode: number, followLinks: boolean): number;
   closeDescriptor(descriptor: number): void;
+  /**
+   * fdatasync(2) of one descriptor, then pwrite(2) of all bytes to another, in one visit to the libuv pool: a durable commit
+   * pays for one change of threads instead of two. The bytes are copied. Nothing is written if the flush fails.
+   */
+  flushThenWrite(flushed: number, written: number, bytes: Uint8Array, offsetBytes: number): Promise<void>;
   /** Sets O_NONBLOCK on the open file, e.g. a /dev/fuse that fusermount3 opened. */
   setNonBlocking(descriptor: number): void;
   /** prctl(PR_SET_DUMPABLE, 0): no core dump, no ptrace by the same user, and RLIMIT_CORE 0. */

@@ -32,6 +32,8 @@ export interface Meta {
   readonly transaction: bigint;
   readonly formatVersion: number;
   readonly roots: readonly bigint[];
+  /** The last page in use; the file may go on behind it. */
+  readonly lastPage: bigint;
   /** Beginning of the page as it is in the file. */
   readonly bytes: Buffer;
 }
@@ -93,6 +95,7 @@ function readMeta(fd: number, path: string, offsetBytes: number): Meta {
     transaction: page.readBigUInt64LE(OFFSET.transaction),
     formatVersion: page.readUInt32LE(OFFSET.version) & 0xffff,
     bytes: page,
+    lastPage: page.readBigUInt64LE(OFFSET.lastPage),
     roots: [page.readBigUInt64LE(OFFSET.freeRoot), page.readBigUInt64LE(OFFSET.mainRoot)],
   };
 }

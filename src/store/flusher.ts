@@ -3,15 +3,17 @@
  * says why). That is as many flushes as a commit of LMDB's own takes, but none of them blocks the thread.
  *
  * Each thread pins the commit of its own newest root. A pin protects all later commits too, so whichever thread's root is
- * the newest, and whichever thread closes first, the newest root is protected.
+ * the newest, and whichever thread closes first, the newest root is protected. Threads that share a mark (the newest
+ * durable commit of any of them) give up a pin that a newer one of another thread has overtaken: an old pin keeps LMDB from
+ * using freed pages again, and the file grows. A thread that stays must flush before the one with the newer pin closes.
  *
  * At most one flush of a thread runs at a time. Whoever asks meanwhile shares the next one: a flush covers everything
  * committed before it began, by any thread, and nothing else.
  */
-import { closeSync, constants, fdatasync, fdatasyncSync, openSync, write, writeSync } from 'node:fs';
-import { promisify } from 'node:util';
+import { closeSync, constants, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { threadId } from 'node:worker_threads';
 import { DunnageError } from '../errors/dunnage-error.ts';
+import { loadNative } from '../native/load.ts';
 import { newestMeta } from './data-file.ts';
 import {
   type DurableRoot,
@@ -22,16 +24,21 @@ import {
   SLOTS_PER_THREAD,
 } from './durable-root.ts';
 import type { Environment } from './environment.ts';
+import { ensureHeadroom } from './headroom.ts';
 
-const writeAsync = promisify(write);
-
-/** The flush itself, as a port: a test's disk can fail. */
+/** Flushes the data file, then writes the root, as a port: a test's disk can fail. */
 export interface Disk {
-  flush(fd: number): Promise<void>;
-  flushSync(fd: number): void;
+  commit(dataFd: number, rootFd: number, root: Uint8Array, offsetBytes: number): Promise<void>;
+  commitSync(dataFd: number, rootFd: number, root: Uint8Array, offsetBytes: number): void;
 }
 
-const realDisk: Disk = { flush: promisify(fdatasync), flushSync: fdatasyncSync };
+const realDisk: Disk = {
+  commit: (dataFd, rootFd, root, offsetBytes) => loadNative().flushThenWrite(dataFd, rootFd, root, offsetBytes),
+  commitSync(dataFd, rootFd, root, offsetBytes) {
+    fdatasyncSync(dataFd);
+    writeSync(rootFd, root, 0, root.length, offsetBytes);
+  },
+};
 
 /**
  * What nobody waits for is flushed in the background: once a commit of any thread was missing on this thread's account
@@ -40,6 +47,8 @@ const realDisk: Disk = { flush: promisify(fdatasync), flushSync: fdatasyncSync }
 const CHECK_MS = 1_000;
 const CHECKS_MAX = 3;
 const BUFFERED_COMMITS_MAX = 1_000;
+/** Few enough that commits of ordinary size cannot use up the headroom between two looks. */
+const HEADROOM_CHECK_COMMITS = 16;
 
 /** A read transaction that keeps LMDB from overwriting the pages of a commit. */
 interface Pin {
@@ -68,14 +77,16 @@ export class Flusher {
   #failure: DunnageError | undefined;
   #bufferedCommits = 0;
   #checksBehind = 0;
+  readonly #mark: BigInt64Array | undefined;
 
   /** Preconditions: `recover` ran before the environment was opened. Call `flushSync` before the first commit. */
-  constructor(environment: Environment, path: string, bootId: string, disk: Disk = realDisk) {
+  constructor(environment: Environment, path: string, bootId: string, mark?: BigInt64Array, disk: Disk = realDisk) {
     this.#environment = environment;
     this.#path = path;
     this.#bootId = bootId;
+    this.#mark = mark;
     this.#disk = disk;
-    this.#dataFd = openSync(path, 'r');
+    this.#dataFd = openSync(path, 'r+');
     this.#rootFd = openSync(durableRootFile(path), constants.O_RDWR | constants.O_DSYNC);
     this.#durable = { transaction: 0n, slot: undefined, pin: undefined };
     this.#checks = setInterval(() => this.#check(), CHECK_MS).unref();
@@ -96,8 +107,7 @@ export class Flusher {
     const candidate = this.#pinNewest();
     if (candidate === undefined) return;
     try {
-      this.#disk.flushSync(this.#dataFd);
-      writeSync(this.#rootFd, candidate.bytes, 0, SLOT_BYTES, candidate.slot * SLOT_BYTES);
+      this.#disk.commitSync(this.#dataFd, this.#rootFd, candidate.bytes, candidate.slot * SLOT_BYTES);
     } catch (error) {
       candidate.pin.done();
       throw this.fail(error);
@@ -116,7 +126,14 @@ export class Flusher {
   /** A commit was made by this thread and nobody waits for its flush. */
   noteBuffered(): void {
     this.#bufferedCommits += 1;
+    this.#giveUpOvertakenPin();
+    if (this.#bufferedCommits % HEADROOM_CHECK_COMMITS === 0) this.ensureHeadroom();
     if (this.#bufferedCommits >= BUFFERED_COMMITS_MAX) this.#flushInBackground();
+  }
+
+  /** Lengthens the data file ahead of need. Preconditions: not in a transaction. */
+  ensureHeadroom(): void {
+    ensureHeadroom(this.#environment, this.#dataFd, this.#path);
   }
 
   /** After a commit that failed halfway, or a flush: from now on every change is refused. */
@@ -151,8 +168,7 @@ export class Flusher {
     if (candidate === undefined) return;
     this.#slotUnderWay = candidate.slot;
     try {
-      await this.#disk.flush(this.#dataFd);
-      await writeAsync(this.#rootFd, candidate.bytes, 0, SLOT_BYTES, candidate.slot * SLOT_BYTES);
+      await this.#disk.commit(this.#dataFd, this.#rootFd, candidate.bytes, candidate.slot * SLOT_BYTES);
     } catch (error) {
       candidate.pin.done();
       throw this.fail(error);
@@ -197,7 +213,16 @@ export class Flusher {
     }
     const { pin: previous } = this.#durable;
     this.#durable = { transaction, slot, pin };
+    if (this.#mark !== undefined && Atomics.load(this.#mark, 0) < transaction)
+      Atomics.store(this.#mark, 0, transaction);
     previous?.done();
+  }
+
+  #giveUpOvertakenPin(): void {
+    const { transaction, slot, pin } = this.#durable;
+    if (pin === undefined || this.#mark === undefined || Atomics.load(this.#mark, 0) <= transaction) return;
+    this.#durable = { transaction, slot, pin: undefined };
+    pin.done();
   }
 
   #check(): void {

@@ -35,6 +35,12 @@ export interface StoreOptions {
   readonly readOnly?: boolean;
   /** Identity of the running kernel; tests pretend that the host was restarted. */
   readonly bootId?: string;
+  /** Shared by all threads of the process that open the directory (`newDurableMark`): see flusher.ts. */
+  readonly durableMark?: BigInt64Array;
+}
+
+export function newDurableMark(): BigInt64Array {
+  return new BigInt64Array(new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT));
 }
 
 /** Large enough that growing, which maps the file anew, is rare; reserved address space costs nothing. */
@@ -67,12 +73,13 @@ export class Store {
     const environment = openEnvironment({ stateDir, readOnly, mapSizeBytes, bootId, log });
     const staleReaders = environment.readerCheck();
     if (staleReaders > 0) log.info({ staleReaders }, 'cleared reader slots of processes that died');
-    const flusher = readOnly ? undefined : new Flusher(environment, path, bootId);
+    const flusher = readOnly ? undefined : new Flusher(environment, path, bootId, options.durableMark);
     const store = new Store(environment, path, flusher);
     try {
       // What an earlier process left in the page cache becomes durable before anything is written over it.
       flusher?.flushSync();
       checkFormat(store, stateDir, readOnly);
+      flusher?.ensureHeadroom();
     } catch (error) {
       store.close().catch((reason: unknown) => log.warn({ reason: String(reason) }, 'cannot close the metadata'));
       throw error;

@@ -51,3 +51,51 @@ test('KeyedMutex.run: a task that fails rejects its own caller and lets the next
   await assert.rejects(failing, /broken/);
   assert.equal(await next, 'ran');
 });
+
+test('KeyedMutex.run: a failing task of one key leaves the other keys alone', async () => {
+  const mutex = new KeyedMutex<string>();
+  const log: string[] = [];
+  const other = task(log, 'other');
+  const waiting = mutex.run('other', other.run);
+  await assert.rejects(
+    mutex.run('key', () => Promise.reject(new Error('broken'))),
+    /broken/,
+  );
+  assert.deepEqual(log, ['other begins']);
+  other.finish();
+  assert.equal(await waiting, 'other');
+});
+
+test('KeyedMutex.run: many tasks never overlap, whatever their ends, and keep their order', async () => {
+  const mutex = new KeyedMutex<number>();
+  const order: number[] = [];
+  let inside = 0;
+  const results = await Promise.allSettled(
+    Array.from({ length: 50 }, (_, index) =>
+      mutex.run(7, async () => {
+        inside += 1;
+        assert.equal(inside, 1);
+        await settle();
+        order.push(index);
+        inside -= 1;
+        if (index % 3 === 0) throw new Error(`task ${index}`);
+      }),
+    ),
+  );
+  assert.deepEqual(order, [...Array(50).keys()]);
+  results.forEach((result, index) => {
+    assert.equal(result.status, index % 3 === 0 ? 'rejected' : 'fulfilled', `task ${index}`);
+  });
+});
+
+test('KeyedMutex.run: a task that comes after the queue ran empty runs at once', async () => {
+  const mutex = new KeyedMutex<string>();
+  await mutex.run('key', () => Promise.resolve());
+  const log: string[] = [];
+  const late = task(log, 'late');
+  const running = mutex.run('key', late.run);
+  await settle();
+  assert.deepEqual(log, ['late begins']);
+  late.finish();
+  await running;
+});

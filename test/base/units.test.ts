@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatBytes, formatDuration } from '../../src/base/units.ts';
+import fc from 'fast-check';
+import { formatBytes, formatDuration, parseDurationMs } from '../../src/base/units.ts';
 
 test('formatBytes: binary units, at most one digit after the point', () => {
   const rows: readonly [number, string][] = [
@@ -24,4 +25,27 @@ test('formatDuration: the two largest units, nothing below a second', () => {
     [93_784_000, '1d2h'],
   ];
   for (const [durationMs, text] of rows) assert.equal(formatDuration(durationMs), text);
+});
+
+test('parseDurationMs: reads what formatDuration writes, and nothing that only looks like it', () => {
+  for (const durationMs of [0, 1000, 61_000, 3_600_000, 90_000_000, 93_600_000]) {
+    assert.equal(parseDurationMs(formatDuration(durationMs)), durationMs);
+  }
+  assert.equal(parseDurationMs('1d2h3m4s'), 93_784_000);
+  assert.equal(parseDurationMs('90s'), 90_000);
+  for (const text of ['', '5', '5m5m', '5s1m', '1.5h', '-1s', ' 1s', '1s ', '1S', 's', '1w', '9999999999s']) {
+    assert.equal(parseDurationMs(text), undefined, text);
+  }
+});
+
+test('parseDurationMs reads what formatDuration writes, less than the smaller of its two units away', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 999_999 * 86_400_000 }), (durationMs) => {
+      const read = parseDurationMs(formatDuration(durationMs));
+      assert.ok(read !== undefined && read <= durationMs);
+      const lostMs = durationMs - read;
+      const lostMsMax = durationMs < 3_600_000 ? 1_000 : durationMs < 86_400_000 ? 60_000 : 3_600_000;
+      assert.ok(lostMs < lostMsMax, `${durationMs} -> ${formatDuration(durationMs)}`);
+    }),
+  );
 });

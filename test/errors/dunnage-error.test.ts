@@ -52,3 +52,61 @@ test('fromSystemError: a DunnageError passes unchanged', () => {
   const error = new DunnageError('BUSY', 'x', { remedy: 'y' });
   assert.equal(fromSystemError(error, 'z'), error);
 });
+
+test('fromSystemError: every errno a caller can act on keeps its meaning', () => {
+  const rows: readonly [string, ErrorCode][] = [
+    ['ENOENT', 'NOT_FOUND'],
+    ['EEXIST', 'ALREADY_EXISTS'],
+    ['ENOTDIR', 'NOT_A_DIRECTORY'],
+    ['EISDIR', 'IS_A_DIRECTORY'],
+    ['ENOTEMPTY', 'NOT_EMPTY'],
+    ['EBUSY', 'BUSY'],
+    ['EROFS', 'READ_ONLY'],
+    ['EACCES', 'PERMISSION_DENIED'],
+    ['EPERM', 'PERMISSION_DENIED'],
+    ['ENOSPC', 'NO_SPACE'],
+    ['EDQUOT', 'NO_SPACE'],
+    ['ENAMETOOLONG', 'NAME_TOO_LONG'],
+    ['ESTALE', 'STALE'],
+    ['EINVAL', 'INVALID_ARGUMENT'],
+    ['EINTR', 'INTERRUPTED'],
+    ['ETIMEDOUT', 'TIMED_OUT'],
+    ['ENOSYS', 'NOT_SUPPORTED'],
+    ['ECONNREFUSED', 'UNREACHABLE'],
+    ['ENOTCONN', 'UNREACHABLE'],
+  ];
+  for (const [errno, code] of rows) {
+    assert.equal(fromSystemError(Object.assign(new Error(errno), { code: errno }), 'x').code, code, errno);
+  }
+});
+
+test('fromSystemError: a name that every object has is not taken for an errno', () => {
+  for (const code of ['constructor', 'toString', '__proto__']) {
+    assert.equal(fromSystemError(Object.assign(new Error('x'), { code }), 'y').code, 'IO', code);
+  }
+});
+
+test('fromSystemError: what is thrown without being an error is told and kept as the cause', () => {
+  for (const thrown of ['text', undefined, null, 7]) {
+    const error = fromSystemError(thrown, 'cannot do it');
+    assert.deepEqual([error.code, error.message], ['INTERNAL', `cannot do it: ${thrown}`]);
+  }
+  assert.equal(fromSystemError('text', 'x').cause, 'text');
+});
+
+test('fromSystemError: a numeric code is not an errno symbol', () => {
+  assert.equal(fromSystemError(Object.assign(new Error('x'), { code: -2 }), 'y').code, 'INTERNAL');
+});
+
+test('DunnageError is an Error with a name, a stack, its remedy and only the cause it was given', () => {
+  const cause = new Error('why');
+  const error = new DunnageError('NO_SPACE', 'the disk is full', { remedy: 'free some space', cause });
+  assert.ok(error instanceof Error && error.stack?.includes('the disk is full'));
+  assert.deepEqual(
+    [error.name, error.code, error.remedy, error.cause],
+    ['DunnageError', 'NO_SPACE', 'free some space', cause],
+  );
+  const plain = new DunnageError('NO_SPACE', 'x');
+  assert.equal(plain.remedy, undefined);
+  assert.ok(!('cause' in plain));
+});

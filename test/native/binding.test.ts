@@ -5,6 +5,7 @@ import type { NativeBinding } from '../../src/native/binding.ts';
 import { loadNative } from '../../src/native/load.ts';
 import './suites/channel.ts';
 import './suites/descriptors.ts';
+import './suites/flush.ts';
 import './suites/memory.ts';
 import './suites/sockets.ts';
 import './suites/teardown.ts';
@@ -31,6 +32,7 @@ const CONTRACT: Record<keyof NativeBinding, true> = {
   setNonBlocking: true,
   forbidCoreDumps: true,
   createChannel: true,
+  flushThenWrite: true,
 };
 
 test('the addon exports the functions of the contract and nothing else', () => {

@@ -1,7 +1,7 @@
 // dunnage-agent BASE: makes system calls beneath BASE, the projections mount, for the daemon.
 //
-// The main thread reads batches from stdin; four workers run them, so that one which waits long holds up no other, and
-// write replies to stdout in the order they are done. The agent ends when stdin does or when its parent dies; it never
+// Four threads take turns in reading batches from stdin and run what they read, so that one which waits long holds up no
+// other; replies are written to stdout in the order they are done. The agent ends when stdin does or when its parent dies; it never
 // has /dev/fuse, so the death of the daemon ends the connection's requests and these calls with them.
 #include <fcntl.h>
 #include <signal.h>
@@ -10,11 +10,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
-#include <deque>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -24,39 +23,13 @@
 namespace dunnage::agent {
 namespace {
 
-constexpr int kWorkers = 4;
+constexpr int kThreads = 4;
 constexpr size_t kFrameBytesMax = 16 * 1024 * 1024;
-// Behind this many the pipe fills up and the daemon has to wait.
-constexpr size_t kQueuedBatchesMax = 1024;
 
 [[noreturn]] void Die(const char* what) {
   fprintf(stderr, "dunnage-agent: %s\n", what);
   _exit(2);
 }
-
-class BatchQueue {
- public:
-  void Put(Batch batch) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return batches_.size() < kQueuedBatchesMax; });
-    batches_.push_back(std::move(batch));
-    changed_.notify_all();
-  }
-
-  Batch Take() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return !batches_.empty(); });
-    Batch batch = std::move(batches_.front());
-    batches_.pop_front();
-    changed_.notify_all();
-    return batch;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Batch> batches_;
-};
 
 // False at the end of the stream.
 bool ReadWhole(char* data, size_t size) {
@@ -79,31 +52,35 @@ void WriteWhole(const std::string& bytes) {
   }
 }
 
+Batch ReadBatch() {
+  uint8_t header[4];
+  if (!ReadWhole(reinterpret_cast<char*>(header), sizeof header)) _exit(0);
+  const size_t length = header[0] | header[1] << 8 | header[2] << 16 | static_cast<size_t>(header[3]) << 24;
+  if (length > kFrameBytesMax) Die("a batch is longer than 16 MiB");
+  std::string payload(length, '\0');
+  if (!ReadWhole(payload.data(), length)) _exit(0);
+  std::optional<Batch> batch = DecodeBatch(payload);
+  if (!batch) Die("a batch does not keep to the wire format");
+  return std::move(*batch);
+}
+
+// Whoever reads a batch runs it, and another thread reads on meanwhile: no batch waits for a thread to wake up.
 [[noreturn]] void Serve(const char* base) {
-  BatchQueue queue;
-  std::mutex output;
-  for (int worker = 0; worker < kWorkers; worker++) {
-    std::thread([&queue, &output, base] {
-      for (;;) {
-        const Batch batch = queue.Take();
-        const std::string reply = EncodeReply(batch.id, RunBatch(batch, base));
-        const std::lock_guard lock(output);
-        WriteWhole(reply);
-      }
-    }).detach();
-  }
-  std::string payload;
-  for (;;) {
-    uint8_t header[4];
-    if (!ReadWhole(reinterpret_cast<char*>(header), sizeof header)) _exit(0);
-    const size_t length = header[0] | header[1] << 8 | header[2] << 16 | static_cast<size_t>(header[3]) << 24;
-    if (length > kFrameBytesMax) Die("a batch is longer than 16 MiB");
-    payload.resize(length);
-    if (!ReadWhole(payload.data(), length)) _exit(0);
-    std::optional<Batch> batch = DecodeBatch(payload);
-    if (!batch) Die("a batch does not keep to the wire format");
-    queue.Put(std::move(*batch));
-  }
+  static std::mutex input;
+  static std::mutex output;
+  const auto work = [base] {
+    for (;;) {
+      std::unique_lock reading(input);
+      const Batch batch = ReadBatch();
+      reading.unlock();
+      const std::string reply = EncodeReply(batch.id, RunBatch(batch, base));
+      const std::lock_guard writing(output);
+      WriteWhole(reply);
+    }
+  };
+  for (int thread = 1; thread < kThreads; thread++) std::thread(work).detach();
+  work();
+  _exit(0);
 }
 
 void DieWithParent() {

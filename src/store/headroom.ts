@@ -1,0 +1,34 @@
+/**
+ * Keeps written space behind the last page of the data file. A flush of pages inside a file that keeps its size is a plain
+ * write to the disk; one of pages that make it longer also commits the journal of the file system, which takes several
+ * times as long, and LMDB lengthens its file page by page.
+ */
+import { fstatSync, writeSync } from 'node:fs';
+import { newestMeta } from './data-file.ts';
+import type { Environment } from './environment.ts';
+
+const STEP_BYTES = 4 * 1024 * 1024;
+const HEADROOM_BYTES_MIN = 1024 * 1024;
+const ZEROS = Buffer.alloc(STEP_BYTES);
+
+/**
+ * Lengthens the file if less than a MiB is left. A full disk is no failure: then the file grows by itself, or not at all.
+ *
+ * Preconditions: not in a transaction; `fd` is the data file, open for writing.
+ */
+export function ensureHeadroom(environment: Environment, fd: number, path: string): void {
+  if (headroomBytes(fd, path) >= HEADROOM_BYTES_MIN) return;
+  try {
+    // In a transaction nobody else writes to the file, also not behind its present end.
+    environment.transactionSync(() => {
+      if (headroomBytes(fd, path) < HEADROOM_BYTES_MIN) writeSync(fd, ZEROS, 0, STEP_BYTES, fstatSync(fd).size);
+    });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+  }
+}
+
+function headroomBytes(fd: number, path: string): number {
+  const { lastPage, pageSizeBytes } = newestMeta(fd, path);
+  return fstatSync(fd).size - (Number(lastPage) + 1) * pageSizeBytes;
+}

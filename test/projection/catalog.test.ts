@@ -1,0 +1,355 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { GenerationId, NodeId, ProjectionId } from '../../src/base/ids.ts';
+import { Catalog } from '../../src/projection/catalog.ts';
+import { numberKey } from '../../src/store/codecs.ts';
+import { CatalogScene, CREATED_AT_MS } from './helpers/catalog-scene.ts';
+
+describe('Catalog: projections', () => {
+  it('a new one has its names, no generation, and is unsettled until its first write is over', (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('secret.db', { kind: 'Secret', name: 'db', immutable: true });
+    assert.deepEqual(scene.catalog.projection(id), {
+      directory: 'secret.db',
+      kind: 'Secret',
+      namespace: 'default',
+      name: 'db',
+      immutable: true,
+      state: 'creating',
+      generation: 0,
+      number: 0,
+      createdAtMs: CREATED_AT_MS,
+      updatedAtMs: CREATED_AT_MS,
+    });
+    assert.equal(scene.catalog.findProjection('secret.db'), id);
+    assert.deepEqual([...scene.catalog.allUnsettled()], [id]);
+  });
+
+  it('a name that is taken is ALREADY_EXISTS, and nothing of the second one stays', (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web');
+    assert.throws(() => scene.create('web'), { code: 'ALREADY_EXISTS' });
+    assert.equal(scene.catalog.projectionCount(), 1);
+    assert.deepEqual([...scene.catalog.allUnsettled()], [id]);
+  });
+
+  it('are listed in the order of their ids, from any of them on', (t) => {
+    const scene = new CatalogScene(t);
+    const ids = ['c', 'a', 'b'].map((name) => scene.create(name));
+    const listed = (after?: number): ProjectionId[] => [...scene.catalog.projections(after)].map(({ id }) => id);
+    assert.deepEqual(listed(), ids);
+    assert.deepEqual(listed(ids[0]), ids.slice(1));
+    assert.deepEqual(listed(ids[2]), []);
+  });
+
+  it('deletion frees the name, but never the id', async (t) => {
+    const scene = new CatalogScene(t);
+    const first = scene.create('web');
+    await scene.write(first, { a: '1' });
+    await scene.catalog.beginDelete(first);
+    assert.equal(scene.catalog.findProjection('web'), first, 'taken until the deletion is finished');
+    await scene.catalog.finishDelete(first);
+    assert.equal(scene.catalog.findProjection('web'), undefined);
+    const second = scene.create('web');
+    assert.ok(second > first, `${second} after ${first}`);
+  });
+
+  it('deletion drops the published generation, but leaves its content to whoever reads it', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web');
+    const generation = await scene.write(id, { a: '1', 'b/c': '2' });
+    await scene.catalog.beginDelete(id);
+    await scene.catalog.finishDelete(id);
+    assert.deepEqual([...scene.catalog.allDropped()], [generation]);
+    assert.equal(scene.catalog.nodes(generation).content.length, 3);
+    assert.equal(scene.blobs.statistics().blobs, 2);
+    assert.deepEqual(scene.linkNames(id), []);
+    assert.deepEqual([...scene.catalog.allUnsettled()], []);
+  });
+
+  it('deletion begins only once, and cannot be finished before it began', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web');
+    await assert.rejects(scene.catalog.finishDelete(id), { name: 'AssertionError' });
+    await scene.catalog.beginDelete(id);
+    await scene.catalog.beginDelete(id);
+    await scene.catalog.finishDelete(id);
+    await assert.rejects(scene.catalog.beginDelete(id), { code: 'NOT_FOUND' });
+    assert.throws(() => scene.catalog.setImmutable(id, true), { code: 'NOT_FOUND' });
+  });
+
+  it('one that is being deleted does not come alive by a swap that was under way', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web');
+    const generation = await scene.stage(id, { a: '1' });
+    await scene.catalog.beginDelete(id);
+    await scene.catalog.publish(generation, CREATED_AT_MS);
+    assert.equal(scene.catalog.projection(id)?.state, 'deleting');
+  });
+});
+
+describe('Catalog.stage', () => {
+  it('keeps content and counts, and shows nothing of it as published', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web');
+    const generation = await scene.stage(id, { a: '12345', 'b/c': '678' });
+    const { directory = '' } = scene.catalog.generation(generation) ?? {};
+    assert.deepEqual(scene.catalog.generation(generation), {
+      projection: id,
+      directory,
+      createdAtMs: CREATED_AT_MS + 1,
+      nodes: 5,
+      files: 2,
+      sizeBytes: 8,
+    });
+    assert.equal(scene.catalog.findGeneration(id, directory), generation);
+    assert.deepEqual(scene.catalog.staged(generation), { projection: id, aborted: false });
+    assert.equal(scene.catalog.projection(id)?.generation, 0);
+    assert.deepEqual(
+      [...scene.catalog.allStaged()].map((staged) => staged.id),
+      [generation],
+    );
+    assert.deepEqual(
+      [...scene.catalog.nodes(generation).files()].map(({ path }) => path),
+      ['a', 'b/c'],
+    );
+  });
+
+  it('prepares a link for every top-level name, and keeps those that are there', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web');
+    await scene.write(id, { a: '1' });
+    const before = scene.catalog.link(id, 'a');
+    await scene.stage(id, { a: '2', 'dir/x': '3', 'dir/y': '4' });
+    assert.deepEqual(scene.linkNames(id), ['(dir)', 'a']);
+    assert.deepEqual(scene.catalog.link(id, 'a'), before);
+    const { node } = scene.catalog.link(id, 'dir') as { node: NodeId };
+    assert.deepEqual(scene.catalog.linkOfNode(node), { projection: id, name: 'dir' });
+  });
+
+  it('gives every node an id of its own, and each id leads back to its generation', async (t) => {
+    const scene = new CatalogScene(t);
+    const [one, two] = [scene.create('one'), scene.create('two')];
+    const first = await scene.stage(one, { a: '1', 'b/c': '2' });
+    const second = await scene.stage(two, { d: '3' });
+    const taken = new Set<number>([one, two]);
+    for (const id of [first, second]) {
+      const { nodes } = scene.catalog.generation(id) as { nodes: number };
+      for (let node = id as number; node < id + nodes; node += 1) {
+        assert.ok(!taken.has(node), `${node} is used twice`);
+        taken.add(node);
+        assert.equal(scene.catalog.generationOfNode(node as NodeId)?.id, id);
+      }
+    }
+    for (const [projection, name] of [
+      [one, 'a'],
+      [one, 'b'],
+      [two, 'd'],
+    ] as const) {
+      const node = scene.catalog.link(projection, name)?.node ?? 0;
+      assert.ok(!taken.has(node), `${node} is used twice`);
+      taken.add(node);
+      assert.equal(scene.catalog.generationOfNode(node as NodeId), undefined, 'a link belongs to no generation');
+    }
+    assert.equal(scene.catalog.generationOfNode(1 as NodeId), undefined);
+    assert.equal(scene.catalog.generationOfNode(4711 as NodeId), undefined);
+  });
+
+  it('an abandoned transaction keeps nothing: no record, no hold on content', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web');
+    const unprepared = { digest: scene.blobs.digestOf(Buffer.from('x'), 'plain'), sizeBytes: 1 };
+    const blob = { ...unprepared, protection: 'plain', inline: Buffer.from('x') } as const;
+    assert.throws(() =>
+      scene.catalog.stage({ projection: id, directory: '..x', content: [], blobs: [blob], nowMs: 0 }, scene.blobs),
+    );
+    assert.equal(scene.catalog.findGeneration(id, '..x'), undefined);
+    assert.deepEqual([...scene.catalog.allStaged()], []);
+    assert.equal(scene.blobs.statistics().blobs, 0);
+  });
+});
+
+describe('Catalog.publish', () => {
+  it('makes the generation the one of its projection, and drops the one before', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web');
+    const first = await scene.stage(id, { a: '1' });
+    assert.equal(await scene.catalog.publish(first, CREATED_AT_MS + 10), 0);
+    const second = await scene.stage(id, { a: '2' });
+    assert.equal(await scene.catalog.publish(second, CREATED_AT_MS + 20), first);
+    const { state, generation, number, createdAtMs, updatedAtMs } = scene.catalog.projection(id) ?? {};
+    assert.deepEqual(
+      { state, generation, number, createdAtMs, updatedAtMs },
+      { state: 'live', generation: second, number: 2, createdAtMs: CREATED_AT_MS, updatedAtMs: CREATED_AT_MS + 20 },
+    );
+    assert.deepEqual([...scene.catalog.allDropped()], [first]);
+    assert.ok(scene.catalog.isDropped(first) && !scene.catalog.isDropped(second));
+    assert.deepEqual([...scene.catalog.allStaged()], []);
+  });
+
+  it('of an aborted, a published or an unknown generation is READ_ONLY and changes nothing', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web');
+    const published = await scene.write(id, { a: '1' });
+    const aborted = await scene.stage(id, { a: '2' });
+    scene.catalog.abort(aborted);
+    const before = scene.catalog.projection(id);
+    for (const generation of [aborted, published, 4711 as GenerationId]) {
+      await assert.rejects(scene.catalog.publish(generation, 0), { code: 'READ_ONLY' });
+    }
+    assert.deepEqual(scene.catalog.projection(id), before);
+    assert.deepEqual([...scene.catalog.allDropped()], []);
+  });
+
+  it('is seen by another catalog over the same store after a refresh', async (t) => {
+    const scene = new CatalogScene(t);
+    const other = new Catalog(scene.store);
+    const id = scene.create('web');
+    const generation = await scene.write(id, { a: '1' });
+    other.refresh();
+    assert.equal(other.projection(id)?.generation, generation);
+  });
+});
+
+describe('Catalog.abort', () => {
+  it('is told if the generation was published first', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web');
+    const generation = await scene.stage(id, { a: '1' });
+    await scene.catalog.publish(generation, 0);
+    assert.equal(scene.catalog.abort(generation), false);
+    scene.catalog.finishAbort(generation);
+    assert.equal(scene.catalog.projection(id)?.generation, generation);
+    assert.equal(scene.catalog.isDropped(generation), false);
+  });
+
+  it('leaves the record to the end of the abort, then treats it as a replaced one', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web');
+    const generation = await scene.stage(id, { a: '1' });
+    assert.equal(scene.catalog.abort(generation), true);
+    assert.deepEqual(scene.catalog.staged(generation), { projection: id, aborted: true });
+    assert.equal(scene.catalog.isDropped(generation), false);
+    scene.catalog.finishAbort(generation);
+    assert.equal(scene.catalog.staged(generation), undefined);
+    assert.equal(scene.catalog.isDropped(generation), true);
+  });
+
+  it('takes back the links that only the aborted generation needed', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web');
+    await scene.write(id, { kept: '1' });
+    const generation = await scene.stage(id, { kept: '2', new: '3' });
+    const { node } = scene.catalog.link(id, 'new') as { node: NodeId };
+    scene.catalog.abort(generation);
+    scene.catalog.finishAbort(generation);
+    assert.deepEqual(scene.linkNames(id), ['kept']);
+    assert.equal(scene.catalog.linkOfNode(node), undefined);
+  });
+
+  it('keeps a link that the published generation still has to announce', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web');
+    const published = await scene.stage(id, { waiting: '1' });
+    await scene.catalog.publish(published, 0);
+    const generation = await scene.stage(id, { waiting: '2', new: '3' });
+    scene.catalog.abort(generation);
+    scene.catalog.finishAbort(generation);
+    assert.deepEqual(scene.linkNames(id), ['(waiting)']);
+  });
+
+  it('removes all links if nothing was ever published', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web');
+    const generation = await scene.stage(id, { a: '1', 'b/c': '2' });
+    scene.catalog.abort(generation);
+    scene.catalog.finishAbort(generation);
+    assert.deepEqual(scene.linkNames(id), []);
+  });
+});
+
+describe('Catalog.remove', () => {
+  it('releases exactly the references of the generation', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web');
+    const first = await scene.write(id, { same: 'shared', twin: 'shared', gone: 'only here' });
+    const second = await scene.write(id, { same: 'shared', new: 'fresh' });
+    assert.deepEqual(scene.blobs.statistics(), { blobs: 3, sizeBytes: 6 + 9 + 5 });
+    scene.catalog.remove(first, scene.blobs);
+    assert.deepEqual(scene.blobs.statistics(), { blobs: 2, sizeBytes: 6 + 5 });
+    for (const digest of scene.catalog.digests(second)) assert.ok(scene.blobs.isReadable(digest));
+    assert.equal(scene.catalog.generation(first), undefined);
+    assert.deepEqual([...scene.catalog.digests(first)], []);
+    assert.throws(() => scene.catalog.nodes(first), { code: 'CORRUPT' });
+    assert.equal(scene.catalog.generationOfNode(first as number as NodeId), undefined);
+    await scene.catalog.beginDelete(id);
+    await scene.catalog.finishDelete(id);
+    scene.catalog.remove(second, scene.blobs);
+    assert.deepEqual(scene.blobs.statistics(), { blobs: 0, sizeBytes: 0 });
+  });
+
+  it('a second time does nothing: content others refer to stays', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web');
+    const first = await scene.write(id, { a: 'shared' });
+    await scene.write(id, { a: 'shared', b: 'more' });
+    scene.catalog.remove(first, scene.blobs);
+    scene.catalog.remove(first, scene.blobs);
+    assert.equal(scene.blobs.statistics().blobs, 2);
+  });
+
+  it('never takes a generation that is published or staged', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web');
+    const published = await scene.write(id, { a: '1' });
+    const staged = await scene.stage(id, { a: '2' });
+    scene.catalog.remove(published, scene.blobs);
+    scene.catalog.remove(staged, scene.blobs);
+    assert.ok(scene.catalog.generation(published) && scene.catalog.generation(staged));
+    assert.equal(scene.blobs.statistics().blobs, 2);
+  });
+
+  it('frees no id: what is made next has ids never seen before', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web');
+    const first = await scene.write(id, { a: '1' });
+    const second = await scene.write(id, { a: '2' });
+    scene.catalog.remove(first, scene.blobs);
+    const third = await scene.stage(id, { a: '3' });
+    assert.ok(third > second && second > first);
+  });
+});
+
+describe('Catalog.settle', () => {
+  it('makes announced links visible, removes stale ones, and leaves nothing to do for the projection', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web');
+    await scene.write(id, { old: '1' });
+    const { node } = scene.catalog.link(id, 'old') as { node: NodeId };
+    await scene.catalog.publish(await scene.stage(id, { new: '2', later: '3' }), 0);
+    assert.deepEqual([...scene.catalog.allUnsettled()], [id]);
+    scene.catalog.settle(id, ['new', 'unknown'], ['old', 'unknown']);
+    assert.deepEqual(scene.linkNames(id), ['(later)', 'new']);
+    assert.equal(scene.catalog.linkOfNode(node), undefined);
+    assert.deepEqual([...scene.catalog.allUnsettled()], []);
+  });
+
+  it('touches the links of its own projection only', async (t) => {
+    const scene = new CatalogScene(t);
+    const [one, two] = [scene.create('one'), scene.create('two')];
+    await scene.write(one, { a: '1' });
+    await scene.write(two, { a: '1' });
+    scene.catalog.settle(one, [], ['a']);
+    assert.deepEqual([scene.linkNames(one), scene.linkNames(two)], [[], ['a']]);
+  });
+});
+
+describe('Catalog in a damaged store', () => {
+  it('says CORRUPT for a generation without its content list', async (t) => {
+    const scene = new CatalogScene(t);
+    const generation = await scene.write(scene.create('web'), { a: '1' });
+    const nodes = scene.store.table('generation-nodes', numberKey, { encode: Buffer.from, decode: (bytes) => bytes });
+    scene.store.transactBuffered(() => nodes.remove(generation));
+    assert.throws(() => scene.catalog.nodes(generation), { code: 'CORRUPT', message: new RegExp(String(generation)) });
+  });
+});
