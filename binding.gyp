@@ -44,6 +44,7 @@
         "native/src/holder/abort.cc",
         "native/src/holder/entries.cc",
         "native/src/holder/messages.cc",
+        "native/src/holder/peer.cc",
       ],
       "cflags_cc!": ["<@(other_standards)"],
       "cflags_cc": ["<@(strict_flags)"],

@@ -16,7 +16,7 @@ const needsRoot = process.geteuid?.() === 0 ? {} : { skip: 'examples are applied
 describe('examples', needsRoot, () => {
   let daemon: DaemonProcess;
   before(async () => {
-    daemon = await DaemonProcess.start('/var/tmp');
+    daemon = await DaemonProcess.start(process.env['TMPDIR'] ?? '/var/tmp');
   });
   after(() => daemon.stop());
 

@@ -5,7 +5,7 @@
  * test/allowed-skips.json. The last line is `N passed, N failed, N skipped`.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { run } from 'node:test';
@@ -26,6 +26,7 @@ import { type AllowedSkip, Tally, type TestOutcome } from './tools/runner/tally.
 
 const FILE_TIMEOUT_MS = 6 * 60_000;
 const RUN_TIMEOUT_MS = 40 * 60_000;
+const isCi = process.env['CI'] === 'true';
 
 /** Runs one phase to its end; every outcome is in `tally` and on the terminal. */
 async function runPhase(phase: Phase, tally: Tally, signal: AbortSignal): Promise<void> {
@@ -50,11 +51,13 @@ function cleanUp(before: Before, marker: string, temporaryFolder: string, tally:
     tally.problems.push(`left running: process ${left.pid}: ${left.commandLine.slice(0, 200)}`);
     endProcess(left.pid);
   }
-  const mounts = newMounts(before.mounts, currentMounts(), temporaryFolder);
-  for (const mount of mounts.reverse()) {
+  const { ours, others } = newMounts(before.mounts, currentMounts(), temporaryFolder);
+  for (const mount of ours.reverse()) {
     tally.problems.push(`left mounted: ${mount.mountPoint} (${mount.type})`);
     removeMount(mount);
   }
+  // On a machine that people use, these may be theirs.
+  for (const mount of isCi ? others : []) tally.problems.push(`left mounted: ${mount.mountPoint} (${mount.type})`);
   for (const loop of loopDevices()) {
     if (!before.loops.includes(loop)) tally.problems.push(`left attached: ${loop}`);
   }
@@ -65,7 +68,7 @@ function cleanUp(before: Before, marker: string, temporaryFolder: string, tally:
 function reportSkips(tally: Tally, root: string): void {
   if (tally.skipped.length > 0) console.log('\nSkipped:');
   for (const test of tally.skipped) console.log(`  ${test.file}: ${test.name}\n    ${test.reason}`);
-  if (process.env['CI'] !== 'true') return;
+  if (!isCi) return;
   const allowed = JSON.parse(readFileSync(join(root, 'test/allowed-skips.json'), 'utf8')) as readonly AllowedSkip[];
   for (const test of tally.forbiddenSkips(allowed)) {
     tally.problems.push(
@@ -82,8 +85,9 @@ async function main(): Promise<void> {
   if (sources.length === 0) tally.problems.push(`no test file begins with "${values.only}"`);
 
   const marker = randomUUID();
-  // Short: paths of unix sockets end at 107 bytes.
-  const temporaryFolder = mkdtempSync('/tmp/dt-');
+  // On a disk (/tmp may be a tmpfs), open to other users (tests act as such), and short (paths of sockets end at 107 bytes).
+  const temporaryFolder = mkdtempSync('/var/tmp/dt-');
+  chmodSync(temporaryFolder, 0o755);
   const before: Before = { mounts: currentMounts(), loops: loopDevices() };
   process.env[RUN_MARKER] = marker;
   process.env['TMPDIR'] = temporaryFolder;

@@ -1,9 +1,11 @@
 /** The runner checks others, so it is checked itself: each thing it must refuse is made and must be refused. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { repositoryRoot } from './tools/repository.ts';
 import { endProcess, newMounts, parseMounts, processesOf, RUN_MARKER } from './tools/runner/leftovers.ts';
@@ -72,29 +74,29 @@ test('newMounts tells the mounts of tests from those of others', () => {
       '32 21 0:41 / /mnt/other rw - tmpfs none rw',
     ].join('\n'),
   );
-  assert.deepEqual(
-    newMounts(before, after, '/tmp/dt-1').map((mount) => [mount.mountPoint, mount.minor]),
-    [
-      ['/run/dunnage/mnt', '40'],
-      ['/tmp/dt-1/a b', '1'],
-    ],
-  );
+  const { ours, others } = newMounts(before, after, '/tmp/dt-1');
+  const shown = (mounts: typeof ours): string[] => mounts.map(({ mountPoint, minor }) => `${mountPoint} ${minor}`);
+  assert.deepEqual(shown(ours), ['/tmp/dt-1/a b 1']);
+  assert.deepEqual(shown(others), ['/run/dunnage/mnt 40']);
 });
 
 test('processesOf finds a process by its marker, also a detached grandchild, and endProcess ends it', async () => {
   const marker = `sample-${process.pid}`;
   const folder = mkdtempSync(join(tmpdir(), 'runner-'));
   try {
-    const child = spawn('sh', ['-c', 'setsid sleep 1000 >/dev/null 2>&1 & echo $!'], {
+    const child = spawn('sh', ['-c', 'setsid sleep 1000 & echo $!'], {
       env: { ...process.env, [RUN_MARKER]: marker },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const printed = (await child.stdout.toArray()).join('');
-    const left = processesOf(marker, folder);
-    assert.equal(left.length, 1, `${printed} should be the one`);
-    for (const { pid } of left) endProcess(pid);
-    execFileSync('tail', ['--pid', String(left[0]?.pid), '-f', '/dev/null'], { timeout: 10_000 });
-    assert.deepEqual(processesOf(marker, folder), []);
+    // The grandchild holds the pipe: it ends when the process does.
+    const lines = createInterface({ input: child.stdout });
+    const [printed] = (await once(lines, 'line')) as [string];
+    assert.deepEqual(
+      processesOf(marker, folder).map(({ pid }) => pid),
+      [Number(printed)],
+    );
+    endProcess(Number(printed));
+    await once(lines, 'close');
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -32,6 +32,8 @@ export const limits = {
   fuseHeaderBytesMax: 4096,
   /** Requests answered in one turn of the event loop before other work gets a chance. */
   fuseRequestsPerTurn: 64,
+  /** How long the FUSE thread looks for a next request before it sleeps. */
+  fuseLingerMicroseconds: 50,
   /** A request that is unanswered for this long is logged and counted. */
   fuseUnansweredMs: 10_000,
   /** After a swap the replaced generation stays reachable by name for this long, for readers that resolved `..data` just before. */

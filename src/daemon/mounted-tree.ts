@@ -18,19 +18,22 @@ export async function mountsBeneath(mountPoint: string): Promise<string[]> {
 }
 
 export async function isMounted(mountPoint: string): Promise<boolean> {
-  return (await mountsBeneath(mountPoint)).includes(mountPoint);
+  return (await mountsBeneath(mountPoint)).length > 0;
 }
 
 /** Detaches trees whose connection is over. Throws ALREADY_RUNNING if one is served by somebody else. */
 export async function clearDeadMounts(mountPoint: string, log: Log): Promise<void> {
-  while (await isMounted(mountPoint)) {
-    if (!(await isDead(mountPoint))) {
-      throw new DunnageError('ALREADY_RUNNING', `another daemon serves ${mountPoint}`, {
+  for (;;) {
+    // The outermost takes along what is mounted in it.
+    const [path] = await mountsBeneath(mountPoint);
+    if (path === undefined) return;
+    if (!(await isDead(path))) {
+      throw new DunnageError('ALREADY_RUNNING', `another daemon serves ${path}`, {
         remedy: 'choose another --mount, or end it with: dunnage down',
       });
     }
-    log.warn({ mountPoint }, 'a dead mount of an earlier daemon is cleared away');
-    await unmount(mountPoint, { detach: true });
+    log.warn({ path }, 'a dead mount of an earlier daemon is cleared away');
+    await unmount(path, { detach: true });
   }
 }
 

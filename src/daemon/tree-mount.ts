@@ -5,6 +5,9 @@
  * Takeover: everything comes from the holder; nothing is mounted, nothing initialised, and the kernel is asked to send
  *           again what was never answered.
  *
+ * Without the right to mount there is no root connection: fusermount3 cannot look into a mount that belongs to one user, so
+ * the mount point is an ordinary directory then, and projections/ in it is the mount.
+ *
  * A descriptor goes to the holder together with its INIT record, and only then the kernel gets its INIT reply: whatever the
  * kernel relies on can be taken over.
  */
@@ -28,12 +31,12 @@ import { holderSocketPath } from './runtime-files.ts';
 const LOOKUP_SLOTS = 262_144;
 const LOOKUPS_BYTES = LOOKUP_SLOTS * LOOKUP_SLOT_BYTES;
 const LOOKUPS_ENTRY = 'lookups';
-const CONNECTIONS: readonly ConnectionName[] = ['root', 'projections'];
 
 /** What a takeover must agree on: node ids mean something in one store only. */
 interface TreeRecord {
   readonly stateDir: string;
   readonly mountPoint: string;
+  readonly connections: readonly ConnectionName[];
   readonly lookupsBytes: number;
 }
 
@@ -90,7 +93,7 @@ export class TreeMount {
       programPath: holderProgramPath(),
       socketPath,
       timeoutSeconds: options.takeoverTimeoutSeconds,
-      mountPoint: options.mountPoint,
+      mountPoint: mayMount() ? options.mountPoint : projectionsPath(options.mountPoint),
       log,
     });
     const holder = HolderClient.connect(socketPath);
@@ -99,6 +102,7 @@ export class TreeMount {
     const record: TreeRecord = {
       stateDir: options.stateDir,
       mountPoint: options.mountPoint,
+      connections: mayMount() ? ['root', 'projections'] : ['projections'],
       lookupsBytes: LOOKUPS_BYTES,
     };
     holder.put(LOOKUPS_ENTRY, Buffer.from(JSON.stringify(record)), tree.lookupsDescriptor);
@@ -135,18 +139,19 @@ export class TreeMount {
 
   async #mount(thread: FuseThread): Promise<void> {
     const { mountPoint } = this.#options;
-    await prepareMountPoint(mountPoint);
-    const { privileged } = await this.#mountOne(thread, 'root', mountPoint);
-    if (privileged) loadNative().setPropagation(mountPoint, 'shared', false);
-    await this.#mountOne(thread, 'projections', projectionsPath(mountPoint));
-    if (!privileged) {
-      this.warnings.push(
-        'mounted without privileges: root in a container can change cached content of a bind mount that is not read-only',
-      );
+    const projections = projectionsPath(mountPoint);
+    if (!mayMount()) {
+      await prepareMountPoint(projections);
+      await this.#mountOne(thread, 'projections', projections);
+      this.warnings.push('mounted without privileges: the tree is not shared with mount namespaces that exist already');
       return;
     }
-    loadNative().setPropagation(projectionsPath(mountPoint), 'shared', false);
-    this.#closeToWriters(projectionsPath(mountPoint));
+    await prepareMountPoint(mountPoint);
+    await this.#mountOne(thread, 'root', mountPoint);
+    loadNative().setPropagation(mountPoint, 'shared', false);
+    await this.#mountOne(thread, 'projections', projections);
+    loadNative().setPropagation(projections, 'shared', false);
+    this.#closeToWriters(projections);
     this.#closeToWriters(mountPoint);
   }
 
@@ -163,8 +168,8 @@ export class TreeMount {
     }
   }
 
-  async #mountOne(thread: FuseThread, name: ConnectionName, target: string): Promise<{ privileged: boolean }> {
-    const { device, privileged } = await mountFuse({
+  async #mountOne(thread: FuseThread, name: ConnectionName, target: string): Promise<void> {
+    const { device } = await mountFuse({
       target,
       source: 'dunnage',
       subtype: 'dunnage',
@@ -177,7 +182,6 @@ export class TreeMount {
     thread.kept(name);
     this.records.set(name, record);
     this.#log.info({ name, target, protocol: `${record.major}.${record.minor}` }, 'mounted');
-    return { privileged };
   }
 
   /**
@@ -212,6 +216,11 @@ export class TreeMount {
   }
 }
 
+/** mount(2) is root's; a root without that capability gets the error of mount(2). */
+function mayMount(): boolean {
+  return process.geteuid?.() === 0;
+}
+
 async function readHeldTree(holder: HolderClient, options: DaemonOptions): Promise<HeldTree | undefined> {
   const entries = new Map(holder.entries().map((entry) => [entry.name, entry]));
   const lookups = entries.get(LOOKUPS_ENTRY);
@@ -228,7 +237,7 @@ async function readHeldTree(holder: HolderClient, options: DaemonOptions): Promi
   }
   if (tree.lookupsBytes !== LOOKUPS_BYTES || !(await isMounted(options.mountPoint))) return undefined;
   const devices = new Map<ConnectionName, { device: number; record: NegotiatedRecord }>();
-  for (const name of CONNECTIONS) {
+  for (const name of tree.connections) {
     const entry = entries.get(name);
     if (entry === undefined) return undefined;
     devices.set(name, { device: entry.descriptor, record: decodeNegotiated(entry.record) });

@@ -66,6 +66,7 @@ export class Connection {
     this.#channel = createChannel(options.device, {
       bufferSizeBytes: limits.fuseWriteBytesMax + limits.fuseHeaderBytesMax,
       requestsPerTurn: limits.fuseRequestsPerTurn,
+      lingerMicroseconds: limits.fuseLingerMicroseconds,
       onRequest: (lengthBytes) => this.#exchange.receive(lengthBytes),
       onEnd: (errno) => this.#end(errno),
     });

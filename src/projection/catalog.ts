@@ -163,6 +163,11 @@ export class Catalog {
     for (const { key } of this.#dropped.range({})) yield key as GenerationId;
   }
 
+  /** Whether a write or a deletion of the projection was begun and is not known to be complete. */
+  isUnsettled(id: ProjectionId): boolean {
+    return this.#unsettled.get(id) === true;
+  }
+
   *allUnsettled(): IterableIterator<ProjectionId> {
     for (const { key } of this.#unsettled.range({})) yield key as ProjectionId;
   }

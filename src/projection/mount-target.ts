@@ -48,18 +48,23 @@ export class MountTarget implements SwapTarget {
     }
   }
 
-  inspect(payload: Payload): Promise<Published> {
+  /**
+   * First completes the links of an earlier write that was cut short (the agent died): what the store says about links
+   * is only then what the kernel has been told, and the next publication relies on that.
+   */
+  async inspect(payload: Payload): Promise<Published> {
     const { catalog, projection } = this.#options;
     catalog.refresh();
     const generation = catalog.projection(projection)?.generation ?? 0;
+    if (generation !== 0 && catalog.isUnsettled(projection)) await this.repairLinks();
     const visibleNames = new Set<string>();
     for (const link of catalog.links(projection)) if (link.visible) visibleNames.add(link.name);
-    return Promise.resolve({
+    return {
       directoryName: generation === 0 ? undefined : catalog.generation(generation)?.directory,
       unchanged: generation !== 0 && this.#isUnchanged(generation, payload),
       visibleNames,
       brokenNames: new Set<string>(),
-    });
+    };
   }
 
   #isUnchanged(generation: GenerationId, payload: Payload): boolean {
@@ -146,11 +151,11 @@ export class MountTarget implements SwapTarget {
     await this.updateLinks(missing, stale);
   }
 
-  /** Removes every name of a projection that is being deleted, but not its directory. */
+  /** Removes every name of a projection that is being deleted, also one of which only the kernel knows; not its directory. */
   async removeNames(): Promise<void> {
     const { catalog, projection } = this.#options;
     catalog.refresh();
-    const names = [...catalog.links(projection)].filter((link) => link.visible).map((link) => link.name);
+    const names = [...catalog.links(projection)].map((link) => link.name);
     if (catalog.projection(projection)?.generation !== 0) names.push(DATA_LINK);
     await this.#each(names, 'ENOENT', (name) => ({ kind: 'unlink', name }));
   }

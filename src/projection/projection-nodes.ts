@@ -108,9 +108,9 @@ export class ProjectionNodes {
     return { generation, index: DIRECTORY_INDEX };
   }
 
-  /** A staged directory from its mkdir(2) on; a replaced one for as long as it has content: a reader may be on its way to it. */
+  /** A staged directory from its mkdir(2) on; a replaced one until it is drained: a reader may be on its way to it. */
   #isReachable(id: GenerationId, made: GenerationId | undefined): boolean {
-    return id === made || this.#catalog.staged(id) === undefined;
+    return id === made || (this.#catalog.staged(id) === undefined && !this.#overlay.drained.has(id));
   }
 
   /** The links that are shown now, with their node ids. */

@@ -55,6 +55,8 @@ export class ProjectionService {
   readonly #options: ProjectionServiceOptions;
   readonly #catalog: Catalog;
   readonly #mutex = new KeyedMutex<string>();
+  /** Generations whose content is to be removed. */
+  readonly #forgotten = new Set<GenerationId>();
 
   constructor(options: ProjectionServiceOptions) {
     this.#options = options;
@@ -67,7 +69,11 @@ export class ProjectionService {
       const payload = validatePayload(wanted.payload);
       this.#catalog.refresh();
       const found = this.#catalog.findProjection(wanted.directory);
-      return found === undefined ? await this.#create(wanted, payload) : await this.#replace(found, wanted, payload);
+      if (found === undefined) return await this.#create(wanted, payload);
+      if (this.#record(found).state === 'live') return await this.#replace(found, wanted, payload);
+      // What is left of a creation or a deletion that was cut short is no projection to write to.
+      await this.#remove(found);
+      return await this.#create(wanted, payload);
     });
   }
 
@@ -168,19 +174,32 @@ export class ProjectionService {
     await target.repairLinks();
   }
 
-  /** The kernel has forgotten the generation: its content goes. */
+  /** The kernel has forgotten the generation: its content goes, and that of earlier ones which could not be removed then. */
   async forgotten(id: GenerationId): Promise<void> {
-    const { blobs } = this.#options;
-    this.#catalog.refresh();
-    this.#catalog.remove(id, blobs);
-    await blobs.collect();
+    this.#forgotten.add(id);
+    await this.#removeForgotten();
   }
 
-  /** With a new mount nobody can hold a replaced generation. */
+  /**
+   * With a new mount nobody can hold a replaced generation. What cannot be removed (the disk is full) is logged and tried
+   * again later: what is published can be served all the same.
+   */
   async removeDropped(): Promise<void> {
     this.#catalog.refresh();
-    for (const id of [...this.#catalog.allDropped()]) this.#catalog.remove(id, this.#options.blobs);
-    await this.#options.blobs.collect();
+    for (const id of this.#catalog.allDropped()) this.#forgotten.add(id);
+    await this.#removeForgotten().catch((error: unknown) => {
+      this.#options.log.error({ error: String(error) }, 'content of replaced generations could not be removed');
+    });
+  }
+
+  async #removeForgotten(): Promise<void> {
+    const { blobs } = this.#options;
+    this.#catalog.refresh();
+    for (const id of this.#forgotten) {
+      this.#catalog.remove(id, blobs);
+      this.#forgotten.delete(id);
+    }
+    await blobs.collect();
   }
 
   async #remove(id: ProjectionId): Promise<void> {

@@ -79,6 +79,7 @@ export class ProjectionTree implements FileSystem {
     this.#nodes = new ProjectionNodes(catalog, this.#overlay);
     this.#drain = new GenerationDrain({
       ...options,
+      overlay: this.#overlay,
       onForgotten: (id) => {
         this.#nodes.release(id);
         options.onForgotten(id);

@@ -1,7 +1,8 @@
 /**
  * What the kernel was already told in the course of a swap, before the store says so: the names that the agent's system
- * calls have made or removed. Memory of the FUSE thread only; a daemon that takes over starts with `resumed`, which takes
- * every name of an unfinished swap as made, so that the recovery can remove it through the mount.
+ * calls have made or removed, and the names of generations that it was told to drop. Memory of the FUSE thread only; a
+ * daemon that takes over starts with every name of an unfinished swap as made (`ProjectionTree.resume`), so that the
+ * recovery can remove it through the mount.
  */
 import type { GenerationId, NodeId, ProjectionId } from '../base/ids.ts';
 
@@ -21,6 +22,8 @@ export class SwapOverlay {
   readonly gone: Set<ProjectionId> = new Set();
   /** Projections whose `..data` was removed on the way to their deletion. */
   readonly dataRemoved: Set<ProjectionId> = new Set();
+  /** Generations whose directory names mean nothing any more, although the store still has their content. */
+  readonly drained: Set<GenerationId> = new Set();
 
   get(projection: ProjectionId): Readonly<DirectoryOverlay> | undefined {
     return this.#directories.get(projection);

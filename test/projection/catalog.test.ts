@@ -258,6 +258,17 @@ describe('Catalog.abort', () => {
     assert.deepEqual(scene.linkNames(id), ['(waiting)']);
   });
 
+  it('keeps a link that watchers still see, until its removal is announced', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web');
+    await scene.write(id, { stale: '1' });
+    await scene.catalog.publish(await scene.stage(id, { a: '2' }), 0);
+    const generation = await scene.stage(id, { a: '3' });
+    scene.catalog.abort(generation);
+    scene.catalog.finishAbort(generation);
+    assert.deepEqual(scene.linkNames(id), ['(a)', 'stale']);
+  });
+
   it('removes all links if nothing was ever published', async (t) => {
     const scene = new CatalogScene(t);
     const id = scene.create('web');

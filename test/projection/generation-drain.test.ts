@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
-import type { GenerationId } from '../../src/base/ids.ts';
+import type { GenerationId, ProjectionId } from '../../src/base/ids.ts';
 import { GenerationDrain } from '../../src/projection/generation-drain.ts';
 import { LOOKUP_SLOT_BYTES, LookupTable } from '../../src/projection/lookup-table.ts';
+import { SwapOverlay } from '../../src/projection/swap-overlay.ts';
 import { CatalogScene } from './helpers/catalog-scene.ts';
 
 interface DrainScene extends CatalogSceneParts {
   readonly drain: GenerationDrain;
   readonly lookups: LookupTable;
+  readonly overlay: SwapOverlay;
   readonly invalidated: (readonly [number, string])[];
   readonly forgotten: GenerationId[];
 }
@@ -27,11 +29,13 @@ async function makeDrain(t: TestContext, graceMs = 2_000): Promise<DrainScene> {
   const replaced = await scene.write(projection, { a: '1' });
   await scene.write(projection, { a: '2' });
   const lookups = new LookupTable(new ArrayBuffer(16 * LOOKUP_SLOT_BYTES));
+  const overlay = new SwapOverlay();
   const invalidated: (readonly [number, string])[] = [];
   const forgotten: GenerationId[] = [];
   const drain = new GenerationDrain({
     catalog: scene.catalog,
     lookups,
+    overlay,
     kernelCache: {
       invalidateEntry: (parent, name) => invalidated.push([parent, name]),
       invalidateNode: () => assert.fail('only the name goes'),
@@ -40,7 +44,7 @@ async function makeDrain(t: TestContext, graceMs = 2_000): Promise<DrainScene> {
     onForgotten: (id) => forgotten.push(id),
   });
   const directory = scene.catalog.generation(replaced)?.directory ?? '';
-  return { scene, projection, replaced, directory, drain, lookups, invalidated, forgotten };
+  return { scene, projection, replaced, directory, drain, lookups, overlay, invalidated, forgotten };
 }
 
 test('GenerationDrain.drop: the name goes when the grace period is over, not before', async (t) => {
@@ -92,4 +96,24 @@ test('GenerationDrain.close: nothing happens any more, and no timer keeps the pr
   setTimeout(() => later.dispatchEvent(new Event('later')), 20);
   await once(later, 'later');
   assert.deepEqual(invalidated, []);
+});
+
+test('GenerationDrain.drain: a second one tells neither the kernel nor the store again', async (t) => {
+  const { drain, replaced, projection, directory, invalidated, forgotten } = await makeDrain(t);
+  drain.drain(replaced);
+  drain.drain(replaced);
+  drain.check(replaced);
+  assert.deepEqual(invalidated, [[projection, directory]]);
+  assert.deepEqual(forgotten, [replaced]);
+});
+
+test('GenerationDrain.drain: the name means nothing any more, until the store has forgotten it too', async (t) => {
+  const { scene, projection, drain, replaced, overlay } = await makeDrain(t);
+  drain.drain(replaced);
+  assert.deepEqual([...overlay.drained], [replaced]);
+  scene.catalog.remove(replaced, scene.blobs);
+  const next = await scene.write(projection as ProjectionId, { a: '3' });
+  await scene.write(projection as ProjectionId, { a: '4' });
+  drain.drain(next);
+  assert.deepEqual([...overlay.drained], [next]);
 });

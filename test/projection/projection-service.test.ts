@@ -151,6 +151,74 @@ describe('a daemon that dies between two system calls', () => {
   });
 });
 
+/** Names at the top of `web` as the kernel has them: by the system calls alone, because it caches each name for ever. */
+function namesTheKernelKnows(): Set<string> {
+  const names = new Set<string>();
+  for (const { directory, operation, errno } of harness.operations) {
+    if (directory !== 'web' || errno !== 0 || operation.name.startsWith('..')) continue;
+    if (operation.kind === 'symlink') names.add(operation.name);
+    if (operation.kind === 'unlink') names.delete(operation.name);
+  }
+  return names;
+}
+
+describe('an agent that dies between two system calls', () => {
+  const OLD = { a: 'old', b: 'old' };
+  const NEW = { b: 'new', c: 'new', d: 'new' };
+  const others: readonly Readonly<Record<string, string>>[] = [OLD, NEW, { a: '3', c: '3' }, { e: '3' }, {}];
+
+  for (let step = 0; step <= 5; step += 1) {
+    it(`leaves no name behind and misses none in the next write (operation ${step})`, async () => {
+      for (const next of others) {
+        await harness.service.write(wanted('web', OLD));
+        dieAtOperation(step);
+        await assert.rejects(harness.service.write(wanted('web', NEW)), /died/);
+        harness.beforeOperation = () => undefined;
+        await harness.service.write(wanted('web', next));
+        assert.deepEqual(namesTheKernelKnows(), new Set(Object.keys(next)));
+        const names = harness.list(harness.lookup(ROOT_NODE_ID, 'web') as never);
+        assert.deepEqual(new Set(names.filter((name) => !name.startsWith('..'))), new Set(Object.keys(next)));
+        await harness.service.delete('web');
+        assert.deepEqual(namesTheKernelKnows(), new Set());
+      }
+    });
+  }
+
+  it('lets a deletion take away links that only the kernel knows of', async () => {
+    await harness.service.write(wanted('web', OLD));
+    dieAtOperation(4);
+    await assert.rejects(harness.service.write(wanted('web', NEW)), /died/);
+    harness.beforeOperation = () => undefined;
+    assert.ok(namesTheKernelKnows().has('c'));
+    await harness.service.delete('web');
+    assert.deepEqual(namesTheKernelKnows(), new Set());
+  });
+
+  for (let step = 0; step <= 3; step += 1) {
+    it(`does not let a write into a half-deleted projection get lost (operation ${step})`, async () => {
+      await harness.service.write(wanted('web', OLD));
+      dieAtOperation(step);
+      await assert.rejects(harness.service.delete('web'), /died/);
+      harness.beforeOperation = () => undefined;
+      assert.deepEqual(await harness.service.write(wanted('web', NEW)), { action: 'created', generation: 1 });
+      assert.deepEqual(
+        harness.service.list().map(({ record }) => [record.directory, record.state]),
+        [['web', 'live']],
+      );
+      assert.equal(await harness.readFile('web/c'), 'new');
+      assert.deepEqual([...harness.catalog.allUnsettled()], []);
+    });
+  }
+
+  it('does not let a projection that could be neither made nor removed block its name', async () => {
+    dieAtOperation(0);
+    await assert.rejects(harness.service.write(wanted('web', OLD)), /died/);
+    harness.beforeOperation = () => undefined;
+    assert.equal((await harness.service.write(wanted('web', NEW))).action, 'created');
+    assert.equal(await harness.readFile('web/b'), 'new');
+  });
+});
+
 describe('any sequence of writes', () => {
   const path = fc.stringMatching(/^[ab](\/[ab]){0,2}$/);
   const files = fc

@@ -143,6 +143,29 @@ describe('ProjectionTree swapping', () => {
     assert.deepEqual(harness.invalidated, [before]);
   });
 
+  it('hides the name of a replaced generation after the grace period, even from who remembers it', async () => {
+    const web = await makeWeb({ foo: 'old' });
+    const [before] = timestampNames(web);
+    const held = harness.lookup(web, before as string) as NodeId;
+    await harness.service.write(wanted('web', { foo: 'new' }));
+    assert.equal(harness.lookup(web, before as string), held, 'a reader may be on its way');
+    await harness.graceOver();
+    assert.equal(harness.lookup(web, before as string), undefined);
+    assert.deepEqual(harness.list(held), ['foo'], 'whoever has it open goes on');
+  });
+
+  it('never shows again what was given up before it was published', async () => {
+    const web = await makeWeb({ foo: 'old' });
+    harness.beforeOperation = ({ kind }) => {
+      if (kind === 'rename') throw new Error('the agent died');
+    };
+    await assert.rejects(harness.service.write(wanted('web', { foo: 'never published' })), /the agent died/);
+    const given = harness.operations.findLast(({ operation }) => operation.kind === 'mkdir')?.operation.name as string;
+    assert.equal(harness.operations.at(-1)?.operation.kind, 'rmdir');
+    assert.equal(harness.lookup(web, given), undefined);
+    assert.equal(await harness.readFile('web/foo'), 'old');
+  });
+
   it('keeps node ids of the links that stay', async () => {
     const web = await makeWeb({ foo: 'old' });
     const before = harness.lookup(web, 'foo');

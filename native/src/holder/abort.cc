@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <vector>
 
 namespace dunnage::holder {
 namespace {
@@ -29,11 +30,16 @@ std::string Unescape(const char* field) {
   return result;
 }
 
-// True if the topmost mount there is of type fuse.dunnage: anything else is somebody else's.
-bool IsOurs(const char* mount_point) {
+struct Row {
+  std::string mount_point;
+  bool ours;
+};
+
+// The mount table, parents first. `ours`: of type fuse.dunnage; anything else is somebody else's.
+std::vector<Row> ReadMountTable() {
+  std::vector<Row> rows;
   FILE* table = fopen("/proc/self/mountinfo", "re");
-  if (table == nullptr) return false;
-  bool ours = false;
+  if (table == nullptr) return rows;
   char* line = nullptr;
   size_t capacity = 0;
   while (getline(&line, &capacity, table) > 0) {
@@ -47,11 +53,30 @@ bool IsOurs(const char* mount_point) {
     }
     if (field == nullptr) continue;
     if (char* end = strchr(field, ' ')) *end = '\0';
-    if (Unescape(field) == mount_point) ours = strncmp(type + 3, "fuse.dunnage ", 13) == 0;
+    rows.push_back({Unescape(field), strncmp(type + 3, "fuse.dunnage ", 13) == 0});
   }
   free(line);
   fclose(table);
+  return rows;
+}
+
+// Whether the topmost mount there is ours.
+bool IsOurs(const std::string& mount_point) {
+  bool ours = false;
+  for (const Row& row : ReadMountTable()) {
+    if (row.mount_point == mount_point) ours = row.ours;
+  }
   return ours;
+}
+
+// A daemon that hangs, or that was killed while a thread of it waits in the kernel for its own mount, still has
+// /dev/fuse open: its connections do not end because ours are closed. MNT_FORCE ends them, also where it then fails with
+// EBUSY. Outer ones first: the way to an inner one leads through them.
+void AbortConnections(const std::string& mount_point) {
+  for (const Row& row : ReadMountTable()) {
+    const bool beneath = row.mount_point == mount_point || row.mount_point.starts_with(mount_point + "/");
+    if (row.ours && beneath) umount2(row.mount_point.c_str(), MNT_FORCE | UMOUNT_NOFOLLOW);
+  }
 }
 
 [[noreturn]] void ExecHelper(const char* mount_point) {
@@ -64,6 +89,7 @@ bool IsOurs(const char* mount_point) {
 }  // namespace
 
 void DetachMounts(const char* mount_point) {
+  AbortConnections(mount_point);
   for (int tries = 0; tries < kStackedMountsMax && IsOurs(mount_point); tries++) {
     if (umount2(mount_point, MNT_DETACH | UMOUNT_NOFOLLOW) == 0) continue;
     if (errno == EPERM) ExecHelper(mount_point);

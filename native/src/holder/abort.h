@@ -3,8 +3,9 @@
 
 namespace dunnage::holder {
 
-// Detaches the FUSE mounts of dunnage at `mount_point`. Its descriptors must be closed before: then their connections
-// are aborted and nothing here waits for an answer. May replace the process by fusermount3, so it comes last.
+// Aborts the FUSE connections of dunnage at and beneath `mount_point` (where mount(2) is allowed) and detaches the mounts at
+// it. Our descriptors must be closed before: nothing here may wait for an answer. May replace the process by
+// fusermount3, so it comes last.
 void DetachMounts(const char* mount_point);
 
 }  // namespace dunnage::holder

@@ -26,11 +26,14 @@
 #include "abort.h"
 #include "entries.h"
 #include "messages.h"
+#include "peer.h"
 
 namespace dunnage::holder {
 namespace {
 
 constexpr size_t kConnectionsMax = 16;
+// How often it is looked whether the attached daemon has died without hanging up.
+constexpr int kLookAfterDaemonMs = 5000;
 
 [[noreturn]] void Die(const char* what) {
   fprintf(stderr, "dunnage-holder: %s: %s\n", what, strerror(errno));
@@ -65,6 +68,7 @@ class Holder {
   Next Answer(Connection* connection, Message* message);
   Next Attach(Connection* connection);
   void NoticeEndOfAttached();
+  void NoticeDeathOfAttached();
   Next Put(Connection* connection, Message* message);
   Next Get(Connection* connection);
   void Drop(size_t index);
@@ -121,7 +125,7 @@ void Holder::Listen() {
 }
 
 int Holder::WaitMs() const {
-  if (attached_ >= 0) return -1;
+  if (attached_ >= 0) return kLookAfterDaemonMs;
   const int64_t left = deadline_ms_ - NowMs();
   return left < 0 ? 0 : static_cast<int>(left < 3600000 ? left : 3600000);
 }
@@ -137,6 +141,7 @@ void Holder::Serve() {
       if (wanted[index + 2].revents != 0 && !ServeConnection(&connections_[index])) Drop(index);
     }
     if ((wanted[0].revents & POLLIN) != 0 && Accept()) continue;
+    NoticeDeathOfAttached();
     if (attached_ < 0 && NowMs() >= deadline_ms_) Finish(true);
   }
 }
@@ -212,9 +217,22 @@ void Holder::NoticeEndOfAttached() {
   }
 }
 
+// A killed daemon may be unable to hang up (see peer.h). It is no daemon any more, whenever its connection ends.
+void Holder::NoticeDeathOfAttached() {
+  for (const Connection& connection : connections_) {
+    if (!IsAttached(connection) || !HasEnded(connection.peer)) continue;
+    attached_ = -1;
+    deadline_ms_ = NowMs() + timeout_ms_;
+    return;
+  }
+}
+
 Holder::Next Holder::Attach(Connection* connection) {
   const int socket = connection->socket.get();
-  if (!IsAttached(*connection)) NoticeEndOfAttached();
+  if (!IsAttached(*connection)) {
+    NoticeEndOfAttached();
+    NoticeDeathOfAttached();
+  }
   if (attached_ < 0 || IsAttached(*connection)) {
     attached_ = socket;
     return Send(socket, "a" + std::to_string(getpid())) ? Next::kStay : Next::kDrop;

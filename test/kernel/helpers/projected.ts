@@ -5,8 +5,8 @@ import type { FileProjection } from '../../../src/projection/payload.ts';
 import { DaemonProcess } from '../../tools/daemon-process.ts';
 import { untilEnded } from './process-end.ts';
 
-/** Tests write below a directory of the root file system: state on a real disk, not on tmpfs. */
-export const TEST_PARENT = '/var/tmp';
+/** State belongs on a real disk, not on tmpfs; the test runner names a folder on one, and looks there for what is left. */
+export const TEST_PARENT: string = process.env['TMPDIR'] ?? '/var/tmp';
 
 export async function startDaemon(): Promise<DaemonProcess> {
   return await DaemonProcess.start(TEST_PARENT);

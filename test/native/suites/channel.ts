@@ -30,6 +30,7 @@ function makeBench(onRequest: (text: string) => void = () => undefined, requests
   const channel = native.createChannel(device, {
     bufferSizeBytes: 8192,
     requestsPerTurn,
+    lingerMicroseconds: 0,
     onRequest: (lengthBytes) => {
       const text = Buffer.from(channel.requestBuffer, 0, lengthBytes).toString();
       requests.push(text);
@@ -178,7 +179,7 @@ test('descriptors do not leak: neither of closed channels nor of refused ones', 
     if (round % 3 === 0) bench.channel.notify(Buffer.from('x'));
     await bench.done();
   }
-  const options = { bufferSizeBytes: 8192, requestsPerTurn: 1, onRequest() {}, onEnd() {} };
+  const options = { bufferSizeBytes: 8192, requestsPerTurn: 1, lingerMicroseconds: 0, onRequest() {}, onEnd() {} };
   assert.throws(() => native.createChannel(0, { ...options, bufferSizeBytes: 4096 }), TypeError);
   assert.throws(() => native.createChannel(0, { ...options, requestsPerTurn: 0 }), TypeError);
   assert.throws(() => native.createChannel(9999, options), { code: 'EBADF' });
@@ -193,6 +194,7 @@ test('a number the owner closes too early is not read or written any more', asyn
     const channel = native.createChannel(device, {
       bufferSizeBytes: 8192,
       requestsPerTurn: 1,
+      lingerMicroseconds: 0,
       onRequest: (lengthBytes) => {
         seen = Buffer.from(channel.requestBuffer, 0, lengthBytes).toString();
         Buffer.from(channel.replyBuffer).write('ok');

@@ -111,6 +111,10 @@ export class TreeHarness {
     try {
       const parent = directory === '' ? ROOT_NODE_ID : this.lookup(ROOT_NODE_ID, directory);
       if (parent === undefined) return constants.errno.ENOENT;
+      // The kernel looks the name up first, and asks for the operation only if it can be made.
+      const makes = operation.kind === 'mkdir' || operation.kind === 'symlink';
+      const isThere = this.lookup(parent, operation.name) !== undefined;
+      if (makes === isThere) return isThere ? constants.errno.EEXIST : constants.errno.ENOENT;
       await this.#apply(parent, operation);
       return 0;
     } catch (error) {

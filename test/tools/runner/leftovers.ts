@@ -40,14 +40,22 @@ export function currentMounts(): Mount[] {
   return parseMounts(readFileSync('/proc/self/mountinfo', 'utf8'));
 }
 
-/** Mounts that were not there before and are the tests': ours by type, or below their temporary directory. */
-export function newMounts(before: readonly Mount[], after: readonly Mount[], temporaryFolder: string): Mount[] {
+export interface NewMounts {
+  /** Below the tests' temporary folder. */
+  readonly ours: Mount[];
+  /** Trees of dunnage elsewhere: the tests', if nobody else uses the machine. */
+  readonly others: Mount[];
+}
+
+/** Mounts that were not there before. */
+export function newMounts(before: readonly Mount[], after: readonly Mount[], temporaryFolder: string): NewMounts {
   const known = new Set(before.map((mount) => `${mount.id} ${mount.mountPoint}`));
-  return after.filter(
-    (mount) =>
-      !known.has(`${mount.id} ${mount.mountPoint}`) &&
-      (mount.type.startsWith('fuse.dunnage') || mount.mountPoint.startsWith(`${temporaryFolder}/`)),
-  );
+  const added = after.filter((mount) => !known.has(`${mount.id} ${mount.mountPoint}`));
+  const isOurs = (mount: Mount): boolean => mount.mountPoint.startsWith(`${temporaryFolder}/`);
+  return {
+    ours: added.filter(isOurs),
+    others: added.filter((mount) => !isOurs(mount) && mount.type.startsWith('fuse.dunnage')),
+  };
 }
 
 /** Files behind loop devices, `/dev/loop0 /path`. */
