@@ -23,6 +23,7 @@ import { loadNative } from '../../src/native/load.ts';
 import { holderProgramPath } from '../../src/native/programs.ts';
 import { skipUnlessFuse } from '../native/helpers/fuse-available.ts';
 import { MinimalServer, OPCODE } from '../native/helpers/minimal-server.ts';
+import { untilEnded } from './helpers/process-end.ts';
 
 const native = loadNative();
 const skip = skipUnlessFuse();
@@ -159,6 +160,41 @@ test('a daemon that attaches when the one before has hung up is not told that it
   next.close();
 });
 
+/** Attaches, then ends its main thread only: as a daemon looks that was killed while a thread of it waits in the kernel. */
+const HALF_DEAD = `
+import ctypes, socket, sys, threading, time
+peer = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+peer.connect(sys.argv[1])
+peer.send(b'A')
+threading.Thread(target=time.sleep, args=(600,)).start()
+print(peer.recv(100).decode(), flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+`;
+
+async function attachHalfDead(context: TestContext, socketPath: string): Promise<void> {
+  const child = spawn('python3', ['-c', HALF_DEAD, socketPath], { stdio: ['ignore', 'pipe', 'inherit'] });
+  context.after(() => child.kill('SIGKILL'));
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  assert.match(line.toString(), /^a/);
+  await untilEnded(child.pid as number);
+}
+
+test('a daemon that is dead but cannot hang up does not keep the next one out', async (context) => {
+  const { socketPath, holder } = await startHolder(context, LONG_SECONDS);
+  await attachHalfDead(context, socketPath);
+  const next = new Peer(socketPath);
+  assert.equal(next.ask('A'), `a${holder.pid}`);
+  const third = new Peer(socketPath);
+  assert.equal(third.ask('A'), `b${process.pid}`);
+  for (const peer of [next, third]) peer.close();
+});
+
+test('the seconds count for a daemon that is dead but cannot hang up', async (context) => {
+  const { socketPath, exited } = await startHolder(context, 1);
+  await attachHalfDead(context, socketPath);
+  assert.deepEqual(await exited, [0, null]);
+});
+
 test('a put without a descriptor, with two, or with too long a record is refused', async (context) => {
   const { socketPath } = await startHolder(context, LONG_SECONDS);
   for (const [message, descriptors] of [
@@ -286,6 +322,18 @@ for (const [name, timeoutSeconds, cause] of [
     assert.equal(existsSync(scene.socketPath), false);
   });
 }
+
+test('an abort frees the callers of a daemon that hangs', { skip }, async (context) => {
+  const scene = await startHolder(context, LONG_SECONDS);
+  const daemon = await startDaemon(context, scene);
+  daemon.kill('SIGSTOP');
+  const client = spawn('mkdir', [join(scene.mountPoint, 'made')], { stdio: 'ignore' });
+  const clientEnded = once(client, 'close');
+  assert.equal(new Peer(scene.socketPath).ask('X'), 'x');
+  assert.deepEqual(await clientEnded, [1, null]);
+  assert.deepEqual(await scene.exited, [0, null]);
+  assert.equal(await findMount(scene.mountPoint), undefined);
+});
 
 test('the holder leaves a mount alone that is not a dunnage mount', { skip }, async (context) => {
   const { mountPoint, holder, exited } = await startHolder(context, LONG_SECONDS);

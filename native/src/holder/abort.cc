@@ -75,7 +75,7 @@ bool IsOurs(const std::string& mount_point) {
 void AbortConnections(const std::string& mount_point) {
   for (const Row& row : ReadMountTable()) {
     const bool beneath = row.mount_point == mount_point || row.mount_point.starts_with(mount_point + "/");
-    if (row.ours && beneath) umount2(row.mount_point.c_str(), MNT_FORCE | UMOUNT_NOFOLLOW);
+    if (beneath && IsOurs(row.mount_point)) umount2(row.mount_point.c_str(), MNT_FORCE | UMOUNT_NOFOLLOW);
   }
 }
 
