@@ -7,7 +7,7 @@
  *   directories   [projection, `..ts`] -> generation, for every generation that still has content
  *   links         [projection, name] -> link         linkNodes    node id -> [projection, name]
  *   staged        generations not yet published      dropped      generations replaced, content kept until forgotten
- *   unsettled     projections that a start must look at: being made, deleted, or with links to announce
+ *   unsettled     projections being made, being deleted, or with links to announce or to take away
  */
 import assert from 'node:assert/strict';
 import type { GenerationId, NodeId, ProjectionId } from '../base/ids.ts';
@@ -168,8 +168,12 @@ export class Catalog {
     return this.#unsettled.get(id) === true;
   }
 
-  *allUnsettled(): IterableIterator<ProjectionId> {
-    for (const { key } of this.#unsettled.range({})) yield key as ProjectionId;
+  /** Every projection that a start must look at. */
+  allUnsettled(): ReadonlySet<ProjectionId> {
+    const found = new Set<ProjectionId>();
+    for (const { key } of this.#unsettled.range({})) found.add(key as ProjectionId);
+    for (const { value } of this.#staged.range({})) found.add(value.projection);
+    return found;
   }
 
   // ---- projections
@@ -233,7 +237,6 @@ export class Catalog {
       this.#nodes.put(id, content);
       this.#directories.put([projection, directory], id);
       this.#staged.put(id, { projection, aborted: false });
-      this.#unsettled.put(projection, true);
       this.#generations.put(id, {
         projection,
         directory,
@@ -242,7 +245,11 @@ export class Catalog {
         files: files.length,
         sizeBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
       });
-      for (const node of content) if (node.parent === DIRECTORY_INDEX) this.#addLink(projection, node.name);
+      const wantedNames = new Set(content.filter((node) => node.parent === DIRECTORY_INDEX).map((node) => node.name));
+      if (!this.#hasExactly(projection, wantedNames)) {
+        this.#unsettled.put(projection, true);
+        for (const name of wantedNames) this.#addLink(projection, name);
+      }
       return id;
     });
   }
@@ -330,6 +337,16 @@ export class Catalog {
     if (record.state === to) return;
     assert(PROJECTION_TRANSITIONS[record.state].includes(to), `${record.state} -> ${to}`);
     this.#projections.put(id, { ...record, state: to });
+  }
+
+  /** Whether these are the names that are visible, so that publication changes none. */
+  #hasExactly(projection: ProjectionId, names: ReadonlySet<string>): boolean {
+    let count = 0;
+    for (const link of this.links(projection)) {
+      if (!link.visible || !names.has(link.name)) return false;
+      count += 1;
+    }
+    return count === names.size;
   }
 
   #addLink(projection: ProjectionId, name: string): void {

@@ -131,7 +131,7 @@ export class MountTarget implements SwapTarget {
     const { catalog, projection } = this.#options;
     await this.#each(missing, 'EEXIST', (name) => ({ kind: 'symlink', name, target: linkTarget(name) }));
     await this.#each(stale, 'ENOENT', (name) => ({ kind: 'unlink', name }));
-    catalog.settle(projection, missing, stale);
+    if (missing.length + stale.length > 0 || catalog.isUnsettled(projection)) catalog.settle(projection, missing, stale);
   }
 
   /** The FUSE thread drops the replaced generation by itself, a grace period after the swap. */
