@@ -3,6 +3,7 @@
 #include <sys/uio.h>
 
 #include <cerrno>
+#include <cstring>
 
 #include "arguments.h"
 #include "exports.h"
@@ -16,6 +17,8 @@ constexpr double kRequestBytesLeast = 8192;
 constexpr double kRequestBytesMost = 64.0 * 1024 * 1024;
 // The largest READDIR answer plus room for the header.
 constexpr size_t kReplyBytes = 64 * 1024 + 4096;
+// Length and opcode: a request has neither zero.
+constexpr size_t kRequestMarkBytes = 8;
 
 // Makes an instance: createChannel(device, options).
 Napi::Value CreateChannel(const Napi::CallbackInfo& info) {
@@ -52,14 +55,13 @@ Channel::Channel(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Channel>(inf
       !ReadFunction(options, "onRequest", &on_request) || !ReadFunction(options, "onEnd", &on_end)) {
     return;
   }
+  if (!TakeRequestBuffer(options, static_cast<size_t>(buffer_bytes))) return;
   device_ = std::make_shared<FileDescriptor>(FileDescriptor::Duplicate(device));
   if (!device_->valid()) {
     ThrowSystemError(Env(), errno, "fcntl");
     return;
   }
-  request_ = std::make_shared<std::vector<uint8_t>>(static_cast<size_t>(buffer_bytes));
   reply_ = std::make_shared<std::vector<uint8_t>>(kReplyBytes);
-  request_value_ = Napi::Persistent(Expose(request_));
   reply_value_ = Napi::Persistent(Expose(reply_));
   on_request_ = Napi::Persistent(on_request);
   on_end_ = Napi::Persistent(on_end);
@@ -83,6 +85,29 @@ Channel::~Channel() {
     wake_->Close([] {});
   }
 }
+
+// The caller's memory, if it gave some, or memory of the channel's own. False with a pending TypeError.
+bool Channel::TakeRequestBuffer(const Napi::Object& options, size_t size_bytes) {
+  const Napi::Value given = options.Get("requestBuffer");
+  if (given.IsEmpty()) return false;
+  if (given.IsUndefined()) {
+    own_request_ = std::make_shared<std::vector<uint8_t>>(size_bytes);
+    request_ = own_request_->data();
+    request_value_ = Napi::Persistent(Expose(own_request_));
+  } else if (given.IsArrayBuffer() && given.As<Napi::ArrayBuffer>().ByteLength() >= size_bytes) {
+    request_ = static_cast<uint8_t*>(given.As<Napi::ArrayBuffer>().Data());
+    request_value_ = Napi::Persistent(given.As<Napi::ArrayBuffer>());
+  } else {
+    Napi::TypeError::New(Env(), "requestBuffer must be an ArrayBuffer of bufferSizeBytes bytes at least")
+        .ThrowAsJavaScriptException();
+    return false;
+  }
+  request_bytes_ = size_bytes;
+  return true;
+}
+
+// The mark says to whoever inherits the memory: this was read, and its handler may not have finished.
+void Channel::ClearRequest() { std::memset(request_, 0, kRequestMarkBytes); }
 
 Napi::ArrayBuffer Channel::Expose(const Block& block) {
   auto* owned = new Block(block);
@@ -122,10 +147,14 @@ void Channel::ServeTurn(bool hung_up) {
   const napi_value on_request = on_request_.Value();
   auto linger_until = std::chrono::steady_clock::now();
   for (uint32_t turn = 0; turn < requests_per_turn_;) {
-    const ssize_t length = read(device_->get(), request_->data(), request_->size());
+    ClearRequest();  // a read that fails half-way may leave something
+    const ssize_t length = read(device_->get(), request_, request_bytes_);
     if (length > 0) {
       turn++;
-      if (!CallBack(on_request, static_cast<uint32_t>(length)) || poll_ == nullptr) return;
+      // Where the environment ended in the middle the mark stays: the handler did not finish.
+      if (!CallBack(on_request, static_cast<uint32_t>(length))) return;
+      ClearRequest();
+      if (poll_ == nullptr) return;
       linger_until = std::chrono::steady_clock::now() + linger_;
       continue;
     }

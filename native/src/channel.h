@@ -58,10 +58,14 @@ class Channel : public Napi::ObjectWrap<Channel> {
   // Memory of a buffer, shared with the ArrayBuffer made of it: valid as long as one of the two lives.
   using Block = std::shared_ptr<std::vector<uint8_t>>;
   Napi::ArrayBuffer Expose(const Block& block);
+  bool TakeRequestBuffer(const Napi::Object& options, size_t size_bytes);
+  void ClearRequest();
 
   std::shared_ptr<FileDescriptor> device_;
-  Block request_;
+  Block own_request_;  // null where the caller gave its own memory
   Block reply_;
+  uint8_t* request_ = nullptr;  // alive as long as `request_value_` is
+  size_t request_bytes_ = 0;
   Napi::Reference<Napi::ArrayBuffer> request_value_;
   Napi::Reference<Napi::ArrayBuffer> reply_value_;
   Napi::FunctionReference on_request_;

@@ -34,6 +34,10 @@ export const limits = {
   fuseRequestsPerTurn: 64,
   /** How long the FUSE thread looks for a next request before it sleeps. */
   fuseLingerMicroseconds: 50,
+  /** Requests that are being worked on at the same time and survive the daemon, on kernels that cannot send them again. */
+  fuseJournalSlots: 256,
+  /** Longest of these requests, bytes, with the 8 bytes that the journal adds. */
+  fuseJournalSlotBytes: 1024,
   /** A request that is unanswered for this long is logged and counted. */
   fuseUnansweredMs: 10_000,
   /** After a swap the replaced generation stays reachable by name for this long, for readers that resolved `..data` just before. */

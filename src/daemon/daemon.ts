@@ -26,6 +26,7 @@ import { createControlOperations } from './control-operations.ts';
 import { DaemonLock } from './daemon-lock.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import { FuseThread } from './fuse-thread-client.ts';
+import { realPlace } from './real-place.ts';
 import { sealingKeyPath } from './runtime-files.ts';
 import { describeConnections } from './status.ts';
 import { TreeMount } from './tree-mount.ts';
@@ -93,7 +94,10 @@ export class Daemon {
         remedy: 'leave out --transport, or use --transport kernel',
       });
     }
-    const daemon = new Daemon(options, log, seams);
+    // Of what the holder keeps for the next daemon, and of what is looked up in the mount table, there is one spelling only.
+    const stateDir = await realPlace(options.stateDir);
+    const mountPoint = await realPlace(options.mountPoint);
+    const daemon = new Daemon({ ...options, stateDir, mountPoint }, log, seams);
     try {
       await daemon.#start();
     } catch (error) {

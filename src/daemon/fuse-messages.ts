@@ -31,6 +31,8 @@ export type ToFuseThread =
       readonly name: ConnectionName;
       readonly device: number;
       readonly record: NegotiatedRecord | undefined;
+      /** Memory of JOURNAL_BYTES bytes for what is unanswered. */
+      readonly journal: number | undefined;
     }
   /** The record of the connection is safe with the holder: the kernel may have its INIT reply. */
   | { readonly type: 'kept'; readonly name: ConnectionName }

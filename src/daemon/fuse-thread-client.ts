@@ -59,11 +59,17 @@ export class FuseThread {
 
   /**
    * Serves a device; resolves with what was agreed in INIT, at once if `record` tells what an earlier daemon agreed on.
-   * The kernel waits for its reply until `kept` is called.
+   * The kernel waits for its reply until `kept` is called. `journal` is the descriptor of the connection's request journal:
+   * what an earlier daemon left in it is being worked on when this resolves.
    */
-  async serve(name: ConnectionName, device: number, record?: NegotiatedRecord): Promise<NegotiatedRecord> {
+  async serve(
+    name: ConnectionName,
+    device: number,
+    record?: NegotiatedRecord,
+    journal?: number,
+  ): Promise<NegotiatedRecord> {
     const initialised = this.#next('initialised', (message) => message.name === name);
-    this.#say({ type: 'serve', name, device, record });
+    this.#say({ type: 'serve', name, device, record, journal });
     return (await initialised).record;
   }
 

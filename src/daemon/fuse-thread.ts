@@ -7,6 +7,7 @@ import { systemClock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { Connection } from '../fuse/connection.ts';
 import { PROFILES } from '../fuse/profiles.ts';
+import { JOURNAL_BYTES, RequestJournal } from '../fuse/request-journal.ts';
 import { loadNative } from '../native/load.ts';
 import { Catalog } from '../projection/catalog.ts';
 import { LookupTable } from '../projection/lookup-table.ts';
@@ -68,7 +69,7 @@ const fileSystems: Readonly<Record<ConnectionName, FileSystem>> = {
   projections,
 };
 
-function serve({ name, device, record }: Extract<ToFuseThread, { type: 'serve' }>): void {
+function serve({ name, device, record, journal }: Extract<ToFuseThread, { type: 'serve' }>): void {
   const connection = new Connection({
     name,
     device,
@@ -76,6 +77,9 @@ function serve({ name, device, record }: Extract<ToFuseThread, { type: 'serve' }
     profile: PROFILES[name],
     log,
     ...(record === undefined ? {} : { resume: record }),
+    ...(journal === undefined
+      ? {}
+      : { journal: new RequestJournal(loadNative().mapShared(journal, JOURNAL_BYTES)) }),
     onInit: (negotiated) =>
       new Promise((resolve) => {
         onKept.set(name, resolve);

@@ -4,6 +4,7 @@ import type { Log } from '../base/log.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import { unmount } from '../mounts/fuse-mount.ts';
 import { readMountTable } from '../mounts/mount-table.ts';
+import { realPlace } from './real-place.ts';
 
 const FILE_SYSTEM_TYPE = 'fuse.dunnage';
 /** A dead connection answers at once; one that does not answer has a server that may still come back. */
@@ -11,10 +12,11 @@ const ANSWER_TIMEOUT_MS = 3_000;
 
 /** Mount points of ours at and below the path, parents first. */
 export async function mountsBeneath(mountPoint: string): Promise<string[]> {
+  const place = await realPlace(mountPoint);
   return (await readMountTable())
     .filter((row) => row.type === FILE_SYSTEM_TYPE)
     .map((row) => row.mountPoint)
-    .filter((path) => path === mountPoint || path.startsWith(`${mountPoint}/`));
+    .filter((path) => path === place || path.startsWith(`${place}/`));
 }
 
 export async function isMounted(mountPoint: string): Promise<boolean> {

@@ -20,6 +20,7 @@ import { type InitOffer, type NegotiatedRecord, negotiate } from './init.ts';
 import { ChannelKernelCache } from './kernel-cache.ts';
 import { handlerTable } from './operations/table.ts';
 import type { Profile } from './profiles.ts';
+import type { RequestJournal } from './request-journal.ts';
 import { type ConnectionStatistics, RequestCounters } from './statistics.ts';
 
 export interface ConnectionOptions {
@@ -32,6 +33,11 @@ export interface ConnectionOptions {
   readonly log: Log;
   /** The record of the INIT that an earlier daemon answered on this descriptor: none will come. */
   readonly resume?: NegotiatedRecord;
+  /**
+   * Keeps what is unanswered for the next daemon, on a kernel without HAS_RESEND; otherwise only its memory is used, as the
+   * request buffer. With `resume`, what an earlier daemon left in it is served first.
+   */
+  readonly journal?: RequestJournal;
   /**
    * INIT is agreed on, and is answered when this returns or resolves: a record that is kept for a takeover is safe before
    * the kernel relies on it. If it fails the mount fails with EIO.
@@ -65,6 +71,7 @@ export class Connection {
     const createChannel = options.createChannel ?? ((device, settings) => loadNative().createChannel(device, settings));
     this.#channel = createChannel(options.device, {
       bufferSizeBytes: limits.fuseWriteBytesMax + limits.fuseHeaderBytesMax,
+      ...(options.journal === undefined ? {} : { requestBuffer: options.journal.memory }),
       requestsPerTurn: limits.fuseRequestsPerTurn,
       lingerMicroseconds: limits.fuseLingerMicroseconds,
       onRequest: (lengthBytes) => this.#exchange.receive(lengthBytes),
@@ -82,21 +89,22 @@ export class Connection {
       counters: this.#counters,
       handlers: handlerTable(() => this.#init()),
     });
-    if (options.resume !== undefined) this.#exchange.features = new Set(options.resume.features);
+    if (options.resume !== undefined) this.#agreed(options.resume);
   }
 
   get kernelCache(): KernelCache {
     return this.#kernelCache;
   }
 
-  /** Begins to serve. */
+  /** Begins to serve: first what an earlier daemon left in the journal, then what the kernel sends. */
   start(): void {
+    if (this.#options.resume !== undefined) this.#exchange.replay();
     this.#channel.start();
   }
 
   /**
    * After `start` of a resumed connection: has the kernel send again what the earlier daemon read and did not answer.
-   * Without HAS_RESEND (before Linux 6.9) nothing can be done, and such requests hang until the connection ends.
+   * Without HAS_RESEND (before Linux 6.9) that is the journal's part.
    */
   requestResend(): void {
     if (this.#exchange.features.has('HAS_RESEND')) this.#kernelCache.requestResend();
@@ -113,6 +121,7 @@ export class Connection {
       malformed: this.#counters.malformed,
       exceptions: this.#counters.exceptions,
       failedReplies: this.#counters.failedReplies,
+      unjournaled: this.#counters.unjournaled,
       pendingNotifications: notifier.pending,
       failedNotifications: notifier.failed,
     };
@@ -120,8 +129,8 @@ export class Connection {
 
   /**
    * Stops serving. Requests go on being answered until the notifier has written what is queued (a notification may wait
-   * for one of them), at most two seconds. What is in flight stays unanswered: the kernel
-   * sends it again to whoever takes over, or fails it when the descriptor is closed. Idempotent.
+   * for one of them), at most two seconds. What is in flight stays unanswered: the kernel (or the journal)
+   * gives it to whoever takes over, or the kernel fails it when the descriptor is closed. Idempotent.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -144,6 +153,11 @@ export class Connection {
     this.#options.onEnd(errno);
   }
 
+  #agreed(record: NegotiatedRecord): void {
+    this.#exchange.features = new Set(record.features);
+    this.#exchange.journal = record.features.includes('HAS_RESEND') ? undefined : this.#options.journal;
+  }
+
   #init(): void {
     const exchange = this.#exchange;
     try {
@@ -154,7 +168,7 @@ export class Connection {
       }
       const { name, log, onInit } = this.#options;
       log.debug({ connection: name, minor: negotiated.minor, features: negotiated.features }, 'INIT');
-      exchange.features = new Set(negotiated.features);
+      this.#agreed(negotiated);
       const kept = onInit.call(this.#options, negotiated);
       exchange.answer(kept, (writer) => writer.raw(reply));
     } catch (error) {

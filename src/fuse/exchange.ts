@@ -16,6 +16,7 @@ import { RequestReader } from './decode.ts';
 import { encodeEntry, ReplyWriter } from './encode.ts';
 import type { InFlight } from './in-flight.ts';
 import { PendingRequest } from './pending-request.ts';
+import type { RequestJournal } from './request-journal.ts';
 import type { RequestCounters } from './statistics.ts';
 import { WireError } from './wire-error.ts';
 
@@ -55,6 +56,8 @@ export class Exchange {
   features: ReadonlySet<Feature> = new Set();
   /** The request being dispatched; handlers pass it on as the caller. Valid until the handler returns. */
   caller!: PendingRequest;
+  /** Survives this process; only where the kernel cannot send requests again. Its memory is the channel's request buffer. */
+  journal: RequestJournal | undefined = undefined;
   readonly #channel: ExchangeOptions['channel'];
   readonly #counters: RequestCounters;
   readonly #handlers: ExchangeOptions['handlers'];
@@ -75,16 +78,37 @@ export class Exchange {
 
   /** Takes the request in the channel's buffer. Never throws. */
   receive(lengthBytes: number): void {
+    if (!this.#begin(lengthBytes)) return;
+    const { request } = this;
+    if (request.resent && this.inFlight.adopt(request.uniqueLow, request.uniqueHigh)) return;
+    this.#dispatch(new PendingRequest(request), lengthBytes);
+  }
+
+  /** Serves what the journal says an earlier daemon left unanswered. Before the channel is started. Never throws. */
+  replay(): void {
+    this.journal?.replay((lengthBytes, slot) => {
+      if (!this.#begin(lengthBytes)) return;
+      const caller = new PendingRequest(this.request, true);
+      caller.journalSlot = slot;
+      this.#dispatch(caller, lengthBytes);
+    });
+  }
+
+  /** Takes the header; false if the message cannot be answered. */
+  #begin(lengthBytes: number): boolean {
     const { request } = this;
     // Unique 0 marks notifications: a reply with it would be taken for one.
     if (!request.begin(lengthBytes) || (request.uniqueLow | request.uniqueHigh) === 0) {
       this.#counters.malformed += 1;
       this.log.error({ connection: this.name, lengthBytes }, 'request is malformed and cannot be answered');
-      return;
+      return false;
     }
     this.#counters.count(request.opcode);
-    if (request.resent && this.inFlight.adopt(request.uniqueLow, request.uniqueHigh)) return;
-    const caller = new PendingRequest(request);
+    return true;
+  }
+
+  #dispatch(caller: PendingRequest, lengthBytes: number): void {
+    const { request } = this;
     this.caller = caller;
     try {
       request.checkHeader(lengthBytes);
@@ -107,6 +131,7 @@ export class Exchange {
       this.#complete(caller, result, encode, undelivered);
       return;
     }
+    this.#keep(caller);
     this.inFlight.add(caller);
     result.then(
       (value) => {
@@ -152,6 +177,17 @@ export class Exchange {
     this.inFlight.abandon();
   }
 
+  /** The request goes on after its handler has returned, and what is in the channel's buffer is overwritten by the next. */
+  #keep(caller: PendingRequest): void {
+    if (this.journal === undefined || caller.journalSlot !== undefined) return;
+    caller.journalSlot = this.journal.keep();
+    if (caller.journalSlot !== undefined) return;
+    this.#counters.unjournaled += 1;
+    if (this.#counters.unjournaled > 1) return;
+    const fields = { connection: this.name, operation: opcodeName(caller.opcode), inFlight: this.inFlight.size };
+    this.log.warn(fields, 'a request has no room in the journal: it hangs if this daemon dies before the answer');
+  }
+
   readonly #forgetEntry = (entry: Entry): void => {
     if (entry.attributes !== undefined) this.fileSystem.forget(entry.attributes.nodeId as NodeId, 1);
   };
@@ -173,6 +209,10 @@ export class Exchange {
     const { reply } = this;
     const lengthBytes = reply.finish(caller.uniqueLow, caller.uniqueHigh, errno);
     const sendErrno = this.#channel.send(lengthBytes, reply.data);
+    if (caller.journalSlot !== undefined) {
+      this.journal?.free(caller.journalSlot);
+      caller.journalSlot = undefined;
+    }
     if (sendErrno === 0) return true;
     // ENOENT: nobody waits any more. ENODEV, ECONNABORTED: the connection is over, the channel says so by itself.
     if (sendErrno !== ENOENT && sendErrno !== ENODEV && sendErrno !== ECONNABORTED) {

@@ -27,16 +27,19 @@ export class PendingRequest implements Caller {
   /** Monotonic. Set when the request turns out to take longer than its turn. */
   startedMs = 0;
   reportedUnanswered = false;
+  /** Where the journal has the request. */
+  journalSlot: number | undefined = undefined;
   #controller: AbortController | undefined = undefined;
   #interrupted = false;
 
-  constructor(request: RequestReader) {
+  /** `isRepeated`: an earlier daemon has read the request before, and the kernel does not know that it is served again. */
+  constructor(request: RequestReader, isRepeated = false) {
     this.opcode = request.opcode;
     this.nodeId = request.nodeId;
     this.uid = request.uid;
     this.gid = request.gid;
     this.pid = request.pid;
-    this.resent = request.resent;
+    this.resent = isRepeated || request.resent;
     this.uniqueLow = request.uniqueLow;
     this.uniqueHigh = request.uniqueHigh;
   }

@@ -18,6 +18,8 @@ export interface ConnectionStatistics {
   readonly exceptions: number;
   /** Replies the kernel did not take, apart from those nobody waited for any more. */
   readonly failedReplies: number;
+  /** Requests that went asynchronous and found no room in the journal: a daemon that takes over cannot serve them again. */
+  readonly unjournaled: number;
   readonly pendingNotifications: number;
   /** Notifications the kernel refused, apart from those about something it had not cached. */
   readonly failedNotifications: number;
@@ -27,6 +29,7 @@ export class RequestCounters {
   malformed = 0;
   exceptions = 0;
   failedReplies = 0;
+  unjournaled = 0;
   /** The last one counts operations that are not known. */
   readonly #byOpcode = new Float64Array(OPCODE_COUNT + 1);
 

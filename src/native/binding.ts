@@ -39,6 +39,8 @@ export interface NativeBinding {
   /** openat2(2) beneath the directory: RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS, plus RESOLVE_NO_SYMLINKS unless `followLinks`. Adds O_CLOEXEC. */
   openBeneath(directory: number, path: string, flags: number, mode: number, followLinks: boolean): number;
   closeDescriptor(descriptor: number): void;
+  /** sync_file_range(2): starts to write the file's dirty pages back and does not wait. Promises nothing by itself. */
+  startWriteback(descriptor: number): void;
   /**
    * fdatasync(2) of one descriptor, then pwrite(2) of all bytes to another, in one visit to the libuv pool: a durable commit
    * pays for one change of threads instead of two. The bytes are copied. Nothing is written if the flush fails.
@@ -70,6 +72,11 @@ export interface FuseMountRequest {
 export interface ChannelOptions {
   /** Size of the request buffer: largest write plus room for the header. */
   readonly bufferSizeBytes: number;
+  /**
+   * Memory to read requests into, at its beginning, instead of the channel's own; at least `bufferSizeBytes` long. Must not be
+   * transferred to another thread.
+   */
+  readonly requestBuffer?: ArrayBuffer;
   /** Requests read before the event loop gets its turn. */
   readonly requestsPerTurn: number;
   /**
@@ -88,6 +95,7 @@ export interface ChannelOptions {
  * `close` does not close it.
  */
 export interface Channel {
+  /** Its first 8 bytes (length and opcode of a request) are zero whenever no request is being handled. */
   readonly requestBuffer: ArrayBuffer;
   /** Scratch for replies; `send` writes its first bytes. 64 KiB plus a header at least (READDIR answers up to that). */
   readonly replyBuffer: ArrayBuffer;

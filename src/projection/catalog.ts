@@ -324,6 +324,11 @@ export class Catalog {
     for (const node of this.#nodes.get(id) ?? []) if (node.kind === 'file') yield node.digest;
   }
 
+  /** To be called while a publication is on its way: what was staged begins to reach the disk meanwhile. */
+  expectPublication(): void {
+    this.#store.startWriteback();
+  }
+
   // ---- inside a transaction
 
   #existing(id: ProjectionId): ProjectionRecord {

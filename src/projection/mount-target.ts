@@ -41,20 +41,25 @@ export class MountTarget implements SwapTarget {
   }
 
   async sweep(): Promise<void> {
-    const { catalog, projection } = this.#options;
+    const { catalog } = this.#options;
     catalog.refresh();
-    for (const { id, record } of [...catalog.allStaged()]) {
-      if (record.projection === projection) await this.#abort(id);
-    }
+    for (const id of this.#staged()) await this.#abort(id);
+  }
+
+  #staged(): GenerationId[] {
+    const { catalog, projection } = this.#options;
+    return [...catalog.allStaged()].filter(({ record }) => record.projection === projection).map(({ id }) => id);
   }
 
   /**
-   * First completes the links of an earlier write that was cut short (the agent died): what the store says about links
-   * is only then what the kernel has been told, and the next publication relies on that.
+   * First completes what an earlier write left that was cut short (the agent died): its names are removed or the write
+   * fails, because the FUSE thread knows one staged generation of a projection at a time; and what the store says about
+   * links is only then what the kernel has been told, on which the next publication relies.
    */
   async inspect(payload: Payload): Promise<Published> {
     const { catalog, projection } = this.#options;
     catalog.refresh();
+    if (this.#staged().length > 0) await this.sweep();
     const generation = catalog.projection(projection)?.generation ?? 0;
     if (generation !== 0 && catalog.isUnsettled(projection)) await this.repairLinks();
     const visibleNames = new Set<string>();
@@ -113,11 +118,13 @@ export class MountTarget implements SwapTarget {
   }
 
   async publish(directoryName: string): Promise<void> {
-    await this.#run('cannot swap', [
+    const swapped = this.#run('cannot swap', [
       { kind: 'mkdir', name: directoryName, mode: DIRECTORY_PERMISSIONS },
       { kind: 'symlink', name: STAGING_LINK, target: directoryName },
       { kind: 'rename', name: STAGING_LINK, newName: DATA_LINK },
     ]);
+    this.#options.catalog.expectPublication();
+    await swapped;
   }
 
   async discard(directoryName: string): Promise<void> {
@@ -131,7 +138,8 @@ export class MountTarget implements SwapTarget {
     const { catalog, projection } = this.#options;
     await this.#each(missing, 'EEXIST', (name) => ({ kind: 'symlink', name, target: linkTarget(name) }));
     await this.#each(stale, 'ENOENT', (name) => ({ kind: 'unlink', name }));
-    if (missing.length + stale.length > 0 || catalog.isUnsettled(projection)) catalog.settle(projection, missing, stale);
+    if (missing.length + stale.length > 0 || catalog.isUnsettled(projection))
+      catalog.settle(projection, missing, stale);
   }
 
   /** The FUSE thread drops the replaced generation by itself, a grace period after the swap. */

@@ -100,12 +100,25 @@ export class ProjectionNodes {
       return { generation: record.generation, index: DATA_LINK_INDEX };
     }
     if (name === STAGING_LINK) {
-      const generation = overlay?.stagingLink;
+      const generation = this.#stillStaged(overlay?.stagingLink);
       return generation === undefined ? undefined : { generation, index: DATA_LINK_INDEX };
     }
     const generation = this.#catalog.findGeneration(id, name);
-    if (generation === undefined || !this.#isReachable(generation, overlay?.staged)) return undefined;
+    if (generation === undefined || !this.#isReachable(generation, this.stagedDirectory(id))) return undefined;
     return { generation, index: DIRECTORY_INDEX };
+  }
+
+  /** The staged generation whose directory was made through the mount. */
+  stagedDirectory(id: ProjectionId): GenerationId | undefined {
+    return this.#stillStaged(this.#overlay.get(id)?.staged);
+  }
+
+  /**
+   * A generation that was given up is gone here as well, also if its names were never removed through the mount: the kernel
+   * answers an unlink of a name that it knows to be absent without asking.
+   */
+  #stillStaged(generation: GenerationId | undefined): GenerationId | undefined {
+    return generation !== undefined && this.#catalog.staged(generation) !== undefined ? generation : undefined;
   }
 
   /** A staged directory from its mkdir(2) on; a replaced one until it is drained: a reader may be on its way to it. */

@@ -224,7 +224,7 @@ export class ProjectionTree implements FileSystem {
 
   /** Replaced generations can be reached by name for a while, but are not listed. */
   #listedGenerations(id: ProjectionId, record: ProjectionNodesRecord): GenerationId[] {
-    const staged = this.#overlay.get(id)?.staged;
+    const staged = this.#nodes.stagedDirectory(id);
     const published = record.generation === 0 || this.#overlay.dataRemoved.has(id) ? [] : [record.generation];
     return staged === undefined ? published : [...published, staged];
   }

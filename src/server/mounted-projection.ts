@@ -2,6 +2,7 @@
  * A projection of the mount as something to write payloads to, for programs other than the daemon: the counterpart of
  * `AtomicWriter` on a plain directory. The daemon runs the same algorithm.
  */
+import { KeyedMutex } from '../base/mutex.ts';
 import { validatePayload } from '../projection/path-rules.ts';
 import type { FileProjection, Payload } from '../projection/payload.ts';
 import type { ControlClient } from './control-client.ts';
@@ -9,6 +10,7 @@ import type { ControlClient } from './control-client.ts';
 export class MountedProjection {
   readonly #client: ControlClient;
   readonly #name: string;
+  readonly #queue = new KeyedMutex<'write'>();
 
   /** `Projection NAME` of the daemon behind the client; made by the first write. */
   constructor(client: ControlClient, name: string) {
@@ -17,13 +19,15 @@ export class MountedProjection {
   }
 
   /**
-   * Makes the projection hold exactly the payload. When it resolves, the content is durable and every reader sees it.
+   * Makes the projection hold exactly the payload. When it resolves, the content is durable and every reader sees it. Writes of
+   * one instance happen one after another, in the order they were asked for.
    *
    * @throws DunnageError INVALID_PATH, NAME_TOO_LONG, INVALID_ARGUMENT for a wrong payload, UNREACHABLE without a daemon,
    *   NO_SPACE, IO.
    */
   async write(payload: Payload | Readonly<Record<string, FileProjection>>): Promise<{ readonly changed: boolean }> {
-    const { action } = await this.#client.writeProjection(this.#name, validatePayload(payload));
+    const checked = validatePayload(payload);
+    const { action } = await this.#queue.run('write', () => this.#client.writeProjection(this.#name, checked));
     return { changed: action !== 'unchanged' };
   }
 }

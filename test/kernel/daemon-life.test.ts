@@ -1,6 +1,6 @@
 /** Start and end of the daemon in every odd circumstance. */
 import assert from 'node:assert/strict';
-import { access, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { DaemonProcess } from '../tools/daemon-process.ts';
@@ -89,6 +89,37 @@ describe('a second up', () => {
     assert.match(stderr, /is not empty/);
     assert.equal(await readFile(join(mount, 'file'), 'utf8'), 'x');
     await assert.rejects(access(join(other, 'run/holder.sock')));
+  });
+});
+
+describe('a runtime directory that is reached through a symlink', () => {
+  it('is taken over, and nothing of its tree is left after down', async () => {
+    await daemon.dunnage('down');
+    const link = join(daemon.folder, 'link');
+    await symlink('run', link);
+    const main = join(import.meta.dirname, '../../src/cli/main.js');
+    const up = [main, 'up', '--detach', '--state-dir', daemon.stateDir, '--runtime-dir', link];
+    await run(process.execPath, up);
+    assert.equal((await mountsBeneath(daemon.mountPoint)).length, 2);
+    await daemon.client.writeProjection('web', text({ key: 'content' }));
+    await killDaemon(daemon);
+    await run(process.execPath, up);
+    assert.ok((await daemon.client.status()).takenOver);
+    await daemon.dunnage('down');
+    assert.deepEqual(await mountsBeneath(daemon.mountPoint), []);
+  });
+
+  it('is cleared by down when the daemon is dead', async () => {
+    await daemon.dunnage('down');
+    const link = join(daemon.folder, 'link');
+    await symlink('run', link);
+    const main = join(import.meta.dirname, '../../src/cli/main.js');
+    await run(process.execPath, [main, 'up', '--detach', '--state-dir', daemon.stateDir, '--runtime-dir', link]);
+    const { holderPid } = await daemon.client.status();
+    process.kill(holderPid as number, 'SIGKILL');
+    await killDaemon(daemon);
+    await run(process.execPath, [main, 'down', '--runtime-dir', link]);
+    assert.deepEqual(await mountsBeneath(daemon.mountPoint), []);
   });
 });
 

@@ -54,13 +54,16 @@ async function generationNumber(name: string): Promise<number> {
 }
 
 describe('kill -9 and takeover', () => {
-  it(`[S5] fails no read, tears nothing and loses no event in ${KILLS} kills`, { timeout: 300_000 }, async () => {
+  it(`[S5] fails no read, tears nothing and loses no event in ${KILLS} kills`, { timeout: 300_000 }, async (t) => {
     await daemon.client.writeProjection('busy', generationFiles(NAMES, 0));
     await daemon.client.writeProjection('still', text({ key: 'content' }));
     const root = projectionRoot(daemon, 'busy');
     const first = await generationNumber('busy');
     const watch = await InotifyWatch.start(root);
     const readers = await Promise.all([Reader.start(root, NAMES), Reader.start(root, NAMES)]);
+    t.after(() => {
+      for (const reader of readers) reader.kill();
+    });
     const writer = new Writer('busy');
     try {
       for (let kill = 0; kill < KILLS; kill += 1) {
@@ -86,7 +89,7 @@ describe('kill -9 and takeover', () => {
       await watch.stop();
     }
     for (const reader of readers) {
-      const report = await reader.stop().finally(() => reader.kill());
+      const report = await reader.stop();
       const { failures, mixed, torn } = report;
       assert.deepEqual({ failures, mixed, torn }, { failures: [], mixed: 0, torn: 0 });
       assert.ok(report.generations > KILLS, `read ${report.generations} generations`);

@@ -33,6 +33,7 @@ const CONTRACT: Record<keyof NativeBinding, true> = {
   forbidCoreDumps: true,
   createChannel: true,
   flushThenWrite: true,
+  startWriteback: true,
 };
 
 test('the addon exports the functions of the contract and nothing else', () => {

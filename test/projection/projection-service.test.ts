@@ -184,6 +184,25 @@ describe('an agent that dies between two system calls', () => {
     });
   }
 
+  it('may die again in the sweep of the next write, and again, without blocking the projection', async () => {
+    await harness.service.write(wanted('web', OLD));
+    for (let step = 0; step <= 5; step += 1) {
+      for (const times of [1, 2, 3]) {
+        dieAtOperation(step);
+        await assert.rejects(harness.service.write(wanted('web', NEW)), /died/);
+        for (let again = 0; again < times; again += 1) {
+          dieAtOperation(again);
+          await harness.service.write(wanted('web', { f: String(again) })).catch(() => undefined);
+        }
+        harness.beforeOperation = () => undefined;
+        await harness.service.write(wanted('web', OLD));
+        assert.deepEqual([...harness.catalog.allStaged()], []);
+        assert.deepEqual(namesTheKernelKnows(), new Set(Object.keys(OLD)));
+        assert.equal(harness.list(harness.lookup(ROOT_NODE_ID, 'web') as never).length, 4);
+      }
+    }
+  });
+
   it('lets a deletion take away links that only the kernel knows of', async () => {
     await harness.service.write(wanted('web', OLD));
     dieAtOperation(4);

@@ -186,6 +186,25 @@ describe('ProjectionTree after a takeover', () => {
     harness.tree.removeDirectory(resent, ROOT_NODE_ID, 'never-was');
   });
 
+  it('forgets the names of a generation that was given up, also if nobody removed them through the mount', async () => {
+    const web = await makeWeb();
+    harness.beforeOperation = (operation) => {
+      if (operation.kind === 'rename') throw new Error('died');
+    };
+    await harness.service.write(wanted('web', { foo: 'lost' })).catch(() => undefined);
+    harness.restart();
+    harness.tree.resume();
+    // The kernel knows by now that the names are absent, and answers for itself.
+    for (const { id } of [...harness.catalog.allStaged()]) {
+      harness.catalog.abort(id);
+      harness.catalog.finishAbort(id);
+    }
+    assert.equal(harness.lookup(web, '..data_tmp'), undefined);
+    assert.deepEqual(timestampNames(web).length, 1);
+    harness.beforeOperation = () => undefined;
+    assert.equal((await harness.service.write(wanted('web', { foo: 'next' }))).action, 'configured');
+  });
+
   it('drains what an earlier daemon replaced', async () => {
     await makeWeb({ foo: 'old' });
     harness.forgetAll();

@@ -20,7 +20,9 @@ const settings = JSON.parse(process.argv[2] ?? '{}') as Settings;
 const runtimeDir = join(settings.folder, 'run');
 
 const isArmed = (): boolean => existsSync(join(settings.folder, 'armed'));
-const die = (): void => process.kill(process.pid, 'SIGKILL') as unknown as void;
+const die = (): void => {
+  process.kill(process.pid, 'SIGKILL');
+};
 
 function oneByOne(agent: ThroughMount): ThroughMount {
   let left = settings.dieBeforeOperation ?? Number.POSITIVE_INFINITY;
