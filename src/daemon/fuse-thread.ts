@@ -77,9 +77,7 @@ function serve({ name, device, record, journal }: Extract<ToFuseThread, { type: 
     profile: PROFILES[name],
     log,
     ...(record === undefined ? {} : { resume: record }),
-    ...(journal === undefined
-      ? {}
-      : { journal: new RequestJournal(loadNative().mapShared(journal, JOURNAL_BYTES)) }),
+    ...(journal === undefined ? {} : { journal: new RequestJournal(loadNative().mapShared(journal, JOURNAL_BYTES)) }),
     onInit: (negotiated) =>
       new Promise((resolve) => {
         onKept.set(name, resolve);

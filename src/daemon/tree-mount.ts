@@ -3,7 +3,7 @@
  *
  * Fresh:    holder -> table -> mount root -> serve -> record to the holder -> the same for projections.
  * Takeover: everything comes from the holder; nothing is mounted, nothing initialised, and the kernel is asked to send
- *           again what was never answered.
+ *           again what was never answered. Where it cannot (before Linux 6.9), that is in a journal the holder keeps too.
  *
  * Without the right to mount there is no root connection: fusermount3 cannot look into a mount that belongs to one user, so
  * the mount point is an ordinary directory then, and projections/ in it is the mount.
@@ -16,6 +16,7 @@ import type { Log } from '../base/log.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import { HolderClient, startHolder } from '../fuse/holder-client.ts';
 import { decodeNegotiated, encodeNegotiated, type NegotiatedRecord } from '../fuse/init.ts';
+import { JOURNAL_BYTES, JOURNAL_LAYOUT } from '../fuse/request-journal.ts';
 import { mountFuse, unmount } from '../mounts/fuse-mount.ts';
 import { loadNative } from '../native/load.ts';
 import { holderProgramPath } from '../native/programs.ts';
@@ -32,6 +33,8 @@ const LOOKUP_SLOTS = 262_144;
 const LOOKUPS_BYTES = LOOKUP_SLOTS * LOOKUP_SLOT_BYTES;
 const LOOKUPS_ENTRY = 'lookups';
 
+const journalEntry = (name: ConnectionName): string => `journal-${name}`;
+
 /** What a takeover must agree on: node ids mean something in one store only. */
 interface TreeRecord {
   readonly stateDir: string;
@@ -40,8 +43,15 @@ interface TreeRecord {
   readonly lookupsBytes: number;
 }
 
+interface HeldConnection {
+  readonly device: number;
+  readonly record: NegotiatedRecord;
+  /** Descriptor of the request journal, where the kernel cannot send requests again. */
+  readonly journal: number | undefined;
+}
+
 export interface HeldTree {
-  readonly devices: ReadonlyMap<ConnectionName, { readonly device: number; readonly record: NegotiatedRecord }>;
+  readonly devices: ReadonlyMap<ConnectionName, HeldConnection>;
   readonly lookupsDescriptor: number;
 }
 
@@ -73,7 +83,9 @@ export class TreeMount {
     this.held = held;
     this.lookupsDescriptor = held?.lookupsDescriptor ?? loadNative().createMemfd('dunnage-lookups', LOOKUPS_BYTES);
     this.#descriptors.push(this.lookupsDescriptor);
-    for (const { device } of held?.devices.values() ?? []) this.#descriptors.push(device);
+    for (const { device, journal } of held?.devices.values() ?? []) {
+      this.#descriptors.push(device, ...(journal === undefined ? [] : [journal]));
+    }
   }
 
   /** Attaches to the holder, or starts one. Throws ALREADY_RUNNING if another daemon serves this tree. */
@@ -112,13 +124,9 @@ export class TreeMount {
   /** Brings the tree up on the FUSE thread. */
   async serve(thread: FuseThread): Promise<void> {
     if (this.held !== undefined) {
-      for (const [name, { device, record }] of this.held.devices) {
-        this.records.set(name, await thread.serve(name, device, record));
-      }
-      if (!this.#canResend()) {
-        this.warnings.push(
-          'this kernel cannot repeat requests (Linux 6.9 can): a call that the earlier daemon left unanswered hangs',
-        );
+      for (const [name, held] of this.held.devices) {
+        const journal = held.journal ?? this.#replaceJournal(name, held.record);
+        this.records.set(name, await thread.serve(name, held.device, held.record, journal));
       }
       thread.resend();
       return;
@@ -133,8 +141,21 @@ export class TreeMount {
     }
   }
 
-  #canResend(): boolean {
-    return [...this.records.values()].every((record) => record.features.includes('HAS_RESEND'));
+  /** The earlier daemon kept a journal of another layout, or none. */
+  #replaceJournal(name: ConnectionName, record: NegotiatedRecord): number | undefined {
+    if (canResend(record)) return undefined;
+    this.warnings.push(
+      `the earlier daemon was of another version: a call on ${name} that it left unanswered hangs until dunnage down`,
+    );
+    const journal = this.#makeJournal(name);
+    this.#holder.put(journalEntry(name), Buffer.from(JOURNAL_LAYOUT), journal);
+    return journal;
+  }
+
+  #makeJournal(name: ConnectionName): number {
+    const journal = loadNative().createMemfd(`dunnage-${journalEntry(name)}`, JOURNAL_BYTES);
+    this.#descriptors.push(journal);
+    return journal;
   }
 
   async #mount(thread: FuseThread): Promise<void> {
@@ -177,7 +198,10 @@ export class TreeMount {
       allowOther: true,
     });
     this.#descriptors.push(device);
-    const record = await thread.serve(name, device);
+    // Whether it is needed is known only when the kernel has said what it can.
+    const journal = this.#makeJournal(name);
+    const record = await thread.serve(name, device, undefined, journal);
+    if (!canResend(record)) this.#holder.put(journalEntry(name), Buffer.from(JOURNAL_LAYOUT), journal);
     this.#holder.put(name, encodeNegotiated(record), device);
     thread.kept(name);
     this.records.set(name, record);
@@ -221,6 +245,10 @@ function mayMount(): boolean {
   return process.geteuid?.() === 0;
 }
 
+function canResend(record: NegotiatedRecord): boolean {
+  return record.features.includes('HAS_RESEND');
+}
+
 async function readHeldTree(holder: HolderClient, options: DaemonOptions): Promise<HeldTree | undefined> {
   const entries = new Map(holder.entries().map((entry) => [entry.name, entry]));
   const lookups = entries.get(LOOKUPS_ENTRY);
@@ -236,11 +264,18 @@ async function readHeldTree(holder: HolderClient, options: DaemonOptions): Promi
     );
   }
   if (tree.lookupsBytes !== LOOKUPS_BYTES || !(await isMounted(options.mountPoint))) return undefined;
-  const devices = new Map<ConnectionName, { device: number; record: NegotiatedRecord }>();
+  const devices = new Map<ConnectionName, HeldConnection>();
   for (const name of tree.connections) {
     const entry = entries.get(name);
     if (entry === undefined) return undefined;
-    devices.set(name, { device: entry.descriptor, record: decodeNegotiated(entry.record) });
+    const journal = entries.get(journalEntry(name));
+    const isReadable = journal !== undefined && Buffer.from(journal.record).toString() === JOURNAL_LAYOUT;
+    if (journal !== undefined && !isReadable) loadNative().closeDescriptor(journal.descriptor);
+    devices.set(name, {
+      device: entry.descriptor,
+      record: decodeNegotiated(entry.record),
+      journal: isReadable ? journal.descriptor : undefined,
+    });
   }
   return { devices, lookupsDescriptor: lookups.descriptor };
 }

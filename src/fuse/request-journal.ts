@@ -11,6 +11,7 @@
  * may still be there: it is served once more, marked as repeated, and the kernel takes no reply to it (ENOENT).
  */
 import { strict as assert } from 'node:assert';
+import { markAsUntransferable } from 'node:worker_threads';
 import { limits } from '../base/limits.ts';
 import { IN_HEADER_BYTES, OPCODE } from './abi.ts';
 
@@ -57,6 +58,8 @@ export class RequestJournal {
   /** `memory` has JOURNAL_BYTES bytes: all zero for a new mount, or what an earlier daemon left. */
   constructor(memory: ArrayBuffer) {
     assert(memory.byteLength >= JOURNAL_BYTES, 'the journal is smaller than its layout');
+    // The channel reads into it by its address.
+    markAsUntransferable(memory);
     this.memory = memory;
     this.#words = new Uint32Array(memory, 0, JOURNAL_BYTES / 4);
     this.#bytes = new Uint8Array(memory, 0, JOURNAL_BYTES);

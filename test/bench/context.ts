@@ -3,6 +3,9 @@ import { execFile, execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { silentLog } from '../../src/base/log.ts';
+import { Daemon } from '../../src/daemon/daemon.ts';
+import type { ControlOperations } from '../../src/server/operations.ts';
 import { DaemonProcess } from '../tools/daemon-process.ts';
 import { repositoryRoot } from '../tools/repository.ts';
 
@@ -31,6 +34,7 @@ export class BenchContext {
   /** For the baselines: a plain folder beside the daemon's state. */
   readonly plainFolder: string;
   #daemon: DaemonProcess | undefined;
+  #own: { readonly daemon: Daemon; readonly folder: string } | undefined;
 
   constructor(parent: string) {
     this.#parent = parent;
@@ -44,6 +48,32 @@ export class BenchContext {
     return this.#daemon;
   }
 
+  /**
+   * A daemon in this process, so that a write is a call on our side as it is on the baseline's. This process must not touch
+   * its mount: the watchers are processes of their own.
+   */
+  async ownDaemon(): Promise<{ readonly daemon: Daemon; readonly mountPoint: string }> {
+    if (this.#own === undefined) {
+      const folder = mkdtempSync(join(this.#parent, 'do-'));
+      const runtimeDir = join(folder, 'run');
+      const daemon = await Daemon.start(
+        {
+          stateDir: join(folder, 'state'),
+          runtimeDir,
+          mountPoint: join(runtimeDir, 'mnt'),
+          controlSocket: join(runtimeDir, 'dunnage.sock'),
+          transport: 'kernel',
+          takeoverTimeoutSeconds: 10,
+          logLevel: 'error',
+          logFormat: 'json',
+        },
+        silentLog,
+      );
+      this.#own = { daemon, folder };
+    }
+    return { daemon: this.#own.daemon, mountPoint: join(this.#own.folder, 'run/mnt') };
+  }
+
   /** Runs a loop of the probe over names in a directory. Resolves to nanoseconds. */
   async runProbe(loop: Loop, rounds: number, directory: string, names: readonly string[]): Promise<number> {
     const { stdout } = await run(this.probe, [loop, String(rounds), directory, ...names]);
@@ -51,8 +81,8 @@ export class BenchContext {
   }
 
   /** FUSE requests that the connection of projections/ has answered since it was mounted. */
-  async projectionRequests(): Promise<number> {
-    const status = await (await this.daemon()).client.status();
+  async projectionRequests(control: Pick<ControlOperations, 'status'>): Promise<number> {
+    const status = await control.status();
     const connection = status.connections.find(({ name }) => name === 'projections');
     if (connection === undefined) throw new Error('the daemon reports no connection named projections');
     return connection.requests;
@@ -60,6 +90,8 @@ export class BenchContext {
 
   async close(): Promise<void> {
     await this.#daemon?.stop();
+    await this.#own?.daemon.end(true);
+    if (this.#own !== undefined) rmSync(this.#own.folder, { recursive: true, force: true });
     rmSync(this.plainFolder, { recursive: true, force: true });
   }
 }

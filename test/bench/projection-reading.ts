@@ -34,7 +34,7 @@ async function prepareSides(context: BenchContext, sides: Sides): Promise<Rounds
   let isWarm = false;
   return {
     async ours() {
-      const before = await context.projectionRequests();
+      const before = await context.projectionRequests((await context.daemon()).client);
       const nanoseconds = await context.runProbe(
         sides.loop,
         sides.repetitions,
@@ -42,7 +42,7 @@ async function prepareSides(context: BenchContext, sides: Sides): Promise<Rounds
         sides.names,
       );
       // The first round is the one that fills the kernel's caches.
-      if (isWarm) requests += (await context.projectionRequests()) - before;
+      if (isWarm) requests += (await context.projectionRequests((await context.daemon()).client)) - before;
       isWarm = true;
       return nanoseconds;
     },

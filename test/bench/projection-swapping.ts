@@ -28,7 +28,7 @@ interface Target {
 }
 
 async function prepareTargets(context: BenchContext, name: string): Promise<{ ours: Target; plain: Target }> {
-  const daemon = await context.daemon();
+  const { daemon, mountPoint } = await context.ownDaemon();
   const directory = join(context.plainFolder, name);
   mkdirSync(directory);
   const plain: Target = {
@@ -36,9 +36,9 @@ async function prepareTargets(context: BenchContext, name: string): Promise<{ ou
     write: (files) => Promise.resolve(referenceWrite(directory, files, { durable: true })),
   };
   const ours: Target = {
-    directory: join(daemon.mountPoint, 'projections', name),
+    directory: join(mountPoint, 'projections', name),
     async write(files) {
-      await daemon.client.writeProjection(
+      await daemon.operations.writeProjection(
         name,
         new Map([...files].map(([path, data]) => [path, { data, mode: 0o644 }])),
       );
@@ -101,13 +101,14 @@ async function timeEvents(target: Target, watcher: Watcher): Promise<number> {
 
 async function prepareSwaps(context: BenchContext): Promise<Rounds> {
   const { ours, plain } = await prepareTargets(context, 'swap-3');
+  const { daemon } = await context.ownDaemon();
   let swaps = 0;
   let requests = 0;
   return {
     async ours() {
-      const before = await context.projectionRequests();
+      const before = await context.projectionRequests(daemon.operations);
       const nanoseconds = await timeSwaps(ours);
-      requests += (await context.projectionRequests()) - before;
+      requests += (await context.projectionRequests(daemon.operations)) - before;
       swaps += SWAPS_PER_ROUND;
       return nanoseconds;
     },

@@ -24,7 +24,7 @@ export class FakeChannel implements Channel {
 
   constructor(options: ChannelOptions) {
     this.options = options;
-    this.requestBuffer = new ArrayBuffer(options.bufferSizeBytes);
+    this.requestBuffer = options.requestBuffer ?? new ArrayBuffer(options.bufferSizeBytes);
   }
 
   /** A `createChannel` that hands out this kind of channel, and the channels it handed out. */
@@ -45,6 +45,8 @@ export class FakeChannel implements Channel {
     buffer.fill(0xee, request.length, request.length + 256);
     buffer.set(request);
     this.options.onRequest(request.length);
+    // As the channel of the addon does.
+    buffer.fill(0, 0, 8);
   }
 
   /** Puts a request before the connection and returns its reply, if it came at once. */

@@ -4,7 +4,8 @@ import type { Log } from '../../../src/base/log.ts';
 import { Connection } from '../../../src/fuse/connection.ts';
 import { HolderClient } from '../../../src/fuse/holder-client.ts';
 import { decodeNegotiated, encodeNegotiated, type NegotiatedRecord } from '../../../src/fuse/init.ts';
-import { PROFILES, type ProfileName } from '../../../src/fuse/profiles.ts';
+import { PROFILES, type Profile, type ProfileName } from '../../../src/fuse/profiles.ts';
+import { JOURNAL_BYTES, RequestJournal } from '../../../src/fuse/request-journal.ts';
 import { loadNative } from '../../../src/native/load.ts';
 import type { Commands } from './child-side.ts';
 import { SampleFileSystem } from './sample-file-system.ts';
@@ -17,9 +18,12 @@ export interface SampleSettings {
   readonly handles?: boolean;
   /** Keeps the descriptor in this holder; if the holder has one already, it is taken over. */
   readonly holderSocket?: string;
+  /** As if the kernel could not send requests again (before Linux 6.9): the journal has them. */
+  readonly withoutResend?: boolean;
 }
 
 const ENTRY = 'sample';
+const JOURNAL_ENTRY = 'journal-sample';
 
 export class SampleServer {
   readonly commands: Commands;
@@ -39,7 +43,11 @@ export class SampleServer {
     if (settings.handles) this.#fileSystem.withHandles();
     this.#holder = settings.holderSocket === undefined ? undefined : HolderClient.connect(settings.holderSocket);
     this.#holder?.attach();
-    const [held] = this.#holder?.entries() ?? [];
+    const entries = this.#holder?.entries() ?? [];
+    const held = entries.find(({ name }) => name === ENTRY);
+    const journal =
+      entries.find(({ name }) => name === JOURNAL_ENTRY)?.descriptor ??
+      loadNative().createMemfd(JOURNAL_ENTRY, JOURNAL_BYTES);
     this.#device = held?.descriptor ?? loadNative().openFuseDevice();
     const resume = held === undefined ? undefined : decodeNegotiated(held.record);
 
@@ -55,10 +63,12 @@ export class SampleServer {
       name: 'sample',
       device: this.#device,
       fileSystem: this.#fileSystem,
-      profile: PROFILES[settings.profile],
+      profile: profileOf(settings),
+      journal: new RequestJournal(loadNative().mapShared(journal, JOURNAL_BYTES)),
       log: this.#log(),
       ...(resume === undefined ? {} : { resume }),
       onInit: (record) => {
+        if (!record.features.includes('HAS_RESEND')) this.#holder?.put(JOURNAL_ENTRY, new Uint8Array(), journal);
         this.#holder?.put(ENTRY, encodeNegotiated(record), this.#device);
         initialised(record);
       },
@@ -131,4 +141,9 @@ export class SampleServer {
       };
     return { debug: () => undefined, info: keep('info'), warn: keep('warn'), error: keep('error') };
   }
+}
+
+function profileOf({ profile, withoutResend }: SampleSettings): Profile {
+  const { name, features } = PROFILES[profile];
+  return { name, features: features.filter((feature) => !withoutResend || feature !== 'HAS_RESEND') };
 }
