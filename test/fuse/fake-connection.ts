@@ -6,7 +6,9 @@ import type { Log, LogFields } from '../../src/base/log.ts';
 import { DunnageError } from '../../src/errors/dunnage-error.ts';
 import { type Feature, INIT_FLAG, OPCODE, type OpcodeName } from '../../src/fuse/abi.ts';
 import { Connection } from '../../src/fuse/connection.ts';
+import type { NegotiatedRecord } from '../../src/fuse/init.ts';
 import { PROFILES, type ProfileName } from '../../src/fuse/profiles.ts';
+import type { RequestJournal } from '../../src/fuse/request-journal.ts';
 import type { Attributes, FileSystem } from '../../src/vfs/file-system.ts';
 import { FakeChannel, type SentReply } from './fake-channel.ts';
 import { type Field, type RequestFields, requestBytes, u32 } from './request-bytes.ts';
@@ -51,11 +53,21 @@ export class FakeConnection {
   readonly connection: Connection;
   readonly lines: LogLine[] = [];
   readonly ends: number[] = [];
+  readonly records: NegotiatedRecord[] = [];
   #unique = 2n;
 
   constructor(
     served: FileSystem,
-    options: { profile?: ProfileName; offered?: readonly Feature[]; clock?: Clock } = {},
+    options: {
+      profile?: ProfileName;
+      offered?: readonly Feature[];
+      clock?: Clock;
+      journal?: RequestJournal;
+      /** Then there is no INIT. */
+      resume?: NegotiatedRecord;
+      /** What the channel's `send` returns. */
+      sendErrno?: number;
+    } = {},
   ) {
     const { createChannel, channels } = FakeChannel.factory();
     this.connection = new Connection({
@@ -66,11 +78,15 @@ export class FakeConnection {
       log: this.#log(),
       createChannel,
       ...(options.clock === undefined ? {} : { clock: options.clock }),
-      onInit: () => undefined,
+      ...(options.journal === undefined ? {} : { journal: options.journal }),
+      ...(options.resume === undefined ? {} : { resume: options.resume }),
+      onInit: (record) => void this.records.push(record),
       onEnd: (errno) => void this.ends.push(errno),
     });
     this.channel = channels[0] as FakeChannel;
+    this.channel.sendErrno = options.sendErrno ?? 0;
     this.connection.start();
+    if (options.resume !== undefined) return;
     this.ask('INIT', { body: initBody(options.offered ?? (Object.keys(INIT_FLAG) as Feature[])) });
     this.channel.replies.length = 0;
   }

@@ -15,18 +15,27 @@ import { mountsBeneath, waitingRequests } from './helpers/fuse-connections.ts';
 import { SAMPLE_DAEMON } from './helpers/kernel-transport.ts';
 import { mountTestsSkip } from './helpers/run.ts';
 import { BIG_BYTES, bigContent, GATE_CONTENT, HELLO } from './helpers/sample-file-system.ts';
+import type { SampleSettings } from './helpers/sample-server.ts';
 
 const skip = mountTestsSkip();
 const TIMEOUT_MS = 20_000;
 
-describe('takeover of a connection', { timeout: 120_000, ...(skip === undefined ? {} : { skip }) }, () => {
+/** Where the kernel cannot send requests again, both are the second. */
+for (const [what, behaviour] of [
+  ['takeover of a connection', {}],
+  ['takeover of a connection with a journal', { withoutResend: true }],
+] as const) {
+  describe(what, { timeout: 120_000, ...(skip === undefined ? {} : { skip }) }, () => takeover(behaviour));
+}
+
+function takeover(behaviour: Partial<SampleSettings>): void {
   let folder: MountFolder;
   let mountPoint: string;
   let holderSocket: string;
   const children: ChildDaemon[] = [];
 
   const serve = async (): Promise<ChildDaemon> => {
-    const settings = { mountPoint, profile: 'projections', holderSocket } as const;
+    const settings: SampleSettings = { mountPoint, profile: 'projections', holderSocket, ...behaviour };
     const child = await ChildDaemon.start({ module: SAMPLE_DAEMON, settings });
     children.push(child);
     return child;
@@ -75,21 +84,34 @@ describe('takeover of a connection', { timeout: 120_000, ...(skip === undefined 
     await second.kill();
   });
 
-  it('answers a request that the killed daemon had read and not answered', async (context) => {
+  it('answers a request that killed daemons had read and not answered', async () => {
     const first = await serve();
     const record = await first.command<NegotiatedRecord>('record');
-    if (!record.features.includes('HAS_RESEND')) {
-      await first.kill();
-      return context.skip('the kernel cannot send requests again (before Linux 6.9)');
-    }
+    if (behaviour.withoutResend) assert.ok(!record.features.includes('HAS_RESEND'));
     const reading = readFile(join(mountPoint, 'gate'), 'utf8');
     await within(untilReading(first), TIMEOUT_MS, 'the read reaches the daemon');
     await first.kill();
     const second = await serve();
     await within(untilReading(second), TIMEOUT_MS, 'the read reaches the next daemon');
     assert.deepEqual(await second.command('resentOperations'), ['read']);
-    await second.command('openGate');
-    assert.equal(await within(reading, TIMEOUT_MS, 'read across the takeover'), GATE_CONTENT);
+    await second.kill();
+    const third = await serve();
+    await within(untilReading(third), TIMEOUT_MS, 'the read reaches the daemon after that');
+    await third.command('openGate');
+    assert.equal(await within(reading, TIMEOUT_MS, 'read across the takeovers'), GATE_CONTENT);
+    await third.kill();
+    const fourth = await serve();
+    assert.deepEqual(await fourth.command('resentOperations'), [], 'an answered request does not come again');
+    await fourth.kill();
+  });
+
+  it('answers a request in whose handler the daemon was killed', async () => {
+    const first = await serve();
+    const looking = lstat(join(mountPoint, 'fatal'));
+    await first.exited();
+    const second = await serve();
+    assert.ok((await within(looking, TIMEOUT_MS, 'lookup across the takeover')).isFile());
+    assert.deepEqual(await second.command('resentOperations'), ['lookup']);
     await second.kill();
   });
 
@@ -105,7 +127,7 @@ describe('takeover of a connection', { timeout: 120_000, ...(skip === undefined 
     other.close();
     await daemon.kill();
   });
-});
+}
 
 /** The request is in the file system's hands. */
 async function untilReading(child: ChildDaemon): Promise<void> {

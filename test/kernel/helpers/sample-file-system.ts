@@ -2,7 +2,7 @@
  * A small file system in memory that has one of everything a transport must carry, and counts references.
  *
  * /hello (text), /big (8 MiB), /gate (reads wait until the gate opens or they are interrupted), /broken and /broken-later
- * (reads end in an exception), /denied (cannot be looked up), /link -> hello, /many (10,000 files), /changing (directories
+ * (reads end in an exception), /denied (cannot be looked up), /fatal (whoever looks it up first kills the daemon), /link -> hello, /many (10,000 files), /changing (directories
  * and links can be made, renamed and removed), /object-a and /object-b (objects with a size of their own).
  */
 import { constants } from 'node:fs';
@@ -78,6 +78,7 @@ export class SampleFileSystem implements FileSystem {
     this.#make(this.#root, 'broken', S_IFREG | 0o644, 'x');
     this.#make(this.#root, 'broken-later', S_IFREG | 0o644, 'x');
     this.#make(this.#root, 'denied', S_IFREG | 0o644, 'x');
+    this.#make(this.#root, 'fatal', S_IFREG | 0o644, 'x');
     this.#make(this.#root, 'link', S_IFLNK | 0o777, 'hello');
     this.#make(this.#root, 'changing', S_IFDIR | 0o755);
     const many = this.#make(this.#root, 'many', S_IFDIR | 0o755);
@@ -132,7 +133,9 @@ export class SampleFileSystem implements FileSystem {
     while (this.references.size > 0) await new Promise<void>((resolve) => this.#onForgotten.push(resolve));
   }
 
-  lookup(_caller: Caller, parent: NodeId, name: string): Entry {
+  lookup(caller: Caller, parent: NodeId, name: string): Entry {
+    if (caller.resent) this.resentOperations.push('lookup');
+    else if (name === 'fatal') process.kill(process.pid, 'SIGKILL');
     if (name === 'denied') throw new DunnageError('PERMISSION_DENIED', 'denied on purpose');
     const child = this.#directory(parent).children.get(name);
     if (child === undefined) {
