@@ -13,6 +13,7 @@ import type { MountOperation, ThroughMount } from '../vfs/ports.ts';
 import type { Catalog } from './catalog.ts';
 import { buildNodes, DIRECTORY_INDEX, type FileContent } from './generation-nodes.ts';
 import { DATA_LINK, linkTarget, STAGING_LINK } from './layout.ts';
+import { topLevelNames } from './path-rules.ts';
 import type { FileProjection, Payload } from './payload.ts';
 import type { Published, SwapTarget } from './swap-target.ts';
 
@@ -35,6 +36,9 @@ export interface MountTargetOptions {
 
 export class MountTarget implements SwapTarget {
   readonly #options: MountTargetOptions;
+  /** As of the last `inspect`; unknown before. */
+  #visibleNames: ReadonlySet<string> | undefined;
+  #hasHiddenLinks = false;
 
   constructor(options: MountTargetOptions) {
     this.#options = options;
@@ -63,7 +67,12 @@ export class MountTarget implements SwapTarget {
     const generation = catalog.projection(projection)?.generation ?? 0;
     if (generation !== 0 && catalog.isUnsettled(projection)) await this.repairLinks();
     const visibleNames = new Set<string>();
-    for (const link of catalog.links(projection)) if (link.visible) visibleNames.add(link.name);
+    this.#hasHiddenLinks = false;
+    for (const link of catalog.links(projection)) {
+      if (link.visible) visibleNames.add(link.name);
+      else this.#hasHiddenLinks = true;
+    }
+    this.#visibleNames = visibleNames;
     return {
       directoryName: generation === 0 ? undefined : catalog.generation(generation)?.directory,
       unchanged: generation !== 0 && this.#isUnchanged(generation, payload),
@@ -86,13 +95,23 @@ export class MountTarget implements SwapTarget {
     return files === payload.size;
   }
 
+  /** Whether publication of the payload makes and removes no link. */
+  #showsExactly(payload: Payload): boolean {
+    if (this.#visibleNames === undefined || this.#hasHiddenLinks) return false;
+    const names = topLevelNames(payload.keys());
+    const visible = this.#visibleNames;
+    return names.size === visible.size && [...names].every((name) => visible.has(name));
+  }
+
   async stage(directoryName: string, payload: Payload): Promise<void> {
     const { catalog, blobs, clock, projection } = this.#options;
     const prepared: PreparedBlob[] = [];
     try {
       const files = await this.#prepare(payload, prepared);
       const content = buildNodes(files);
-      catalog.stage({ projection, directory: directoryName, content, blobs: prepared, nowMs: clock.nowMs() }, blobs);
+      const changesNames = !this.#showsExactly(payload);
+      const nowMs = clock.nowMs();
+      catalog.stage({ projection, directory: directoryName, content, blobs: prepared, changesNames, nowMs }, blobs);
     } catch (error) {
       for (const blob of prepared) blobs.abandon(blob);
       throw error;

@@ -11,6 +11,7 @@ import type { ConnectionName } from '../../src/daemon/fuse-messages.ts';
 import { FuseThread } from '../../src/daemon/fuse-thread-client.ts';
 import { type Feature, INIT_FLAG, OPCODE } from '../../src/fuse/abi.ts';
 import type { NegotiatedRecord } from '../../src/fuse/init.ts';
+import { JOURNAL_BYTES } from '../../src/fuse/request-journal.ts';
 import { loadNative } from '../../src/native/load.ts';
 import { LOOKUP_SLOT_BYTES } from '../../src/projection/lookup-table.ts';
 import { newDurableMark, Store } from '../../src/store/store.ts';
@@ -127,6 +128,20 @@ test('FuseThread: serves both connections, each with its own file system, and co
       ['projections', 2, 0],
     ],
   );
+});
+
+test('FuseThread: what an earlier daemon left in the journal is answered when the connection is served', async (t) => {
+  const { thread } = await startThread(t, makeStateDirectory(t));
+  const first = makeDevice(t);
+  const { features, ...record } = await serve(thread, 'root', first.device, first.peer);
+  const resume = { ...record, features: features.filter((feature) => feature !== 'HAS_RESEND') };
+  const journal = native.createMemfd('test-journal', JOURNAL_BYTES);
+  t.after(() => native.closeDescriptor(journal));
+  new Uint8Array(native.mapShared(journal, JOURNAL_BYTES)).set(lookup('projections', 8n));
+  const { device, peer } = makeDevice(t);
+  await thread.serve('root', device, resume, journal);
+  assert.deepEqual(receive(peer, 0), { unique: 8n, errno: 0 });
+  assert.throws(() => receive(peer, 0), { code: 'ETIMEDOUT' });
 });
 
 test('FuseThread: a connection with the record of an earlier daemon is served without INIT', async (t) => {

@@ -217,6 +217,12 @@ describe('RequestJournal', () => {
 
   it('cannot lose its memory to another thread', () => {
     const { memory } = new RequestJournal(new ArrayBuffer(JOURNAL_BYTES));
-    assert.throws(() => structuredClone(memory, { transfer: [memory] }), { name: 'DataCloneError' });
+    try {
+      structuredClone(memory, { transfer: [memory] });
+    } catch (error) {
+      // From Node 21 on it throws, before that it copies.
+      assert.equal((error as Error).name, 'DataCloneError');
+    }
+    assert.equal(memory.byteLength, JOURNAL_BYTES);
   });
 });

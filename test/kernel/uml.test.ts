@@ -13,7 +13,13 @@ import { compiledRoot, repositoryRoot } from '../tools/repository.ts';
 const run = promisify(execFile);
 
 /** Relative to test/kernel. What is slow and says nothing about the kernel is left out. */
-const SUITES = ['fuse-connection', 'fuse-takeover', 'projection-conformance', 'projection-mount'] as const;
+const SUITES = [
+  'fuse-connection',
+  'fuse-takeover',
+  'kill-in-a-request',
+  'projection-conformance',
+  'projection-mount',
+] as const;
 const SUITE_SECONDS_MAX = 240;
 const OUTPUT_BYTES_MAX = 32 * 1024 * 1024;
 

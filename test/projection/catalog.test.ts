@@ -161,7 +161,10 @@ describe('Catalog.stage', () => {
     const unprepared = { digest: scene.blobs.digestOf(Buffer.from('x'), 'plain'), sizeBytes: 1 };
     const blob = { ...unprepared, protection: 'plain', inline: Buffer.from('x') } as const;
     assert.throws(() =>
-      scene.catalog.stage({ projection: id, directory: '..x', content: [], blobs: [blob], nowMs: 0 }, scene.blobs),
+      scene.catalog.stage(
+        { projection: id, directory: '..x', content: [], blobs: [blob], changesNames: true, nowMs: 0 },
+        scene.blobs,
+      ),
     );
     assert.equal(scene.catalog.findGeneration(id, '..x'), undefined);
     assert.deepEqual([...scene.catalog.allStaged()], []);

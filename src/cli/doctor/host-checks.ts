@@ -4,7 +4,6 @@ import { type Check, fail, type Outcome, ok, type Probes, warn } from './check.t
 const NODE_MIN = [20, 19] as const;
 const KERNEL_MIN = [5, 10] as const;
 const KERNEL_READ_ONLY = [5, 12] as const;
-const KERNEL_RESEND = [6, 9] as const;
 
 type MajorMinor = readonly [major: number, minor: number];
 
@@ -29,14 +28,8 @@ function checkKernel(release: string): Outcome {
     return fail(`Linux ${release} is older than ${KERNEL_MIN.join('.')}`, 'use a newer kernel');
   if (!isAtLeast(release, KERNEL_READ_ONLY)) {
     return warn(
-      `Linux ${release}: the tree cannot be made read-only for others, and a call in flight when the daemon dies may hang after the takeover`,
-      'bind the tree read-only into containers (dunnage path prints such lines); Linux 5.12 mends the first, 6.9 the second',
-    );
-  }
-  if (!isAtLeast(release, KERNEL_RESEND)) {
-    return warn(
-      `Linux ${release}: a call in flight when the daemon dies may hang after the takeover, because FUSE_NOTIFY_RESEND came with 6.9`,
-      'Linux 6.9 or newer mends it; a program that hangs goes on after: dunnage down',
+      `Linux ${release}: the tree cannot be made read-only for others`,
+      'bind the tree read-only into containers (dunnage path prints such lines); Linux 5.12 mends it',
     );
   }
   return ok(`Linux ${release}`);

@@ -24,7 +24,6 @@ const cases: readonly (readonly [
   ['node', { nodeVersion: 'v20.18.3' }, 'fail', /v20\.18\.3 is older than 20\.19/, /install Node/],
   ['kernel', { kernelRelease: '5.4.0-1' }, 'fail', /older than 5\.10/, /newer kernel/],
   ['kernel', { kernelRelease: '5.10.0' }, 'warn', /read-only/, /5\.12/],
-  ['kernel', { kernelRelease: '6.1.0-18-amd64' }, 'warn', /may hang after the takeover/, /6\.9/],
   ['fuse device', { openDevice: async () => 'ENOENT' }, 'fail', /not loaded/, /modprobe fuse/],
   ['fuse device', { openDevice: async () => 'EPERM' }, 'fail', /no permission/, /--device \/dev\/fuse/],
   ['fuse device', { openDevice: async () => 'EIO' }, 'fail', /EIO/, /dmesg/],

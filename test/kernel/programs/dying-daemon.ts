@@ -3,8 +3,11 @@
  *
  * argv: JSON {folder, dieAtStep?, dieBeforeOperation?}: the name of a step of the atomic writer, or how many system calls
  * through the mount it lets be made before it dies. `armed` files: it dies only once `<folder>/armed` exists.
+ *
+ * stallBeforeOperation?: from that system call on nothing in this process gets a thread of the pool, so that it answers no
+ * request that has to flush or to read a file. Needs the named pipe `<folder>/pipe`.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, open } from 'node:fs';
 import { join } from 'node:path';
 import { silentLog } from '../../../src/base/log.ts';
 import { Daemon } from '../../../src/daemon/daemon.ts';
@@ -14,7 +17,11 @@ interface Settings {
   readonly folder: string;
   readonly dieAtStep?: string;
   readonly dieBeforeOperation?: number;
+  readonly stallBeforeOperation?: number;
 }
+
+/** Threads of libuv's pool, which all threads of the process share. */
+const POOL_THREADS = 4;
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as Settings;
 const runtimeDir = join(settings.folder, 'run');
@@ -24,13 +31,20 @@ const die = (): void => {
   process.kill(process.pid, 'SIGKILL');
 };
 
+/** To open a pipe that nobody writes to takes forever. */
+function stallPool(): void {
+  for (let thread = 0; thread < POOL_THREADS; thread += 1) open(join(settings.folder, 'pipe'), 'r', () => undefined);
+}
+
 function oneByOne(agent: ThroughMount): ThroughMount {
   let left = settings.dieBeforeOperation ?? Number.POSITIVE_INFINITY;
+  let leftToStall = settings.stallBeforeOperation ?? Number.POSITIVE_INFINITY;
   return {
     async run(directory: string, operations: readonly MountOperation[]): Promise<readonly number[]> {
       const outcomes: number[] = [];
       for (const operation of operations) {
         if (isArmed() && left-- === 0) die();
+        if (isArmed() && leftToStall-- === 0) stallPool();
         const [errno = 0] = await agent.run(directory, [operation]);
         outcomes.push(errno);
         if (errno !== 0) break;

@@ -19,7 +19,11 @@ interface Bench {
   done(): Promise<void>;
 }
 
-function makeBench(onRequest: (text: string) => void = () => undefined, requestsPerTurn = 16): Bench {
+function makeBench(
+  onRequest: (text: string, lengthBytes: number) => void = () => undefined,
+  requestsPerTurn = 16,
+  requestBuffer?: ArrayBuffer,
+): Bench {
   const [device, peer] = native.socketPair('seqpacket');
   const requests: string[] = [];
   const waiting: { count: number; resolve: () => void }[] = [];
@@ -29,13 +33,14 @@ function makeBench(onRequest: (text: string) => void = () => undefined, requests
   });
   const channel = native.createChannel(device, {
     bufferSizeBytes: 8192,
+    ...(requestBuffer === undefined ? {} : { requestBuffer }),
     requestsPerTurn,
     lingerMicroseconds: 0,
     onRequest: (lengthBytes) => {
       const text = Buffer.from(channel.requestBuffer, 0, lengthBytes).toString();
       requests.push(text);
       for (const { count, resolve } of waiting) if (requests.length >= count) resolve();
-      onRequest(text);
+      onRequest(text, lengthBytes);
     },
     onEnd: (errno) => end(errno),
   });
@@ -82,6 +87,43 @@ test('the buffers are as large as promised and always the same objects', async (
   assert.throws(() => bench.channel.send(bench.channel.replyBuffer.byteLength + 1), RangeError);
   assert.throws(() => bench.channel.send(1, [1] as unknown as Uint8Array), TypeError);
   await bench.done();
+});
+
+test('requests are read into memory that is given, and their first words stay only while they are handled', async () => {
+  const descriptor = native.createMemfd('requests', 16_384);
+  // Two mappings, as of two processes.
+  const [given, seen] = [native.mapShared(descriptor, 16_384), new Uint8Array(native.mapShared(descriptor, 16_384))];
+  native.closeDescriptor(descriptor);
+  const during: string[] = [];
+  const bench = makeBench(
+    (_text, bytes) => void during.push(Buffer.from(seen.subarray(0, bytes)).toString()),
+    16,
+    given,
+  );
+  assert.equal(bench.channel.requestBuffer, given);
+  seen.fill(0x78);
+  ask(bench, 'first request');
+  ask(bench, 'second one, a longer request');
+  bench.channel.start();
+  await bench.received(2);
+  await turn();
+  assert.deepEqual(during, ['first request', 'second one, a longer request']);
+  assert.equal(Buffer.from(seen.subarray(0, 30)).toString('latin1'), `${'\0'.repeat(8)}ne, a longer requestxx`);
+  // More than `bufferSizeBytes` is not the channel's.
+  ask(bench, 'y'.repeat(9_000));
+  await bench.received(3);
+  assert.deepEqual(seen.subarray(8191, 8193), Uint8Array.of(0x79, 0x78));
+  await bench.done();
+});
+
+test('memory that is too small for requests is refused', () => {
+  const options = { bufferSizeBytes: 8192, requestsPerTurn: 1, lingerMicroseconds: 0, onRequest() {}, onEnd() {} };
+  for (const requestBuffer of [new ArrayBuffer(8191), new Uint8Array(8192), null, new SharedArrayBuffer(8192)]) {
+    assert.throws(
+      () => native.createChannel(0, { ...options, requestBuffer: requestBuffer as ArrayBuffer }),
+      TypeError,
+    );
+  }
 });
 
 test('the end of the connection is told once, and replies fail with an errno afterwards', async () => {

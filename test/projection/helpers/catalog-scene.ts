@@ -48,7 +48,7 @@ export class CatalogScene {
     const directory = `..2026_11_18_00_00_00.${this.#staged}`;
     const content = buildNodes(contents);
     return catalog.stage(
-      { projection, directory, content, blobs: prepared, nowMs: CREATED_AT_MS + this.#staged },
+      { projection, directory, content, blobs: prepared, changesNames: true, nowMs: CREATED_AT_MS + this.#staged },
       blobs,
     );
   }
