@@ -1,13 +1,14 @@
 /** Start and end of the daemon in every odd circumstance. */
 import assert from 'node:assert/strict';
+import { existsSync, watch } from 'node:fs';
 import { access, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { DaemonProcess } from '../tools/daemon-process.ts';
 import { mountsBeneath } from './helpers/fuse-connections.ts';
 import { untilEnded } from './helpers/process-end.ts';
 import { killDaemon, projectionRoot, startDaemon, text } from './helpers/projected.ts';
-import { run } from './helpers/run.ts';
+import { begin, run } from './helpers/run.ts';
 
 let daemon: DaemonProcess;
 beforeEach(async () => {
@@ -27,6 +28,18 @@ async function failure(command: Promise<unknown>): Promise<Failed> {
     return error as Failed;
   }
   throw new assert.AssertionError({ message: 'the command did not fail' });
+}
+
+function untilThere(path: string): Promise<void> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (!existsSync(path)) return;
+      watcher.close();
+      resolve();
+    };
+    const watcher = watch(dirname(path), look);
+    look();
+  });
 }
 
 describe('a second up', () => {
@@ -121,6 +134,30 @@ describe('a runtime directory that is reached through a symlink', () => {
     await run(process.execPath, [main, 'down', '--runtime-dir', link]);
     assert.deepEqual(await mountsBeneath(daemon.mountPoint), []);
   });
+});
+
+describe('a start that is interrupted', () => {
+  for (const [signal, mounts] of [
+    ['SIGINT', 0],
+    ['SIGTERM', 2],
+  ] as const) {
+    it(`by ${signal} leaves ${mounts === 0 ? 'nothing' : 'a tree that can be taken over'}, whenever it comes`, async () => {
+      await daemon.dunnage('down');
+      const main = join(import.meta.dirname, '../../src/cli/main.js');
+      const up = [main, 'up', '--state-dir', daemon.stateDir, '--runtime-dir', daemon.runtimeDir];
+      // In the middle: the holder is there, the tree is not.
+      const started = begin(process.execPath, up);
+      await untilThere(join(daemon.runtimeDir, 'holder.sock'));
+      started.process.kill(signal);
+      const { code, stderr } = await started.ended;
+      assert.notEqual(code, 0);
+      assert.match(stderr, new RegExp(`the start was interrupted by ${signal}`));
+      assert.equal((await mountsBeneath(daemon.mountPoint)).length, mounts);
+      assert.equal((await readdir(daemon.runtimeDir)).includes('holder.sock'), mounts > 0);
+      await daemon.up();
+      assert.equal((await daemon.client.status()).takenOver, mounts > 0);
+    });
+  }
 });
 
 describe('the end of a tree', () => {
