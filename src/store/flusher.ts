@@ -48,7 +48,7 @@ const CHECK_MS = 1_000;
 const CHECKS_MAX = 3;
 const BUFFERED_COMMITS_MAX = 1_000;
 /** Few enough that commits of ordinary size cannot use up the headroom between two looks. */
-const HEADROOM_CHECK_COMMITS = 16;
+const HEADROOM_CHECK_COMMITS = 4;
 
 /** A read transaction that keeps LMDB from overwriting the pages of a commit. */
 interface Pin {
@@ -140,9 +140,9 @@ export class Flusher {
     if (this.#bufferedCommits >= BUFFERED_COMMITS_MAX) this.#flushInBackground();
   }
 
-  /** Lengthens the data file ahead of need. Preconditions: not in a transaction. */
-  ensureHeadroom(): void {
-    ensureHeadroom(this.#environment, this.#dataFd, this.#path);
+  /** Lengthens the data file by a step ahead of need; true if that was necessary and possible. Preconditions: not in a transaction. */
+  ensureHeadroom(): boolean {
+    return ensureHeadroom(this.#environment, this.#dataFd, this.#path);
   }
 
   /** After a commit that failed halfway, or a flush: from now on every change is refused. */

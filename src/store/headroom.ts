@@ -7,24 +7,26 @@ import { fstatSync, writeSync } from 'node:fs';
 import { newestMeta } from './data-file.ts';
 import type { Environment } from './environment.ts';
 
-const STEP_BYTES = 4 * 1024 * 1024;
+/** Small, because nobody else can commit while a step is written. */
+const STEP_BYTES = 256 * 1024;
 const HEADROOM_BYTES_MIN = 1024 * 1024;
 const ZEROS = Buffer.alloc(STEP_BYTES);
 
 /**
- * Lengthens the file if less than a MiB is left. A full disk is no failure: then the file grows by itself, or not at all.
+ * Lengthens the file by a step if less than a MiB is left, and tells whether it did. A full disk is no failure: then the file
+ * grows by itself, or not at all.
  *
  * Preconditions: not in a transaction; `fd` is the data file, open for writing.
  */
-export function ensureHeadroom(environment: Environment, fd: number, path: string): void {
-  if (headroomBytes(fd, path) >= HEADROOM_BYTES_MIN) return;
+export function ensureHeadroom(environment: Environment, fd: number, path: string): boolean {
+  if (headroomBytes(fd, path) >= HEADROOM_BYTES_MIN) return false;
   try {
     // In a transaction nobody else writes to the file, also not behind its present end.
-    environment.transactionSync(() => {
-      if (headroomBytes(fd, path) < HEADROOM_BYTES_MIN) writeSync(fd, ZEROS, 0, STEP_BYTES, fstatSync(fd).size);
-    });
+    environment.transactionSync(() => writeSync(fd, ZEROS, 0, STEP_BYTES, fstatSync(fd).size));
+    return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    if ((error as NodeJS.ErrnoException).code === 'ENOSPC') return false;
+    throw error;
   }
 }
 

@@ -79,7 +79,7 @@ export class Store {
       // What an earlier process left in the page cache becomes durable before anything is written over it.
       flusher?.flushSync();
       checkFormat(store, stateDir, readOnly);
-      flusher?.ensureHeadroom();
+      while (flusher?.ensureHeadroom());
     } catch (error) {
       store.close().catch((reason: unknown) => log.warn({ reason: String(reason) }, 'cannot close the metadata'));
       throw error;

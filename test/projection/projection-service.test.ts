@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { ROOT_NODE_ID } from '../../src/base/ids.ts';
+import { DunnageError } from '../../src/errors/dunnage-error.ts';
 import type { MountOperation } from '../../src/vfs/ports.ts';
 import { payload, TreeHarness, wanted } from './helpers/tree-harness.ts';
 
@@ -87,6 +88,40 @@ describe('ProjectionService.delete', () => {
     await harness.service.delete('web');
     assert.equal((await harness.service.write(wanted('web', { a: '2' }))).action, 'created');
     assert.equal(await harness.readFile('web/a'), '2');
+  });
+});
+
+describe('content that could not be removed at once', () => {
+  const fullOnce = (): void => {
+    const { catalog } = harness;
+    const remove = catalog.remove.bind(catalog);
+    catalog.remove = () => {
+      catalog.remove = remove;
+      throw new DunnageError('NO_SPACE', 'the disk is full');
+    };
+  };
+
+  it('goes with that of the next generation that is forgotten', async () => {
+    await harness.service.write(wanted('web', { a: '1' }));
+    await harness.service.write(wanted('web', { a: '2' }));
+    await harness.service.write(wanted('web', { a: '3' }));
+    const [first, second] = [...harness.catalog.allDropped()];
+    assert.ok(first !== undefined && second !== undefined);
+    fullOnce();
+    await assert.rejects(harness.service.forgotten(first), { code: 'NO_SPACE' });
+    await harness.service.forgotten(second);
+    assert.deepEqual([...harness.catalog.allDropped()], []);
+    assert.equal(harness.blobs.statistics().blobs, 1);
+  });
+
+  it('does not keep a daemon from starting', async () => {
+    await harness.service.write(wanted('web', { a: '1' }));
+    await harness.service.write(wanted('web', { a: '2' }));
+    fullOnce();
+    await harness.service.removeDropped();
+    assert.equal([...harness.catalog.allDropped()].length, 1);
+    await harness.service.removeDropped();
+    assert.deepEqual([...harness.catalog.allDropped()], []);
   });
 });
 
