@@ -45,13 +45,11 @@ Channel::Channel(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Channel>(inf
   const Napi::Object options = arguments.Object();
   double buffer_bytes = 0;
   double requests = 0;
-  double linger_microseconds = 0;
   Napi::Function on_request;
   Napi::Function on_end;
   if (arguments.failed() ||
       !ReadSize(options, "bufferSizeBytes", kRequestBytesLeast, kRequestBytesMost, &buffer_bytes) ||
       !ReadSize(options, "requestsPerTurn", 1, 65536, &requests) ||
-      !ReadSize(options, "lingerMicroseconds", 0, 1000, &linger_microseconds) ||
       !ReadFunction(options, "onRequest", &on_request) || !ReadFunction(options, "onEnd", &on_end)) {
     return;
   }
@@ -66,7 +64,6 @@ Channel::Channel(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Channel>(inf
   on_request_ = Napi::Persistent(on_request);
   on_end_ = Napi::Persistent(on_end);
   requests_per_turn_ = static_cast<uint32_t>(requests);
-  linger_ = std::chrono::microseconds(static_cast<int64_t>(linger_microseconds));
   notifier_ = std::make_unique<Notifier>(device_);
   async_context_.emplace(Env(), "DunnageChannel", info.This().As<Napi::Object>());
   cleanup_.emplace(Env(), [this] {
@@ -145,7 +142,6 @@ void Channel::ServeTurn(bool hung_up) {
   const Napi::HandleScope handles(Env());
   const Napi::CallbackScope callbacks(Env(), *async_context_);
   const napi_value on_request = on_request_.Value();
-  auto linger_until = std::chrono::steady_clock::now();
   for (uint32_t turn = 0; turn < requests_per_turn_;) {
     ClearRequest();  // a read that fails half-way may leave something
     const ssize_t length = read(device_->get(), request_, request_bytes_);
@@ -155,14 +151,13 @@ void Channel::ServeTurn(bool hung_up) {
       if (!CallBack(on_request, static_cast<uint32_t>(length))) return;
       ClearRequest();
       if (poll_ == nullptr) return;
-      linger_until = std::chrono::steady_clock::now() + linger_;
       continue;
     }
     if (length == 0) return End(ENODEV);
     if (errno == EINTR || errno == ENOENT) continue;  // ENOENT: the request was aborted before it was read
     if (errno != EAGAIN) return End(errno);
     if (hung_up) return End(EIO);
-    if (std::chrono::steady_clock::now() >= linger_until) return;
+    return;
   }
   if (hung_up) uv_poll_start(&poll_->handle, UV_READABLE, OnReadable);
 }

@@ -12,7 +12,6 @@
 #include <napi.h>
 #include <uv.h>
 
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -72,7 +71,6 @@ class Channel : public Napi::ObjectWrap<Channel> {
   Napi::FunctionReference on_end_;
   std::optional<Napi::AsyncContext> async_context_;
   std::optional<CleanupHook> cleanup_;
-  std::chrono::microseconds linger_{0};
   uint32_t requests_per_turn_ = 0;
 
   std::unique_ptr<Notifier> notifier_;

@@ -32,8 +32,6 @@ export const limits = {
   fuseHeaderBytesMax: 4096,
   /** Requests answered in one turn of the event loop before other work gets a chance. */
   fuseRequestsPerTurn: 64,
-  /** How long the FUSE thread looks for a next request before it sleeps. */
-  fuseLingerMicroseconds: 50,
   /** Requests that are being worked on at the same time and survive the daemon, on kernels that cannot send them again. */
   fuseJournalSlots: 256,
   /** Longest of these requests, bytes, with the 8 bytes that the journal adds. */

@@ -73,7 +73,6 @@ export class Connection {
       bufferSizeBytes: limits.fuseWriteBytesMax + limits.fuseHeaderBytesMax,
       ...(options.journal === undefined ? {} : { requestBuffer: options.journal.memory }),
       requestsPerTurn: limits.fuseRequestsPerTurn,
-      lingerMicroseconds: limits.fuseLingerMicroseconds,
       onRequest: (lengthBytes) => this.#exchange.receive(lengthBytes),
       onEnd: (errno) => this.#end(errno),
     });

@@ -79,11 +79,6 @@ export interface ChannelOptions {
   readonly requestBuffer?: ArrayBuffer;
   /** Requests read before the event loop gets its turn. */
   readonly requestsPerTurn: number;
-  /**
-   * How long to look for another request before going to sleep. Requests come in trains (a swap is nine), and to be woken
-   * up costs more than a request does.
-   */
-  readonly lingerMicroseconds: number;
   /** A request of `lengthBytes` bytes is in `requestBuffer`; it must be decoded before returning. Must not throw. */
   readonly onRequest: (lengthBytes: number) => void;
   /** The connection is over: errno ENODEV after an unmount, ECONNABORTED/… otherwise. Called once, then nothing else. */

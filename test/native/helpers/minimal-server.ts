@@ -29,7 +29,6 @@ export class MinimalServer {
     this.channel = loadNative().createChannel(options.device, {
       bufferSizeBytes: 1024 * 1024 + 4096,
       requestsPerTurn: 16,
-      lingerMicroseconds: 0,
       onRequest: (lengthBytes) => this.#serve(lengthBytes),
       onEnd: (errno) => options.onEnd?.(errno),
     });

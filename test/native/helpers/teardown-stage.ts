@@ -24,7 +24,6 @@ function hang(): void {
 const channel: Channel = native.createChannel(device, {
   bufferSizeBytes: 1024 * 1024,
   requestsPerTurn: 4,
-  lingerMicroseconds: 0,
   onRequest: () => {
     if (stage === 'in onRequest') hang();
     if (stage === 'closing in onRequest') {

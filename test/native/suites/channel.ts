@@ -35,7 +35,6 @@ function makeBench(
     bufferSizeBytes: 8192,
     ...(requestBuffer === undefined ? {} : { requestBuffer }),
     requestsPerTurn,
-    lingerMicroseconds: 0,
     onRequest: (lengthBytes) => {
       const text = Buffer.from(channel.requestBuffer, 0, lengthBytes).toString();
       requests.push(text);
@@ -236,7 +235,6 @@ test('a number the owner closes too early is not read or written any more', asyn
     const channel = native.createChannel(device, {
       bufferSizeBytes: 8192,
       requestsPerTurn: 1,
-      lingerMicroseconds: 0,
       onRequest: (lengthBytes) => {
         seen = Buffer.from(channel.requestBuffer, 0, lengthBytes).toString();
         Buffer.from(channel.replyBuffer).write('ok');
