@@ -24,10 +24,22 @@ struct MountAttributes {
   uint64_t user_namespace;
 };
 constexpr uint64_t kMountAttributeReadOnly = 0x1;
+constexpr uint64_t kMountAttributeNoSetuid = 0x2;
+constexpr uint64_t kMountAttributeNoDevices = 0x4;
 constexpr unsigned kOpenTreeClone = 0x1;
+constexpr unsigned kFsopenCloseOnExec = 0x1;
+constexpr unsigned kFsmountCloseOnExec = 0x1;
+constexpr unsigned kMoveMountFromEmptyPath = 0x4;
+constexpr unsigned kFsconfigSetFlag = 0;
+constexpr unsigned kFsconfigSetString = 1;
+constexpr unsigned kFsconfigCreate = 6;
 
 // These numbers are the same on every architecture.
 constexpr long kOpenTreeNumber = 428;
+constexpr long kMoveMountNumber = 429;
+constexpr long kFsopenNumber = 430;
+constexpr long kFsconfigNumber = 431;
+constexpr long kFsmountNumber = 432;
 constexpr long kCloseRangeNumber = 436;
 constexpr long kOpenat2Number = 437;
 constexpr long kMountSetattrNumber = 442;
@@ -42,6 +54,22 @@ inline int OpenTree(int directory, const char* path, unsigned flags) {
 
 inline int MountSetattr(int directory, const char* path, unsigned flags, MountAttributes* attributes) {
   return static_cast<int>(syscall(kMountSetattrNumber, directory, path, flags, attributes, sizeof *attributes));
+}
+
+inline int Fsopen(const char* type) {
+  return static_cast<int>(syscall(kFsopenNumber, type, kFsopenCloseOnExec));
+}
+
+inline int Fsconfig(int context, unsigned command, const char* key, const char* value) {
+  return static_cast<int>(syscall(kFsconfigNumber, context, command, key, value, 0));
+}
+
+inline int Fsmount(int context, uint64_t attributes) {
+  return static_cast<int>(syscall(kFsmountNumber, context, kFsmountCloseOnExec, attributes));
+}
+
+inline int MoveMountTo(int mount, const char* target) {
+  return static_cast<int>(syscall(kMoveMountNumber, mount, "", -100 /* AT_FDCWD */, target, kMoveMountFromEmptyPath));
 }
 
 // Closes what a program inherited besides stdin, stdout and stderr, above all a /dev/fuse.

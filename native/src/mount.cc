@@ -5,17 +5,19 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "arguments.h"
 #include "exports.h"
+#include "file-descriptor.h"
 #include "kernel-abi.h"
 #include "system-error.h"
 
 namespace dunnage {
 namespace {
-
-constexpr size_t kMountDataBytesMax = 4095;
 
 Napi::Value OpenFuseDevice(const Napi::CallbackInfo& info) {
   const int device = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
@@ -26,7 +28,7 @@ Napi::Value OpenFuseDevice(const Napi::CallbackInfo& info) {
 struct FuseMountRequest {
   double device = 0, root_mode = 0, user_id = 0, group_id = 0;
   std::string target, source, subtype, extra_options;
-  bool allow_other = false;
+  bool allow_other = false, read_only = false;
 
   bool Read(const Napi::Object& object) {
     return ReadSize(object, "device", 0, 2147483647.0, &device) && ReadText(object, "target", &target) &&
@@ -34,33 +36,75 @@ struct FuseMountRequest {
            ReadSize(object, "rootMode", 0, 0177777, &root_mode) &&
            ReadSize(object, "userId", 0, 4294967294.0, &user_id) &&
            ReadSize(object, "groupId", 0, 4294967294.0, &group_id) &&
-           ReadBoolean(object, "allowOther", &allow_other) && ReadText(object, "extraOptions", &extra_options);
+           ReadBoolean(object, "allowOther", &allow_other) && ReadBoolean(object, "readOnly", &read_only) &&
+           ReadText(object, "extraOptions", &extra_options);
   }
 
-  std::string Data() const {
-    char fixed[128];
-    snprintf(fixed, sizeof fixed, "fd=%d,rootmode=%o,user_id=%u,group_id=%u,default_permissions",
-             static_cast<int>(device), static_cast<unsigned>(root_mode), static_cast<unsigned>(user_id),
-             static_cast<unsigned>(group_id));
-    std::string data = fixed;
-    if (allow_other) data += ",allow_other";
-    if (!extra_options.empty()) data += "," + extra_options;
-    return data;
+  // Options as pairs of key and value; a flag has no value.
+  std::vector<std::pair<std::string, std::string>> Options() const {
+    char root_mode_octal[16];
+    snprintf(root_mode_octal, sizeof root_mode_octal, "%o", static_cast<unsigned>(root_mode));
+    std::vector<std::pair<std::string, std::string>> options = {
+        {"source", source},
+        {"subtype", subtype},
+        {"fd", std::to_string(static_cast<int>(device))},
+        {"rootmode", root_mode_octal},
+        {"user_id", std::to_string(static_cast<uint32_t>(user_id))},
+        {"group_id", std::to_string(static_cast<uint32_t>(group_id))},
+        {"default_permissions", ""},
+    };
+    if (allow_other) options.emplace_back("allow_other", "");
+    AppendExtra(&options);
+    return options;
+  }
+
+ private:
+  // mount(8)'s syntax: separated by commas, values may be quoted.
+  void AppendExtra(std::vector<std::pair<std::string, std::string>>* options) const {
+    std::string key, value;
+    bool in_value = false, quoted = false;
+    for (const char character : extra_options + ",") {
+      if (character == '"') {
+        quoted = !quoted;
+      } else if (character == ',' && !quoted) {
+        if (!key.empty()) options->emplace_back(key, value);
+        key.clear();
+        value.clear();
+        in_value = false;
+      } else if (character == '=' && !in_value) {
+        in_value = true;
+      } else {
+        (in_value ? value : key).push_back(character);
+      }
+    }
   }
 };
+
+// The mount is made apart and attached when it has its attributes: copies that the kernel makes in other mount namespaces
+// at that moment have them too. Returns the name of the call that failed (errno tells why), or null.
+const char* MountApart(const FuseMountRequest& request) {
+  const FileDescriptor context(kernel::Fsopen("fuse"));
+  if (!context.valid()) return "fsopen";
+  for (const auto& [key, value] : request.Options()) {
+    const int result = value.empty() ? kernel::Fsconfig(context.get(), kernel::kFsconfigSetFlag, key.c_str(), nullptr)
+                                     : kernel::Fsconfig(context.get(), kernel::kFsconfigSetString, key.c_str(), value.c_str());
+    if (result != 0) return "fsconfig";
+  }
+  if (kernel::Fsconfig(context.get(), kernel::kFsconfigCreate, nullptr, nullptr) != 0) return "fsconfig";
+  uint64_t attributes = kernel::kMountAttributeNoSetuid | kernel::kMountAttributeNoDevices;
+  if (request.read_only) attributes |= kernel::kMountAttributeReadOnly;
+  const FileDescriptor apart(kernel::Fsmount(context.get(), attributes));
+  if (!apart.valid()) return "fsmount";
+  return kernel::MoveMountTo(apart.get(), request.target.c_str()) == 0 ? nullptr : "move_mount";
+}
 
 Napi::Value MountFuse(const Napi::CallbackInfo& info) {
   Arguments arguments(info);
   const Napi::Object object = arguments.Object();
   FuseMountRequest request;
   if (arguments.failed() || !request.Read(object)) return info.Env().Undefined();
-  const std::string data = request.Data();
-  // The kernel would cut longer data at the page without a word.
-  if (data.size() > kMountDataBytesMax) return ThrowSystemError(info.Env(), E2BIG, "mount", request.target);
-  const std::string type = "fuse." + request.subtype;
-  if (mount(request.source.c_str(), request.target.c_str(), type.c_str(), MS_NODEV | MS_NOSUID, data.c_str()) != 0) {
-    return ThrowSystemError(info.Env(), errno, "mount", request.target);
-  }
+  const char* failed = MountApart(request);
+  if (failed != nullptr) return ThrowSystemError(info.Env(), errno, failed, request.target);
   return info.Env().Undefined();
 }
 

@@ -18,6 +18,7 @@ import { HolderClient, startHolder } from '../fuse/holder-client.ts';
 import { decodeNegotiated, encodeNegotiated, type NegotiatedRecord } from '../fuse/init.ts';
 import { JOURNAL_BYTES, JOURNAL_LAYOUT } from '../fuse/request-journal.ts';
 import { mountFuse, unmount } from '../mounts/fuse-mount.ts';
+import { canMakeViewsWritable } from '../mounts/writable-view.ts';
 import { loadNative } from '../native/load.ts';
 import { holderProgramPath } from '../native/programs.ts';
 import { LOOKUP_SLOT_BYTES } from '../projection/lookup-table.ts';
@@ -167,26 +168,16 @@ export class TreeMount {
       this.warnings.push('mounted without privileges: the tree is not shared with mount namespaces that exist already');
       return;
     }
+    if (!canMakeViewsWritable()) {
+      this.warnings.push(
+        'this kernel (before Linux 5.12) cannot make the tree read-only for others: bind it read-only into containers',
+      );
+    }
     await prepareMountPoint(mountPoint);
     await this.#mountOne(thread, 'root', mountPoint);
     loadNative().setPropagation(mountPoint, 'shared', false);
     await this.#mountOne(thread, 'projections', projections);
     loadNative().setPropagation(projections, 'shared', false);
-    this.#closeToWriters(projections);
-    this.#closeToWriters(mountPoint);
-  }
-
-  /** Makes the mount point itself read-only: binds of it inherit that, and only the agent has a writable view. */
-  #closeToWriters(path: string): void {
-    try {
-      loadNative().setMountReadOnly(path, true);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSYS')
-        throw fromSystemError(error, `cannot make ${path} read-only`);
-      this.warnings.push(
-        'this kernel (before Linux 5.12) cannot make the tree read-only for others: bind it read-only into containers',
-      );
-    }
   }
 
   async #mountOne(thread: FuseThread, name: ConnectionName, target: string): Promise<void> {
@@ -196,6 +187,8 @@ export class TreeMount {
       subtype: 'dunnage',
       rootMode: 0o755,
       allowOther: true,
+      // Binds and copies of the mount point inherit that; only the agent makes itself a writable view.
+      readOnly: canMakeViewsWritable(),
     });
     this.#descriptors.push(device);
     // Whether it is needed is known only when the kernel has said what it can.

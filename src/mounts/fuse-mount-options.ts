@@ -10,6 +10,8 @@ export interface FuseMountOptions {
   readonly rootMode: number;
   /** Let users other than the one who mounts look inside; with fusermount3 only if /etc/fuse.conf permits it. */
   readonly allowOther: boolean;
+  /** Nobody can write through this mount point or a copy of it. Only where the process mounts by itself. */
+  readonly readOnly?: boolean;
   /** Further options in mount(8)'s syntax, e.g. `context="..."`; empty for none. */
   readonly extraOptions?: string;
 }

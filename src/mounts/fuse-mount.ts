@@ -38,6 +38,7 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
       userId: process.geteuid?.() ?? 0,
       groupId: process.getegid?.() ?? 0,
       allowOther: options.allowOther,
+      readOnly: options.readOnly === true,
       extraOptions: options.extraOptions ?? '',
     });
     return { device, privileged: true };

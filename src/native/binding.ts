@@ -5,7 +5,9 @@
 export interface NativeBinding {
   /** Opens /dev/fuse (O_RDWR | O_CLOEXEC | O_NONBLOCK) and returns the descriptor. */
   openFuseDevice(): number;
-  /** mount(2) of type `fuse.<subtype>` with MS_NODEV | MS_NOSUID. Needs CAP_SYS_ADMIN. Does not wait for INIT. */
+  /**
+   * Mounts (fsopen(2) to move_mount(2)) as type `fuse.<subtype>`, nodev and nosuid. Needs CAP_SYS_ADMIN. Does not wait for INIT.
+   */
   mountFuse(request: FuseMountRequest): void;
   /** umount2(target, UMOUNT_NOFOLLOW [| MNT_DETACH]). */
   unmount(target: string, detach: boolean): void;
@@ -65,6 +67,8 @@ export interface FuseMountRequest {
   readonly userId: number;
   readonly groupId: number;
   readonly allowOther: boolean;
+  /** Makes the mount read-only, not the file system, before it is attached: copies in other mount namespaces are too. */
+  readonly readOnly: boolean;
   /** Further options in mount(8)'s syntax, e.g. `context="..."`; empty for none. `default_permissions` is always set. */
   readonly extraOptions: string;
 }

@@ -32,7 +32,7 @@ function makeFolder(t: TestContext): string {
 /** Mounts a connection that nobody answers, without looking at what is there; it is dead once its device is closed. */
 function mountWaiting(target: string, subtype = 'dunnage'): number {
   const device = (native as NativeBinding).openFuseDevice();
-  const owner = { userId: 0, groupId: 0, allowOther: false, extraOptions: '' };
+  const owner = { userId: 0, groupId: 0, allowOther: false, readOnly: false, extraOptions: '' };
   native?.mountFuse({ device, target, source: 'test', subtype, rootMode: 0o040755, ...owner });
   return device;
 }

@@ -155,3 +155,30 @@ describe('a mounted projection', () => {
     );
   });
 });
+
+describe('a tree mounted beneath a shared mount', () => {
+  it('[S8] is read-only in mount namespaces that get a copy of it at that moment', async () => {
+    const folder = await mkdtemp(join(TEST_PARENT, 'shared-'));
+    const main = join(import.meta.dirname, '../../src/cli/main.js');
+    // The namespace exists before the tree is mounted, and receives what is mounted below the folder.
+    const script = `
+      mount --bind "$0" "$0" && mount --make-shared "$0"
+      unshare --mount --propagation unchanged sh -c 'echo ready; read go; grep " $0/run/mnt" /proc/self/mountinfo' "$0" <"$0/go" &
+      exec 3>"$0/go"
+      ${process.execPath} ${main} up --detach --state-dir "$0/state" --runtime-dir "$0/run" >/dev/null
+      echo >&3; exec 3>&-; wait
+      ${process.execPath} ${main} down --runtime-dir "$0/run" >/dev/null
+      umount "$0"`;
+    try {
+      await run('mkfifo', [join(folder, 'go')]);
+      const [ready, ...rows] = (await run('sh', ['-ec', script, folder])).trim().split('\n');
+      assert.equal(ready, 'ready');
+      assert.equal(rows.length, 2);
+      for (const row of rows) assert.match(row.split(' ')[5] ?? '', /^ro,/);
+    } finally {
+      // Left only if the script failed half-way.
+      await run('umount', ['-l', folder]).catch(() => undefined);
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});

@@ -101,6 +101,7 @@ export class SampleServer {
       userId: 0,
       groupId: 0,
       allowOther: true,
+      readOnly: false,
       extraOptions: '',
     });
   }

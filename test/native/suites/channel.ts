@@ -116,7 +116,7 @@ test('requests are read into memory that is given, and their first words stay on
 });
 
 test('memory that is too small for requests is refused', () => {
-  const options = { bufferSizeBytes: 8192, requestsPerTurn: 1, lingerMicroseconds: 0, onRequest() {}, onEnd() {} };
+  const options = { bufferSizeBytes: 8192, requestsPerTurn: 1, onRequest() {}, onEnd() {} };
   for (const requestBuffer of [new ArrayBuffer(8191), new Uint8Array(8192), null, new SharedArrayBuffer(8192)]) {
     assert.throws(
       () => native.createChannel(0, { ...options, requestBuffer: requestBuffer as ArrayBuffer }),
@@ -220,7 +220,7 @@ test('descriptors do not leak: neither of closed channels nor of refused ones', 
     if (round % 3 === 0) bench.channel.notify(Buffer.from('x'));
     await bench.done();
   }
-  const options = { bufferSizeBytes: 8192, requestsPerTurn: 1, lingerMicroseconds: 0, onRequest() {}, onEnd() {} };
+  const options = { bufferSizeBytes: 8192, requestsPerTurn: 1, onRequest() {}, onEnd() {} };
   assert.throws(() => native.createChannel(0, { ...options, bufferSizeBytes: 4096 }), TypeError);
   assert.throws(() => native.createChannel(0, { ...options, requestsPerTurn: 0 }), TypeError);
   assert.throws(() => native.createChannel(9999, options), { code: 'EBADF' });
