@@ -54,3 +54,8 @@ test('the stack for the log holds frames only', () => {
   assert.doesNotMatch(lines.join('\n'), /hunter2|second line/);
   assert.deepEqual(stackWithoutMessage('x'), []);
 });
+
+test('the answer of a server that is closing means that there is no daemon', () => {
+  const error = fromErrorBody({ error: 'Service Unavailable', statusCode: 503 }, 503);
+  assert.equal(error.code, 'UNREACHABLE');
+});
