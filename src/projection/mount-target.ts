@@ -9,6 +9,7 @@ import type { Clock } from '../base/clock.ts';
 import type { GenerationId, ProjectionId } from '../base/ids.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import type { BlobStore, PreparedBlob, Protection } from '../store/blob-store.ts';
+import type { Digest } from '../store/digest.ts';
 import type { MountOperation, ThroughMount } from '../vfs/ports.ts';
 import type { Catalog } from './catalog.ts';
 import { buildNodes, DIRECTORY_INDEX, type FileContent } from './generation-nodes.ts';
@@ -39,6 +40,8 @@ export class MountTarget implements SwapTarget {
   /** As of the last `inspect`; unknown before. */
   #visibleNames: ReadonlySet<string> | undefined;
   #hasHiddenLinks = false;
+  /** Content is compared, then staged: hashed once. */
+  readonly #digests = new WeakMap<FileProjection, Digest>();
 
   constructor(options: MountTargetOptions) {
     this.#options = options;
@@ -82,17 +85,24 @@ export class MountTarget implements SwapTarget {
   }
 
   #isUnchanged(generation: GenerationId, payload: Payload): boolean {
-    const { catalog, blobs, protection } = this.#options;
+    const { catalog } = this.#options;
     let files = 0;
     for (const { path, file } of catalog.nodes(generation).files()) {
       const wanted = payload.get(path);
       if (wanted === undefined || wanted.mode !== file.mode) return false;
       if (wanted.uid !== file.uid || wanted.gid !== file.gid) return false;
-      if (wanted.data.length !== file.sizeBytes || !blobs.digestOf(wanted.data, protection).equals(file.digest))
-        return false;
+      if (wanted.data.length !== file.sizeBytes || !this.#digestOf(wanted).equals(file.digest)) return false;
       files += 1;
     }
     return files === payload.size;
+  }
+
+  #digestOf(file: FileProjection): Digest {
+    const known = this.#digests.get(file);
+    if (known !== undefined) return known;
+    const digest = this.#options.blobs.digestOf(file.data, this.#options.protection);
+    this.#digests.set(file, digest);
+    return digest;
   }
 
   /** Whether publication of the payload makes and removes no link. */
@@ -125,7 +135,7 @@ export class MountTarget implements SwapTarget {
     const waiting = [...payload].values();
     const worker = async (): Promise<void> => {
       for (const [path, file] of waiting) {
-        const blob = await blobs.prepare(file.data, protection);
+        const blob = await blobs.prepare(file.data, protection, this.#digestOf(file));
         prepared.push(blob);
         files.set(path, fileContent(file, blob));
       }

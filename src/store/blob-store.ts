@@ -67,10 +67,10 @@ export class BlobStore {
 
   /**
    * Makes the content safe on disk, invisible until retained. `data` must not change before it resolves.
-   * Throws NO_SPACE, IO. The caller retains or abandons the result.
+   * `known` is what `digestOf` said of the same data. Throws NO_SPACE, IO. The caller retains or abandons the result.
    */
-  async prepare(data: Uint8Array, protection: Protection): Promise<PreparedBlob> {
-    const digest = this.digestOf(data, protection);
+  async prepare(data: Uint8Array, protection: Protection, known?: Digest): Promise<PreparedBlob> {
+    const digest = known ?? this.digestOf(data, protection);
     const isSmall = data.length <= limits.inlineBlobBytesMax;
     const inline = isSmall ? this.#storedForm(digest, data, protection) : undefined;
     const blob: PreparedBlob = { digest, sizeBytes: data.length, protection, inline };
