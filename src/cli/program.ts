@@ -15,6 +15,7 @@ import { addPathCommand } from './commands/path.ts';
 import { addProjectionCommand } from './commands/projection.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addUpCommand } from './commands/up.ts';
+import { refuseEmptyValues } from './empty-values.ts';
 
 const HELP_END = `
 Examples:
@@ -44,6 +45,7 @@ export function buildProgram(): Command {
     .configureOutput({ outputError: () => undefined })
     .showSuggestionAfterError(true)
     .exitOverride()
+    .hook('preAction', (_program, command) => refuseEmptyValues(command))
     .addHelpText('after', HELP_END);
   addUpCommand(program);
   addDownCommand(program);

@@ -2,12 +2,14 @@
 import { CommanderError } from 'commander';
 import { DunnageError, toExitCode } from '../errors/dunnage-error.ts';
 import { wantsDebug } from './context.ts';
+import { endWhenOutputBreaks } from './output/broken-output.ts';
 import { asDunnageError, formatError } from './output/report-error.ts';
 import { buildProgram } from './program.ts';
 
 /** @param words the command line without `node` and the script. */
 export async function runCommandLine(words: readonly string[]): Promise<number> {
-  endQuietlyWhenNobodyReads();
+  const options = { json: words.includes('--json'), debug: wantsDebug(words, process.env) };
+  endWhenOutputBreaks(options);
   try {
     await buildProgram().parseAsync([...words], { from: 'user' });
     return toNumber(process.exitCode);
@@ -15,7 +17,6 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     const shown = error instanceof CommanderError ? fromCommander(error) : error;
     if (shown === undefined) return 0;
     if (error instanceof CommanderError && error.code === 'commander.help') return USAGE_EXIT;
-    const options = { json: words.includes('--json'), debug: wantsDebug(words, process.env) };
     process.stderr.write(formatError(shown, options));
     return toExitCode(asDunnageError(shown));
   }
@@ -30,14 +31,6 @@ function fromCommander(error: CommanderError): DunnageError | undefined {
   return new DunnageError('INVALID_ARGUMENT', message, {
     remedy: 'see: dunnage --help, dunnage COMMAND --help',
     cause: error,
-  });
-}
-
-/** `dunnage get secrets | head -1` is no error. */
-function endQuietlyWhenNobodyReads(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
   });
 }
 

@@ -19,7 +19,7 @@ const REDACTED_KEYS = [
 ];
 
 export async function createLog(level: string, format: 'json' | 'pretty', target?: DestinationStream): Promise<Log> {
-  const stream = target ?? (format === 'pretty' ? await prettyStream() : destination({ dest: 2, sync: true }));
+  const stream = target ?? (format === 'pretty' ? await prettyStream() : jsonStream());
   const logger = pino(
     {
       level,
@@ -29,6 +29,16 @@ export async function createLog(level: string, format: 'json' | 'pretty', target
     stream,
   );
   return toLog(logger);
+}
+
+/** Lines that cannot be written (a full disk) wait here for room, up to so many bytes; more are lost. */
+const UNWRITTEN_BYTES_MAX = 1024 * 1024;
+
+function jsonStream(): DestinationStream {
+  const stream = destination({ dest: 2, sync: true, maxLength: UNWRITTEN_BYTES_MAX });
+  // A log that cannot be written must not end the daemon: containers would lose their files.
+  stream.on('error', () => undefined);
+  return stream;
 }
 
 async function prettyStream(): Promise<DestinationStream> {

@@ -3,6 +3,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { formatBytes } from '../base/units.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import { fromErrorBody } from './error-body.ts';
+import { requireShortEnough } from './socket-file.ts';
 
 export interface Exchange {
   readonly socketPath: string;
@@ -34,6 +35,7 @@ interface Answer {
 
 async function send(options: Exchange): Promise<Answer> {
   const { socketPath, method, path, body, silenceMsMax } = options;
+  requireShortEnough(socketPath);
   const headers: Record<string, string | number> = { connection: 'close', accept: 'application/json' };
   let data: Buffer | undefined;
   if (body !== undefined) {

@@ -79,11 +79,12 @@ function isServed(path: string): Promise<boolean> {
   });
 }
 
-function requireShortEnough(path: string): void {
+/** @throws DunnageError NAME_TOO_LONG */
+export function requireShortEnough(path: string): void {
   if (Buffer.byteLength(path) <= limits.socketPathBytesMax) return;
   // The kernel's field is this short, and Node would cut the path without a word.
   throw new DunnageError('NAME_TOO_LONG', `the socket path ${path} is longer than ${limits.socketPathBytesMax} bytes`, {
-    remedy: 'choose a shorter --runtime-dir',
+    remedy: 'choose a shorter --runtime-dir or --socket',
   });
 }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -96,6 +96,23 @@ describe('the command line and a daemon', { timeout: 120_000, ...(skip === undef
     assert.deepEqual(await once(child, 'exit'), [0, null]);
     assert.deepEqual(await mountsBeneath(daemon.mountPoint), []);
     assert.ok(!(await readdir(daemon.runtimeDir)).includes('dunnage.sock'));
+  });
+
+  it('in front it serves on when nobody reads its output and its log is full', async (context) => {
+    const full = await open('/dev/full', 'w');
+    context.after(() => full.close());
+    const words = ['up', '--state-dir', daemon.stateDir, '--runtime-dir', daemon.runtimeDir];
+    const child = spawn(process.execPath, [join(compiledRoot(), 'src/cli/main.js'), ...words], {
+      stdio: ['ignore', 'pipe', full.fd],
+    });
+    context.after(() => child.kill('SIGKILL'));
+    const ended = once(child, 'exit');
+    child.stdout?.destroy();
+    const live = async (): Promise<boolean> => (await command('status')).exitCode === 0;
+    while (child.exitCode === null && !(await live()));
+    assert.match((await command('status')).stdout, new RegExp(`pid ${child.pid},`));
+    assert.equal((await command('down')).exitCode, 0);
+    assert.deepEqual(await ended, [0, null]);
   });
 
   async function kill(): Promise<void> {

@@ -126,6 +126,15 @@ test('no socket, or one that nobody serves, is UNREACHABLE and says how to start
   });
 });
 
+test('a socket path that is too long is refused, not cut to that of another socket', async (context) => {
+  const directory = await makeDirectory(context);
+  const cut = `${directory}/`.padEnd(limits.socketPathBytesMax, 's');
+  const server = createServer((_request, response) => void response.end('{}'));
+  await new Promise<void>((resolve) => server.listen(cut, resolve));
+  context.after(() => void server.close());
+  await assert.rejects(new ControlClient(`${cut}x`).status(), { code: 'NAME_TOO_LONG' });
+});
+
 test('a daemon that dies before it answers is UNREACHABLE', async (context) => {
   const socketPath = await serveRaw(context, (request) => request.socket.destroy());
   await assert.rejects(new ControlClient(socketPath).status(), { code: 'UNREACHABLE' });

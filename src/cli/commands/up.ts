@@ -4,6 +4,7 @@ import { LOG_FORMATS, LOG_LEVELS, parseUpConfig, TRANSPORTS, type UpConfig } fro
 import { resolveUpSettings, type UpOptions, type UpSettings } from '../config/up-settings.ts';
 import { type CommandContext, contextOf, wantsDebug } from '../context.ts';
 import { startDetached } from '../detach.ts';
+import { outliveBrokenOutput } from '../output/broken-output.ts';
 import { readText } from '../read-input.ts';
 import { openReadyChannel } from '../ready-channel.ts';
 
@@ -69,6 +70,7 @@ async function runDetached(settings: UpSettings, context: CommandContext): Promi
 }
 
 async function runHere(settings: UpSettings, context: CommandContext): Promise<void> {
+  outliveBrokenOutput();
   const channel = openReadyChannel();
   const { mountPoint, controlSocket } = settings;
   const onLive = (): void => {
