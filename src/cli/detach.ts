@@ -1,8 +1,9 @@
 /** Starts the daemon as a process of its own that outlives the terminal, and waits until it is live. */
 import { spawn } from 'node:child_process';
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { makeDirectoriesSync } from '../base/make-directories.ts';
 import { fromSystemError } from '../errors/dunnage-error.ts';
 import { toCommandLine, type UpSettings } from './config/up-settings.ts';
 import { READY_CHANNEL_ENVIRONMENT, waitUntilLive } from './ready-channel.ts';
@@ -43,7 +44,7 @@ export async function startDetached(settings: UpSettings, debug: boolean): Promi
 
 async function openLog(runtimeDir: string, logFile: string): ReturnType<typeof open> {
   try {
-    await mkdir(runtimeDir, { recursive: true, mode: 0o755 });
+    makeDirectoriesSync(runtimeDir, 0o755);
     return await open(logFile, 'a', 0o600);
   } catch (error) {
     throw fromSystemError(error, `cannot open the log ${logFile}`);

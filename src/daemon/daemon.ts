@@ -4,11 +4,11 @@
  * Start:  directories -> locks -> key, store -> holder -> FUSE thread -> mounts (or takeover) -> agent -> mending -> control API
  * End:    control API -> agent -> mounts (only if unmounting) -> FUSE thread -> holder -> store -> locks
  */
-import { mkdir } from 'node:fs/promises';
 import { systemClock } from '../base/clock.ts';
 import type { GenerationId } from '../base/ids.ts';
 import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
+import { makeDirectoriesSync } from '../base/make-directories.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import { MountAgent } from '../mounts/agent.ts';
 import { agentProgramPath } from '../native/programs.ts';
@@ -131,7 +131,7 @@ export class Daemon {
 
   async #start(): Promise<void> {
     const { stateDir, runtimeDir } = this.#options;
-    await this.#makeDirectories();
+    this.#makeDirectories();
     for (const [directory, what] of [
       [runtimeDir, 'runtime directory'],
       [stateDir, 'state directory'],
@@ -197,15 +197,17 @@ export class Daemon {
     this.#log.info({ mountPoint: this.#options.mountPoint, takenOver: tree.held !== undefined }, 'the tree is live');
   }
 
-  async #makeDirectories(): Promise<void> {
+  #makeDirectories(): void {
     const { stateDir, runtimeDir } = this.#options;
     for (const [path, mode] of [
       [stateDir, 0o700],
       [runtimeDir, 0o755],
     ] as const) {
-      await mkdir(path, { recursive: true, mode }).catch((error: unknown) => {
+      try {
+        makeDirectoriesSync(path, mode);
+      } catch (error) {
         throw fromSystemError(error, `cannot make ${path}`);
-      });
+      }
     }
   }
 

@@ -11,8 +11,9 @@
  * A descriptor goes to the holder together with its INIT record, and only then the kernel gets its INIT reply: whatever the
  * kernel relies on can be taken over.
  */
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import type { Log } from '../base/log.ts';
+import { makeDirectoriesSync } from '../base/make-directories.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import { HolderClient, startHolder } from '../fuse/holder-client.ts';
 import { decodeNegotiated, encodeNegotiated, type NegotiatedRecord } from '../fuse/init.ts';
@@ -275,7 +276,7 @@ async function readHeldTree(holder: HolderClient, options: DaemonOptions): Promi
 
 async function prepareMountPoint(mountPoint: string): Promise<void> {
   try {
-    await mkdir(mountPoint, { recursive: true, mode: 0o755 });
+    makeDirectoriesSync(mountPoint, 0o755);
     const names = await readdir(mountPoint);
     if (names.length === 0) return;
   } catch (error) {

@@ -48,7 +48,9 @@ export function fromErrorBody(body: unknown, httpStatus: number): DunnageError {
   const error = (body as { error?: { code?: unknown; message?: unknown; remedy?: unknown } } | null)?.error;
   if (typeof error?.code !== 'string' || typeof error.message !== 'string' || !Object.hasOwn(ERROR_TABLE, error.code)) {
     if (httpStatus === 503) {
-      return new DunnageError('UNREACHABLE', 'the daemon is ending', { remedy: 'start it again with: dunnage up --detach' });
+      return new DunnageError('UNREACHABLE', 'the daemon is ending', {
+        remedy: 'start it again with: dunnage up --detach',
+      });
     }
     return new DunnageError('INTERNAL', `the daemon answered with HTTP status ${httpStatus} and no error of ours`, {
       remedy: 'check that the socket belongs to dunnage, and that the command and the daemon have the same version',

@@ -1,8 +1,9 @@
 /** Opens the LMDB environment of a state directory, with the checks that come before LMDB may touch it. */
-import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type RootDatabase, type RootDatabaseOptions } from 'lmdb';
 import type { Log } from '../base/log.ts';
+import { makeDirectoriesSync } from '../base/make-directories.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import { corrupt, readNewestMeta } from './data-file.ts';
 import { assertRecovered, recover } from './durable-root.ts';
@@ -85,7 +86,7 @@ function assertThere(directory: string, path: string): void {
 
 function prepareDirectory(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectoriesSync(directory, 0o700);
     chmodSync(directory, 0o700);
   } catch (error) {
     throw fromSystemError(error, `cannot create ${directory}`);
