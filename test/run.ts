@@ -12,6 +12,7 @@ import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { parseArgs } from 'node:util';
 import { compiledRoot, repositoryRoot } from './tools/repository.ts';
+import { mountFusectl } from './tools/runner/fusectl.ts';
 import {
   currentMounts,
   endProcess,
@@ -88,6 +89,7 @@ async function main(): Promise<void> {
   // On a disk (/tmp may be a tmpfs), open to other users (tests act as such), and short (paths of sockets end at 107 bytes).
   const temporaryFolder = mkdtempSync('/var/tmp/dt-');
   chmodSync(temporaryFolder, 0o755);
+  const unmountFusectl = mountFusectl();
   const before: Before = { mounts: currentMounts(), loops: loopDevices() };
   process.env[RUN_MARKER] = marker;
   process.env['TMPDIR'] = temporaryFolder;
@@ -96,6 +98,7 @@ async function main(): Promise<void> {
     for (const phase of intoPhases(sources, availableParallelism())) await runPhase(phase, tally, overall);
   } finally {
     cleanUp(before, marker, temporaryFolder, tally);
+    unmountFusectl();
   }
   if (overall.aborted) tally.problems.push(`the whole run took longer than ${RUN_TIMEOUT_MS / 60_000} minutes`);
   reportSkips(tally, root);

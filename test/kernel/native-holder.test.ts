@@ -1,4 +1,5 @@
 /** dunnage-holder: its protocol with plain files, and what it does with real mounts when nobody comes back. */
+
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,12 +18,14 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { findMount } from '../../src/mounts/mount-table.ts';
 import { loadNative } from '../../src/native/load.ts';
 import { holderProgramPath } from '../../src/native/programs.ts';
 import { skipUnlessFuse } from '../native/helpers/fuse-available.ts';
 import { MinimalServer, OPCODE } from '../native/helpers/minimal-server.ts';
+import { mountsBeneath, waitingRequests } from './helpers/fuse-connections.ts';
 import { untilEnded } from './helpers/process-end.ts';
 
 const native = loadNative();
@@ -297,6 +300,13 @@ test('callers wait through the death of a daemon, and the next one answers them'
   next.close();
 });
 
+/** A caller is blocked in the kernel: what happens next happens to it. */
+async function untilSomebodyWaits(mountPoint: string): Promise<void> {
+  const [mount] = await mountsBeneath(mountPoint);
+  assert.ok(mount !== undefined);
+  while ((await waitingRequests(mount.minor)) === 0) await pause(5);
+}
+
 for (const [name, timeoutSeconds, cause] of [
   ['nobody comes back in time', 1, (): void => undefined],
   ['SIGTERM', LONG_SECONDS, ({ holder }: Scene): void => void holder.kill('SIGTERM')],
@@ -312,6 +322,7 @@ for (const [name, timeoutSeconds, cause] of [
       words += text;
     });
     const clientEnded = once(client, 'close');
+    await untilSomebodyWaits(scene.mountPoint);
     await kill(daemon);
     assert.notEqual(await findMount(scene.mountPoint), undefined);
     cause(scene);
@@ -329,6 +340,7 @@ test('an abort frees the callers of a daemon that hangs', { skip }, async (conte
   daemon.kill('SIGSTOP');
   const client = spawn('mkdir', [join(scene.mountPoint, 'made')], { stdio: 'ignore' });
   const clientEnded = once(client, 'close');
+  await untilSomebodyWaits(scene.mountPoint);
   assert.equal(new Peer(scene.socketPath).ask('X'), 'x');
   assert.deepEqual(await clientEnded, [1, null]);
   assert.deepEqual(await scene.exited, [0, null]);
