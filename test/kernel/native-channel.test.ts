@@ -13,6 +13,7 @@ import { abortConnection } from './helpers/fuse-connections.ts';
 const SCENE = fileURLToPath(new URL('../native/helpers/mount-scene.js', import.meta.url));
 const SCENE_TIMEOUT_MS = 90_000;
 const ENODEV = 19;
+const LEAK_BYTES_PER_ROUND = 16 * 1024;
 
 async function playScene(scene: string): Promise<unknown> {
   const target = mkdtempSync(join(tmpdir(), 'dunnage-channel-'));
@@ -47,15 +48,15 @@ const skip = skipUnlessFuse();
 
 test('a thousand mounts end with ENODEV and leave neither descriptors nor memory behind', { skip }, async () => {
   const result = (await playScene('rounds')) as {
-    before: { descriptors: number; residentBytes: number };
-    after: { descriptors: number; residentBytes: number };
+    measured: { descriptors: number; residentBytes: number }[];
     errnos: number[];
   };
   assert.deepEqual(result.errnos, [ENODEV]);
-  assert.equal(result.after.descriptors, result.before.descriptors);
-  const grown = result.after.residentBytes - result.before.residentBytes;
-  // One leaked buffer each would be 1 GiB.
-  assert.ok(grown < 24 * 1024 * 1024, `grown by ${grown} bytes`);
+  assert.equal(new Set(result.measured.map(({ descriptors }) => descriptors)).size, 1);
+  // A leak grows in each quarter; the collector and the allocator, which take memory when they like, do not.
+  const resident = result.measured.map(({ residentBytes }) => residentBytes);
+  const grown = resident.slice(1).map((bytes, index) => bytes - (resident[index] ?? 0));
+  assert.ok(Math.min(...grown) < LEAK_BYTES_PER_ROUND * 250, `grown by ${grown} bytes`);
 });
 
 test('close does not wait for a notification that waits for an open request', { skip }, async () => {

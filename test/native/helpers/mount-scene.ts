@@ -55,9 +55,12 @@ async function rounds(target: string): Promise<unknown> {
     await turn();
   };
   await run(200);
-  const before = { descriptors: openCount(), residentBytes: residentBytes() };
-  await run(1000);
-  return { before, after: { descriptors: openCount(), residentBytes: residentBytes() }, errnos: [...errnos] };
+  const measured = [{ descriptors: openCount(), residentBytes: residentBytes() }];
+  for (let quarter = 0; quarter < 4; quarter++) {
+    await run(250);
+    measured.push({ descriptors: openCount(), residentBytes: residentBytes() });
+  }
+  return { measured, errnos: [...errnos] };
 }
 
 /** State D of proc(5): of all threads here only a notifier that waits for a directory's lock gets into it. */
