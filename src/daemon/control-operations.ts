@@ -15,6 +15,7 @@ import type {
 export interface ControlOperationsOptions {
   readonly projections: ProjectionService;
   readonly status: () => Promise<DaemonStatus>;
+  readonly metrics: () => Promise<string>;
   readonly shutdown: (unmount: boolean) => Promise<void>;
   /** Owner of files that name none. */
   readonly uid: number;
@@ -31,6 +32,7 @@ export function createControlOperations(options: ControlOperationsOptions): Cont
 
   return {
     status: options.status,
+    metrics: options.metrics,
     shutdown: options.shutdown,
 
     async apply(manifestYaml: string): Promise<readonly ApplyResult[]> {

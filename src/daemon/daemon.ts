@@ -14,6 +14,7 @@ import { MountAgent } from '../mounts/agent.ts';
 import { agentProgramPath } from '../native/programs.ts';
 import type { StepHook } from '../projection/atomic-writer.ts';
 import { Catalog } from '../projection/catalog.ts';
+import { ContentCounter } from '../projection/content-totals.ts';
 import { ProjectionService } from '../projection/projection-service.ts';
 import { startControlServer } from '../server/control-server.ts';
 import type { ControlOperations, DaemonStatus } from '../server/operations.ts';
@@ -25,7 +26,9 @@ import type { ThroughMount } from '../vfs/ports.ts';
 import { createControlOperations } from './control-operations.ts';
 import { DaemonLock } from './daemon-lock.ts';
 import type { DaemonOptions } from './daemon-options.ts';
+import { registerFigures } from './figures.ts';
 import { FuseThread } from './fuse-thread-client.ts';
+import { PrometheusMetrics } from './metrics.ts';
 import { realPlace } from './real-place.ts';
 import { sealingKeyPath } from './runtime-files.ts';
 import { describeConnections } from './status.ts';
@@ -46,6 +49,13 @@ class Ending {
     // Who awaits it sees the rejection; a daemon that fails before anybody does must not end the process by itself.
     this.promise.catch(() => undefined);
   }
+}
+
+interface OpenStore {
+  readonly sealingKey: SealingKey;
+  readonly durableMark: BigInt64Array;
+  readonly store: Store;
+  readonly blobs: BlobStore;
 }
 
 type Cleanup = () => Promise<void> | void;
@@ -139,12 +149,7 @@ export class Daemon {
       const lock = DaemonLock.acquire(directory, what);
       this.#cleanups.push(() => lock.release());
     }
-    const sealingKey = SealingKey.loadOrCreate(sealingKeyPath(runtimeDir));
-    const durableMark = newDurableMark();
-    const store = Store.open({ stateDir, log: this.#log, durableMark });
-    this.#cleanups.push(() => store.close());
-    const blobs = new BlobStore({ store, stateDir, sealingKey, log: this.#log });
-    await blobs.sweep();
+    const { sealingKey, durableMark, store, blobs } = await this.#openStore();
 
     const tree = await TreeMount.attach(this.#options, this.#log);
     this.#cleanups.push(() => tree.leave());
@@ -168,8 +173,11 @@ export class Daemon {
       if (this.#unmountAtEnd) await tree.unmount();
     });
     this.#cleanups.push(stopTree);
+    const catalog = new Catalog(store);
+    const metrics = this.#metrics(catalog, store, blobs, thread);
     const projections = new ProjectionService({
-      catalog: new Catalog(store),
+      catalog,
+      metrics,
       blobs,
       throughMount: this.#seams.throughMount?.(agent) ?? agent,
       ...(this.#seams.onStep === undefined ? {} : { onStep: this.#seams.onStep }),
@@ -182,6 +190,7 @@ export class Daemon {
     const operations = createControlOperations({
       projections,
       status: () => this.#status(tree, thread, store, projections),
+      metrics: () => metrics.text(),
       shutdown: async (unmount) => {
         this.#unmountAtEnd = unmount;
         this.#isStopping = true;
@@ -195,6 +204,27 @@ export class Daemon {
     const server = await startControlServer({ socketPath: this.#options.controlSocket, operations, log: this.#log });
     this.#cleanups.push(() => server.close());
     this.#log.info({ mountPoint: this.#options.mountPoint, takenOver: tree.held !== undefined }, 'the tree is live');
+  }
+
+  async #openStore(): Promise<OpenStore> {
+    const { stateDir, runtimeDir } = this.#options;
+    const sealingKey = SealingKey.loadOrCreate(sealingKeyPath(runtimeDir));
+    const durableMark = newDurableMark();
+    const store = Store.open({ stateDir, log: this.#log, durableMark });
+    this.#cleanups.push(() => store.close());
+    const blobs = new BlobStore({ store, stateDir, sealingKey, log: this.#log });
+    await blobs.sweep();
+    return { sealingKey, durableMark, store, blobs };
+  }
+
+  #metrics(catalog: Catalog, store: Store, blobs: BlobStore, thread: FuseThread): PrometheusMetrics {
+    const metrics = new PrometheusMetrics(this.#log);
+    registerFigures(metrics, {
+      ...{ catalog, blobs, store, clock: systemClock, startedAtMs: this.#startedAtMs },
+      content: new ContentCounter(store),
+      connections: () => thread.statistics(),
+    });
+    return metrics;
   }
 
   #makeDirectories(): void {

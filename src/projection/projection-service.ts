@@ -6,6 +6,7 @@ import { constants } from 'node:os';
 import type { Clock } from '../base/clock.ts';
 import type { GenerationId, ProjectionId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
+import { type Metrics, silentMetrics } from '../base/metrics.ts';
 import { KeyedMutex } from '../base/mutex.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import type { BlobStore } from '../store/blob-store.ts';
@@ -17,6 +18,7 @@ import { MountTarget, operationError } from './mount-target.ts';
 import { validatePayload } from './path-rules.ts';
 import type { Payload } from './payload.ts';
 import type { ProjectionKind, ProjectionRecord } from './records.ts';
+import { SwapFigures } from './swap-figures.ts';
 
 export interface ProjectionServiceOptions {
   readonly catalog: Catalog;
@@ -24,6 +26,7 @@ export interface ProjectionServiceOptions {
   readonly throughMount: ThroughMount;
   readonly clock: Clock;
   readonly log: Log;
+  readonly metrics?: Metrics;
   readonly onAborted: (id: GenerationId) => void;
   /** Called at each step of a write; for tests that end the process there. */
   readonly onStep?: StepHook;
@@ -55,26 +58,30 @@ export class ProjectionService {
   readonly #options: ProjectionServiceOptions;
   readonly #catalog: Catalog;
   readonly #mutex = new KeyedMutex<string>();
+  readonly #figures: SwapFigures;
   /** Generations whose content is to be removed. */
   readonly #forgotten = new Set<GenerationId>();
 
   constructor(options: ProjectionServiceOptions) {
     this.#options = options;
     this.#catalog = options.catalog;
+    this.#figures = new SwapFigures(options.metrics ?? silentMetrics, options.clock);
   }
 
   /** Creates the projection or swaps its content. Throws what the payload rules throw, IMMUTABLE, NO_SPACE, IO. */
   write(wanted: WantedProjection): Promise<WriteResult> {
-    return this.#mutex.run(wanted.directory, async () => {
-      const payload = validatePayload(wanted.payload);
-      this.#catalog.refresh();
-      const found = this.#catalog.findProjection(wanted.directory);
-      if (found === undefined) return await this.#create(wanted, payload);
-      if (this.#record(found).state === 'live') return await this.#replace(found, wanted, payload);
-      // What is left of a creation or a deletion that was cut short is no projection to write to.
-      await this.#remove(found);
-      return await this.#create(wanted, payload);
-    });
+    return this.#figures.write(() => this.#mutex.run(wanted.directory, () => this.#write(wanted)));
+  }
+
+  async #write(wanted: WantedProjection): Promise<WriteResult> {
+    const payload = validatePayload(wanted.payload);
+    this.#catalog.refresh();
+    const found = this.#catalog.findProjection(wanted.directory);
+    if (found === undefined) return await this.#create(wanted, payload);
+    if (this.#record(found).state === 'live') return await this.#replace(found, wanted, payload);
+    // What is left of a creation or a deletion that was cut short is no projection to write to.
+    await this.#remove(found);
+    return await this.#create(wanted, payload);
   }
 
   async #create(wanted: WantedProjection, payload: Payload): Promise<WriteResult> {
@@ -83,7 +90,7 @@ export class ProjectionService {
     const id = this.#catalog.create({ directory, kind, namespace, name, immutable, nowMs });
     try {
       await this.#inRoot({ kind: 'mkdir', name: directory, mode: 0o755 });
-      await this.#writer(this.#target(id, directory, wanted.secret)).write(payload);
+      await this.#swap(this.#target(id, directory, wanted.secret), payload);
     } catch (error) {
       await this.#remove(id).catch((cause: unknown) => {
         this.#options.log.error(
@@ -107,7 +114,7 @@ export class ProjectionService {
         });
       }
     }
-    const { changed } = await this.#writer(target).write(payload);
+    const { changed } = await this.#swap(target, payload);
     if (wanted.immutable !== record.immutable) this.#catalog.setImmutable(id, wanted.immutable);
     const configured = changed || wanted.immutable !== record.immutable;
     return { action: configured ? 'configured' : 'unchanged', generation: this.#number(id) };
@@ -220,9 +227,10 @@ export class ProjectionService {
     throw operationError(`cannot ${operation.kind} ${operation.name}`, errno);
   }
 
-  #writer(target: MountTarget): AtomicWriter {
+  #swap(target: MountTarget, payload: Payload): Promise<{ readonly changed: boolean }> {
     const { clock, log, onStep } = this.#options;
-    return new AtomicWriter(target, { clock, log, ...(onStep === undefined ? {} : { onStep }) });
+    const writer = new AtomicWriter(target, { clock, log, ...(onStep === undefined ? {} : { onStep }) });
+    return this.#figures.swap(() => writer.write(payload));
   }
 
   #target(projection: ProjectionId, directory: string, secret: boolean): MountTarget {

@@ -10,6 +10,7 @@ import { DunnageError, toHttpStatus } from '../errors/dunnage-error.ts';
 import { stackWithoutMessage, toErrorBody, toPublicError } from './error-body.ts';
 import type { ControlOperations } from './operations.ts';
 import { addApplyRoute } from './routes/apply.ts';
+import { addMetricsRoute } from './routes/metrics.ts';
 import { addProjectionRoutes } from './routes/projections.ts';
 import { addShutdownRoute } from './routes/shutdown.ts';
 import { addStatusRoutes } from './routes/status.ts';
@@ -64,6 +65,7 @@ export async function buildControlApp(options: ControlAppOptions): Promise<Fasti
     );
   });
   addStatusRoutes(app, operations);
+  addMetricsRoute(app, operations);
   await addApplyRoute(app, operations);
   await addProjectionRoutes(app, operations);
   await addShutdownRoute(app, operations);

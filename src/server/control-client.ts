@@ -5,7 +5,7 @@
 import { limits } from '../base/limits.ts';
 import type { Payload } from '../projection/payload.ts';
 import { payloadToJson } from '../projection/payload-json.ts';
-import { type Exchange, exchange } from './http-exchange.ts';
+import { type Exchange, exchange, exchangeText } from './http-exchange.ts';
 import type {
   ApplyResult,
   ControlOperations,
@@ -29,6 +29,15 @@ export class ControlClient implements ControlOperations {
 
   status(): Promise<DaemonStatus> {
     return this.#call<DaemonStatus>({ method: 'GET', path: '/v1/status' });
+  }
+
+  metrics(): Promise<string> {
+    return exchangeText({
+      method: 'GET',
+      path: '/metrics',
+      socketPath: this.#socketPath,
+      silenceMsMax: this.#silenceMsMax,
+    });
   }
 
   apply(manifestYaml: string): Promise<readonly ApplyResult[]> {

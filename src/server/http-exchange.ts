@@ -14,18 +14,29 @@ export interface Exchange {
   readonly silenceMsMax: number;
 }
 
+/** Resolves to the text of a 2xx answer. */
+export async function exchangeText(options: Exchange): Promise<string> {
+  const { status, text } = await send(options);
+  if (status < 200 || status >= 300) throw fromErrorBody(parsed(text), status);
+  return text;
+}
+
 /** Resolves to the parsed JSON body of a 2xx answer; undefined if it has none. */
 export async function exchange(options: Exchange): Promise<unknown> {
   const { status, text } = await send(options);
   if (status >= 200 && status < 300 && text === '') return undefined;
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    throw fromErrorBody(undefined, status);
-  }
-  if (status >= 200 && status < 300) return body;
+  const body = parsed(text);
+  if (status >= 200 && status < 300 && body !== undefined) return body;
   throw fromErrorBody(body, status);
+}
+
+/** Undefined if it is not JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 interface Answer {

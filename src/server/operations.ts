@@ -82,6 +82,8 @@ export interface WriteFile {
 
 export interface ControlOperations {
   status(): Promise<DaemonStatus>;
+  /** Figures of the daemon in Prometheus' text format. */
+  metrics(): Promise<string>;
   /** Applies every document of a YAML stream; a document that is wrong fails the whole call before anything is applied. */
   apply(manifestYaml: string): Promise<readonly ApplyResult[]>;
   listProjections(kind: ProjectionKind | undefined): Promise<readonly ProjectionSummary[]>;

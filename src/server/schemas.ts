@@ -33,6 +33,8 @@ export const errorAnswer: JsonSchema = exactly({
   error: exactly({ code: text, message: text, remedy: text }, ['remedy']),
 });
 export const healthAnswer: JsonSchema = exactly({ status: text });
+/** Prometheus' text format. */
+export const metricsAnswer: JsonSchema = text;
 export const noAnswer: JsonSchema = { type: 'null' };
 
 const summaryFields: Readonly<Record<string, JsonSchema>> = {

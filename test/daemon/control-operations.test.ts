@@ -30,6 +30,7 @@ beforeEach(async () => {
   operations = createControlOperations({
     projections: harness.service,
     status: () => Promise.resolve(exampleStatus()),
+    metrics: () => Promise.resolve('dunnage_swaps_total 3\n'),
     shutdown: (unmount) => Promise.resolve(void shutdowns.push(unmount)),
     ...OWNER,
   });

@@ -270,6 +270,14 @@ test('connections beyond the limit are refused, those there are served on', asyn
   assert.match(answer.toString(), /^HTTP\/1\.1 200 /);
 });
 
+test('figures are text in the format of Prometheus', async (context) => {
+  const { socketPath } = await serveFake(context);
+  const answer = await ask(socketPath, { method: 'GET', path: '/metrics' });
+  assert.equal(answer.status, 200);
+  assert.equal(answer.headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8');
+  assert.match(answer.text, /^# HELP dunnage_swaps_total .*\ndunnage_swaps_total 3\n$/);
+});
+
 test('an error of ours keeps its code, message and remedy', async (context) => {
   const { socketPath, operations } = await serveFake(context);
   operations.failure = new DunnageError('NO_SPACE', 'the disk is full', { remedy: 'make room' });

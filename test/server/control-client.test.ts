@@ -17,6 +17,7 @@ test('every operation arrives with its arguments, and its answer comes back', as
     { kind: 'Secret', namespace: 'default', name: 'db', directory: 'secret.db', action: 'configured', generation: 4 },
   ];
   assert.deepEqual(await client.status(), exampleStatus());
+  assert.match(await client.metrics(), /^dunnage_swaps_total 3$/m);
   assert.deepEqual(await client.apply('kind: Secret # ü'), operations.applied);
   assert.deepEqual(
     (await client.listProjections(undefined)).map(({ name }) => name),
@@ -35,6 +36,7 @@ test('every operation arrives with its arguments, and its answer comes back', as
     operations.calls.map(({ name, arguments: given }) => [name, ...given]),
     [
       ['status'],
+      ['metrics'],
       ['apply', 'kind: Secret # ü'],
       ['listProjections', undefined],
       ['listProjections', 'ConfigMap'],

@@ -25,6 +25,11 @@ export class FakeOperations implements ControlOperations {
     return this.daemon;
   }
 
+  async metrics(): Promise<string> {
+    await this.#enter('metrics');
+    return '# HELP dunnage_swaps_total Generations that were published.\ndunnage_swaps_total 3\n';
+  }
+
   async apply(manifestYaml: string): Promise<readonly ApplyResult[]> {
     await this.#enter('apply', manifestYaml);
     return this.applied;

@@ -1,9 +1,11 @@
 /** Requests as no well-behaved client sends them. */
-import { request } from 'node:http';
+import { type IncomingHttpHeaders, request } from 'node:http';
 import { connect } from 'node:net';
 
 export interface RawAnswer {
   readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** Undefined if it is not JSON. */
   readonly body: unknown;
   readonly text: string;
 }
@@ -25,9 +27,11 @@ export function ask(socketPath: string, { method, path, headers, body }: RawRequ
         response.on('data', (chunk: string) => {
           text += chunk;
         });
-        response.on('end', () =>
-          resolve({ status: response.statusCode ?? 0, text, body: text === '' ? undefined : JSON.parse(text) }),
-        );
+        response.on('end', () => {
+          const { statusCode = 0, headers: answered } = response;
+          const isJson = text !== '' && answered['content-type']?.startsWith('application/json') === true;
+          resolve({ status: statusCode, headers: answered, text, body: isJson ? JSON.parse(text) : undefined });
+        });
         response.on('error', reject);
       },
     );
