@@ -40,6 +40,9 @@ export const limits = {
   fuseUnansweredMs: 10_000,
   /** After a swap the replaced generation stays reachable by name for this long, for readers that resolved `..data` just before. */
   droppedGenerationGraceMs: 2_000,
+  /** Generations of a projection that are kept if nothing else is asked for, with the published one; and the most. */
+  historyGenerations: 10,
+  historyGenerationsMax: 100,
   /** How long the holder keeps the connections alive without a daemon, seconds. */
   takeoverTimeoutSeconds: 300,
 } as const;

@@ -154,9 +154,7 @@ export class Daemon {
     const tree = await TreeMount.attach(this.#options, this.#log);
     this.#cleanups.push(() => tree.leave());
     const thread = await this.#startThread(tree, { sealingKey, durableMark }, (generation) => {
-      projections.forgotten(generation).catch((error: unknown) => {
-        this.#log.error({ generation, error: String(error) }, 'content of a replaced generation could not be removed');
-      });
+      projections.forgotten(generation);
     });
     this.#unmountAtEnd = tree.held === undefined;
     await tree.serve(thread);
@@ -184,7 +182,9 @@ export class Daemon {
       clock: systemClock,
       log: this.#log,
       onAborted: (generation) => thread.drain(generation),
+      onDropped: (generations) => thread.dropped(generations),
     });
+    this.#cleanups.push(() => projections.close());
     if (tree.held === undefined) await projections.removeDropped();
     await projections.recover();
     const operations = createControlOperations({

@@ -38,6 +38,8 @@ export type ToFuseThread =
   | { readonly type: 'kept'; readonly name: ConnectionName }
   | { readonly type: 'resend' }
   | { readonly type: 'drain'; readonly generation: GenerationId }
+  /** Generations left the history without a swap. */
+  | { readonly type: 'dropped'; readonly generations: readonly GenerationId[] }
   | { readonly type: 'statistics' }
   | { readonly type: 'close' };
 

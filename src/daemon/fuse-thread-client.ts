@@ -87,6 +87,10 @@ export class FuseThread {
     this.#say({ type: 'drain', generation });
   }
 
+  dropped(generations: readonly GenerationId[]): void {
+    if (generations.length > 0) this.#say({ type: 'dropped', generations });
+  }
+
   async statistics(): Promise<readonly ConnectionStatistics[]> {
     const reply = this.#next('statistics');
     this.#say({ type: 'statistics' });

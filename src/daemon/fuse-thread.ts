@@ -118,6 +118,8 @@ port.on('message', (message: ToFuseThread) => {
       return;
     case 'drain':
       return projections.drain(message.generation);
+    case 'dropped':
+      return projections.dropped(message.generations);
     case 'statistics':
       return statistics();
     case 'close':

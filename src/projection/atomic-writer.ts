@@ -17,7 +17,7 @@ import { DunnageError } from '../errors/dunnage-error.ts';
 import { DirectoryTarget } from './directory-target.ts';
 import { generationName } from './generation-name.ts';
 import { topLevelNames, validatePayload } from './path-rules.ts';
-import type { FileProjection, Payload } from './payload.ts';
+import type { FileProjection, MountFile } from './payload.ts';
 import type { Published, SetPermissions, SwapTarget } from './swap-target.ts';
 
 /** Called at each step of a write, before the next one begins. Tests inject faults here: what it throws fails the write. */
@@ -41,8 +41,8 @@ export interface WriteResult {
  * Writes payloads to one target. Calls on one writer (and on one directory, within one process) run one after another;
  * two processes must not write to the same plain directory at the same time.
  */
-export class AtomicWriter {
-  readonly #target: SwapTarget;
+export class AtomicWriter<File extends MountFile = FileProjection> {
+  readonly #target: SwapTarget<File>;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #onStep: StepHook;
@@ -52,11 +52,13 @@ export class AtomicWriter {
    * @param target path of an existing directory, or another place to write to.
    * @throws DunnageError NOT_FOUND, NOT_A_DIRECTORY, PERMISSION_DENIED if the path is no directory this process can reach.
    */
-  constructor(target: string | SwapTarget, options: AtomicWriterOptions = {}) {
+  constructor(target: string | SwapTarget<File>, options: AtomicWriterOptions = {}) {
     this.#clock = options.clock ?? systemClock;
     this.#log = options.log ?? silentLog;
     this.#onStep = options.onStep ?? (() => undefined);
-    this.#target = typeof target === 'string' ? new DirectoryTarget(target, this.#onStep) : target;
+    // A path means a plain directory, which takes bytes: the default of `File`.
+    this.#target =
+      typeof target === 'string' ? (new DirectoryTarget(target, this.#onStep) as SwapTarget<File>) : target;
   }
 
   /**
@@ -69,7 +71,7 @@ export class AtomicWriter {
    *   callback the target cannot take, NO_SPACE, IO and the like from the system.
    */
   async write(
-    payload: Payload | Readonly<Record<string, FileProjection>>,
+    payload: ReadonlyMap<string, File> | Readonly<Record<string, File>>,
     setPermissions?: SetPermissions,
   ): Promise<WriteResult> {
     const checked = validatePayload(payload);
@@ -82,7 +84,7 @@ export class AtomicWriter {
     return this.#queue.run('write', () => (this.#target.exclusively ? this.#target.exclusively(swap) : swap()));
   }
 
-  async #swap(payload: Payload, setPermissions: SetPermissions | undefined): Promise<WriteResult> {
+  async #swap(payload: ReadonlyMap<string, File>, setPermissions: SetPermissions | undefined): Promise<WriteResult> {
     await this.#onStep('validated');
     const sweepFailure = await this.#sweep();
     await this.#onStep('swept');
@@ -113,7 +115,11 @@ export class AtomicWriter {
     }
   }
 
-  async #stageAndPublish(directoryName: string, payload: Payload, setPermissions?: SetPermissions): Promise<void> {
+  async #stageAndPublish(
+    directoryName: string,
+    payload: ReadonlyMap<string, File>,
+    setPermissions?: SetPermissions,
+  ): Promise<void> {
     try {
       await this.#target.stage(directoryName, payload);
       await this.#onStep('staged');
@@ -134,7 +140,7 @@ export class AtomicWriter {
     await this.#onStep('published');
   }
 
-  async #updateLinks(payload: Payload, published: Published): Promise<void> {
+  async #updateLinks(payload: ReadonlyMap<string, File>, published: Published): Promise<void> {
     const { visibleNames, brokenNames } = published;
     const wanted = topLevelNames(payload.keys());
     const missing = [...wanted].filter((name) => !visibleNames.has(name) || brokenNames.has(name));

@@ -6,7 +6,7 @@
  *   generations   id -> record                       nodes        id -> content nodes
  *   directories   [projection, `..ts`] -> generation, for every generation that still has content
  *   links         [projection, name] -> link         linkNodes    node id -> [projection, name]
- *   staged        generations not yet published      dropped      generations replaced, content kept until forgotten
+ *   staged        generations not yet published      dropped      generations out of the history, kept until forgotten
  *   unsettled     projections being made, being deleted, or with links to announce or to take away
  */
 import assert from 'node:assert/strict';
@@ -39,6 +39,8 @@ export interface NewProjection {
   readonly namespace: string;
   readonly name: string;
   readonly immutable: boolean;
+  /** Generations kept, with the published one; from 1. */
+  readonly keep: number;
   readonly nowMs: number;
 }
 
@@ -54,6 +56,14 @@ export interface NewGeneration {
 
 export interface Link extends LinkRecord {
   readonly name: string;
+}
+
+/** What a publication did to earlier generations. */
+export interface Publication {
+  /** What `..data` named before; 0 if this is the first. */
+  readonly replaced: GenerationId | 0;
+  /** Those that are kept no longer. */
+  readonly dropped: readonly GenerationId[];
 }
 
 export class Catalog {
@@ -196,6 +206,7 @@ export class Catalog {
         state: 'creating',
         generation: 0,
         number: 0,
+        history: [],
         createdAtMs: nowMs,
         updatedAtMs: nowMs,
       });
@@ -207,6 +218,19 @@ export class Catalog {
     this.#store.transactBuffered(() => this.#projections.put(id, { ...this.#existing(id), immutable }));
   }
 
+  /** How many generations are kept from now on. Resolves to those that are dropped by it. */
+  async setKeep(id: ProjectionId, keep: number): Promise<readonly GenerationId[]> {
+    return await this.#store.transactDurable(() => {
+      const record = { ...this.#existing(id), keep };
+      return this.#trimHistory(id, record, keep);
+    });
+  }
+
+  /** Drops the oldest generations but for the newest `count`, at least the published one. Resolves to the dropped ones. */
+  async purge(id: ProjectionId, count: number): Promise<readonly GenerationId[]> {
+    return await this.#store.transactDurable(() => this.#trimHistory(id, this.#existing(id), Math.max(1, count)));
+  }
+
   /** Persists the intent to delete; from then on its names may be removed through the mount. */
   async beginDelete(id: ProjectionId): Promise<void> {
     await this.#store.transactDurable(() => {
@@ -215,13 +239,13 @@ export class Catalog {
     });
   }
 
-  /** Removes every record of a projection whose names are gone; its generation stays for whoever reads it. */
+  /** Removes every record of a projection whose names are gone; its generations stay for whoever reads one. */
   async finishDelete(id: ProjectionId): Promise<void> {
     await this.#store.transactDurable(() => {
       const record = this.#existing(id);
       assert(record.state === 'deleting');
       for (const link of [...this.links(id)]) this.#removeLink(id, link.name);
-      if (record.generation !== 0) this.#dropped.put(record.generation, true);
+      for (const generation of record.history) this.#dropped.put(generation, true);
       this.#names.remove(record.directory);
       this.#unsettled.remove(id);
       this.#projections.remove(id);
@@ -244,6 +268,7 @@ export class Catalog {
       this.#generations.put(id, {
         projection,
         directory,
+        number: 0,
         createdAtMs: wanted.nowMs,
         nodes,
         files: files.length,
@@ -257,24 +282,26 @@ export class Catalog {
     });
   }
 
-  /** THE commit of a swap: `id` becomes what `..data` names, its predecessor is dropped. Resolves after the flush. */
-  async publish(id: GenerationId, nowMs: number): Promise<GenerationId | 0> {
+  /** THE commit of a swap: `id` becomes what `..data` names, the oldest kept one is dropped. Resolves after the flush. */
+  async publish(id: GenerationId, nowMs: number): Promise<Publication> {
     return await this.#store.transactDurable(() => {
       const staged = this.#staged.get(id);
       if (staged === undefined || staged.aborted) {
         throw new DunnageError('READ_ONLY', 'the generation is no longer waiting to be published');
       }
       const before = this.#existing(staged.projection);
+      const number = before.number + 1;
       this.#staged.remove(id);
-      if (before.generation !== 0) this.#dropped.put(before.generation, true);
-      this.#projections.put(staged.projection, {
+      this.#generations.put(id, { ...this.#existingGeneration(id), number });
+      const record: ProjectionRecord = {
         ...before,
         state: before.state === 'creating' ? 'live' : before.state,
         generation: id,
-        number: before.number + 1,
+        number,
+        history: [id, ...before.history],
         updatedAtMs: nowMs,
-      });
-      return before.generation;
+      };
+      return { replaced: before.generation, dropped: this.#trimHistory(staged.projection, record, record.keep) };
     });
   }
 
@@ -298,15 +325,10 @@ export class Catalog {
     });
   }
 
-  /** Removes a dropped generation that the kernel has forgotten, and its hold on content. */
-  remove(id: GenerationId, blobs: BlobStore): void {
+  /** Removes dropped generations that the kernel has forgotten, and their hold on content. Others are left alone. */
+  remove(ids: readonly GenerationId[], blobs: BlobStore): void {
     this.#store.transactBuffered(() => {
-      const record = this.#generations.get(id);
-      if (record === undefined || !this.#dropped.remove(id)) return;
-      for (const node of this.#nodes.get(id) ?? []) if (node.kind === 'file') blobs.release(node.digest);
-      this.#nodes.remove(id);
-      this.#directories.remove([record.projection, record.directory]);
-      this.#generations.remove(id);
+      for (const id of ids) this.#remove(id, blobs);
     });
   }
 
@@ -338,6 +360,29 @@ export class Catalog {
     const record = this.#projections.get(id);
     if (record === undefined) throw new DunnageError('NOT_FOUND', `projection ${id} is gone`);
     return record;
+  }
+
+  #remove(id: GenerationId, blobs: BlobStore): void {
+    const record = this.#generations.get(id);
+    if (record === undefined || !this.#dropped.remove(id)) return;
+    for (const node of this.#nodes.get(id) ?? []) if (node.kind === 'file') blobs.release(node.digest);
+    this.#nodes.remove(id);
+    this.#directories.remove([record.projection, record.directory]);
+    this.#generations.remove(id);
+  }
+
+  #existingGeneration(id: GenerationId): GenerationRecord {
+    const record = this.#generations.get(id);
+    if (record === undefined) throw new DunnageError('CORRUPT', `the store has no record of generation ${id}`);
+    return record;
+  }
+
+  /** Writes the record with the newest `count` generations of its history; returns the others, dropped. */
+  #trimHistory(id: ProjectionId, record: ProjectionRecord, count: number): readonly GenerationId[] {
+    const dropped = record.history.slice(count);
+    this.#projections.put(id, { ...record, history: record.history.slice(0, count) });
+    for (const generation of dropped) this.#dropped.put(generation, true);
+    return dropped;
   }
 
   #transition(id: ProjectionId, to: ProjectionState): void {

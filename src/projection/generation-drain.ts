@@ -1,10 +1,10 @@
 /**
  * The end of a replaced generation. Its directory is listed no more from the commit of the swap on, but stays reachable
  * by name for a grace period, for readers that had resolved `..data` just before. Then the kernel is told to drop the name,
- * which is answered no more: a name looked up again after the last FORGET would lead to content that is going away. When
- * the kernel has forgotten every node of the generation, the content may go.
+ * which is answered no more: a name looked up again after the last FORGET would lead to content that is going away.
+ * The content stays as long as the history keeps the generation, and after that until the kernel has forgotten every node.
  *
- *   dropped --grace--> draining --last FORGET--> forgotten
+ *   replaced --grace--> nameless --out of the history, last FORGET--> forgotten
  */
 import type { GenerationId, NodeId } from '../base/ids.ts';
 import type { KernelCache } from '../vfs/ports.ts';
@@ -18,28 +18,27 @@ export interface DrainOptions {
   readonly overlay: SwapOverlay;
   readonly kernelCache: KernelCache;
   readonly graceMs: number;
-  /** The kernel holds nothing of the generation any more. Called at most once for each. */
+  /** The kernel holds nothing of a dropped generation any more. Called at most once for each. */
   readonly onForgotten: (id: GenerationId) => void;
 }
 
 export class GenerationDrain {
   readonly #options: DrainOptions;
-  /** Drained, and told to `onForgotten`; kept until the store has forgotten them too. */
+  /** Told to `onForgotten`; kept until the store has forgotten them too. */
   readonly #forgotten = new Set<GenerationId>();
-  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #timers = new Map<GenerationId, NodeJS.Timeout>();
 
   constructor(options: DrainOptions) {
     this.#options = options;
   }
 
-  /** The generation was replaced, or its projection deleted. */
-  drop(id: GenerationId): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      this.drain(id);
-    }, this.#options.graceMs);
+  /** The generation was replaced, or its projection deleted: its name is good for the grace period. */
+  replace(id: GenerationId): void {
+    this.#options.overlay.lingering.add(id);
+    clearTimeout(this.#timers.get(id));
+    const timer = setTimeout(() => this.drain(id), this.#options.graceMs);
     timer.unref();
-    this.#timers.add(timer);
+    this.#timers.set(id, timer);
   }
 
   /** Ends the grace period now. */
@@ -47,31 +46,38 @@ export class GenerationDrain {
     const { catalog, overlay, kernelCache } = this.#options;
     catalog.refresh();
     this.#tidy();
+    clearTimeout(this.#timers.get(id));
+    this.#timers.delete(id);
+    overlay.lingering.delete(id);
     const record = catalog.generation(id);
-    if (record === undefined || overlay.drained.has(id)) return;
-    overlay.drained.add(id);
+    if (record === undefined || this.#forgotten.has(id)) return;
     kernelCache.invalidateEntry(record.projection as number as NodeId, record.directory);
-    this.check(id);
+    if (this.#isBeingDropped(id, record.projection)) this.replace(id);
+    else this.check(id);
   }
 
-  /** To be called when the lookup count of a generation has become zero. */
+  /** To be called when the lookup count of a generation has become zero, and when it was dropped from the history. */
   check(id: GenerationId): void {
-    const { overlay, lookups, onForgotten } = this.#options;
-    if (!overlay.drained.has(id) || this.#forgotten.has(id) || lookups.count(id) > 0) return;
+    const { catalog, overlay, lookups, onForgotten } = this.#options;
+    if (overlay.lingering.has(id) || this.#forgotten.has(id) || lookups.count(id) > 0 || !catalog.isDropped(id)) return;
     this.#forgotten.add(id);
     onForgotten(id);
   }
 
+  /** A deletion drops its generations at its end: to be looked at again then. */
+  #isBeingDropped(id: GenerationId, projection: Parameters<Catalog['projection']>[0]): boolean {
+    const { catalog } = this.#options;
+    return catalog.projection(projection)?.state === 'deleting' && !catalog.isDropped(id);
+  }
+
   #tidy(): void {
     for (const id of this.#forgotten) {
-      if (this.#options.catalog.generation(id) !== undefined) continue;
-      this.#forgotten.delete(id);
-      this.#options.overlay.drained.delete(id);
+      if (this.#options.catalog.generation(id) === undefined) this.#forgotten.delete(id);
     }
   }
 
   close(): void {
-    for (const timer of this.#timers) clearTimeout(timer);
+    for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
   }
 }

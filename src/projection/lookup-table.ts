@@ -37,6 +37,11 @@ export class LookupTable {
     return this.#numbers[0] as number;
   }
 
+  /** Every generation the kernel remembers something of. */
+  generations(): readonly GenerationId[] {
+    return [...this.#slots.keys()];
+  }
+
   count(id: GenerationId): number {
     const slot = this.#slots.get(id);
     return slot === undefined ? 0 : (this.#numbers[slot * SLOT_NUMBERS + 1] as number);

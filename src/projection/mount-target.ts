@@ -15,7 +15,7 @@ import type { Catalog } from './catalog.ts';
 import { buildNodes, DIRECTORY_INDEX, type FileContent } from './generation-nodes.ts';
 import { DATA_LINK, linkTarget, STAGING_LINK } from './layout.ts';
 import { topLevelNames } from './path-rules.ts';
-import type { FileProjection, Payload } from './payload.ts';
+import type { FileProjection, MountFile, MountPayload } from './payload.ts';
 import type { Published, SwapTarget } from './swap-target.ts';
 
 const DIRECTORY_PERMISSIONS = 0o755;
@@ -35,7 +35,7 @@ export interface MountTargetOptions {
   readonly onAborted: (id: GenerationId) => void;
 }
 
-export class MountTarget implements SwapTarget {
+export class MountTarget implements SwapTarget<MountFile> {
   readonly #options: MountTargetOptions;
   /** As of the last `inspect`; unknown before. */
   #visibleNames: ReadonlySet<string> | undefined;
@@ -63,7 +63,7 @@ export class MountTarget implements SwapTarget {
    * fails, because the FUSE thread knows one staged generation of a projection at a time; and what the store says about
    * links is only then what the kernel has been told, on which the next publication relies.
    */
-  async inspect(payload: Payload): Promise<Published> {
+  async inspect(payload: MountPayload): Promise<Published> {
     const { catalog, projection } = this.#options;
     catalog.refresh();
     if (this.#staged().length > 0) await this.sweep();
@@ -84,20 +84,21 @@ export class MountTarget implements SwapTarget {
     };
   }
 
-  #isUnchanged(generation: GenerationId, payload: Payload): boolean {
+  #isUnchanged(generation: GenerationId, payload: MountPayload): boolean {
     const { catalog } = this.#options;
     let files = 0;
     for (const { path, file } of catalog.nodes(generation).files()) {
       const wanted = payload.get(path);
       if (wanted === undefined || wanted.mode !== file.mode) return false;
       if (wanted.uid !== file.uid || wanted.gid !== file.gid) return false;
-      if (wanted.data.length !== file.sizeBytes || !this.#digestOf(wanted).equals(file.digest)) return false;
+      if (sizeBytes(wanted) !== file.sizeBytes || !this.#digestOf(wanted).equals(file.digest)) return false;
       files += 1;
     }
     return files === payload.size;
   }
 
-  #digestOf(file: FileProjection): Digest {
+  #digestOf(file: MountFile): Digest {
+    if ('stored' in file) return file.stored.digest;
     const known = this.#digests.get(file);
     if (known !== undefined) return known;
     const digest = this.#options.blobs.digestOf(file.data, this.#options.protection);
@@ -106,14 +107,14 @@ export class MountTarget implements SwapTarget {
   }
 
   /** Whether publication of the payload makes and removes no link. */
-  #showsExactly(payload: Payload): boolean {
+  #showsExactly(payload: MountPayload): boolean {
     if (this.#visibleNames === undefined || this.#hasHiddenLinks) return false;
     const names = topLevelNames(payload.keys());
     const visible = this.#visibleNames;
     return names.size === visible.size && [...names].every((name) => visible.has(name));
   }
 
-  async stage(directoryName: string, payload: Payload): Promise<void> {
+  async stage(directoryName: string, payload: MountPayload): Promise<void> {
     const { catalog, blobs, clock, projection } = this.#options;
     const prepared: PreparedBlob[] = [];
     try {
@@ -129,18 +130,21 @@ export class MountTarget implements SwapTarget {
   }
 
   /** One prepared blob per file, also if two files have the same content: each holds a reference. */
-  async #prepare(payload: Payload, prepared: PreparedBlob[]): Promise<Map<string, FileContent>> {
+  async #prepare(payload: MountPayload, prepared: PreparedBlob[]): Promise<Map<string, FileContent>> {
     const { blobs, protection } = this.#options;
     const files = new Map<string, FileContent>();
     const waiting = [...payload].values();
     const worker = async (): Promise<void> => {
       for (const [path, file] of waiting) {
-        const blob = await blobs.prepare(file.data, protection, this.#digestOf(file));
+        const blob =
+          'stored' in file
+            ? blobs.prepareAgain(file.stored)
+            : await blobs.prepare(file.data, protection, this.#digestOf(file));
         prepared.push(blob);
         files.set(path, fileContent(file, blob));
       }
     };
-    const outcomes = await Promise.allSettled(Array.from({ length: PREPARE_PARALLEL }, worker));
+    const outcomes = await Promise.allSettled(Array.from({ length: Math.min(PREPARE_PARALLEL, payload.size) }, worker));
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
     return files;
@@ -237,8 +241,12 @@ export class MountTarget implements SwapTarget {
   }
 }
 
-function fileContent(file: FileProjection, blob: PreparedBlob): FileContent {
-  return { mode: file.mode, uid: file.uid, gid: file.gid, sizeBytes: file.data.length, digest: blob.digest };
+function sizeBytes(file: MountFile): number {
+  return 'stored' in file ? file.stored.sizeBytes : file.data.length;
+}
+
+function fileContent(file: MountFile, blob: PreparedBlob): FileContent {
+  return { mode: file.mode, uid: file.uid, gid: file.gid, sizeBytes: blob.sizeBytes, digest: blob.digest };
 }
 
 export function operationError(doing: string, errno: number): DunnageError {

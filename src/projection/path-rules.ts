@@ -7,13 +7,15 @@
  */
 import { limits } from '../base/limits.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
-import type { FileProjection, Payload } from './payload.ts';
+import type { FileAttributes, MountFile } from './payload.ts';
 
 /** Permission bits are 0..0o777: setuid, setgid and sticky are not projected. */
 export const MODE_MAX = 0o777;
 /** (uid_t) -1 means "leave it" to chown(2), so the largest id is one less. */
 export const OWNER_ID_MAX = 0xffff_fffe;
 const SHOWN_CHARACTERS_MAX = 200;
+/** What `validatePayload` returned: passed on from caller to caller, it is checked once. */
+const valid = new WeakSet<ReadonlyMap<string, unknown>>();
 
 /**
  * Checks one payload key as it was given.
@@ -65,7 +67,10 @@ export function validateAndCleanPath(raw: string): string {
  * the caller leaves it alone until the write is over.
  * @throws DunnageError INVALID_PATH, NAME_TOO_LONG, INVALID_ARGUMENT (mode, owner, data), TOO_LARGE (number of files).
  */
-export function validatePayload(payload: Payload | Readonly<Record<string, FileProjection>>): Payload {
+export function validatePayload<File extends MountFile>(
+  payload: ReadonlyMap<string, File> | Readonly<Record<string, File>>,
+): ReadonlyMap<string, File> {
+  if (isMap(payload) && valid.has(payload)) return payload;
   const entries = isMap(payload) ? [...payload] : Object.entries(payload);
   if (entries.length > limits.payloadFilesMax) {
     throw new DunnageError(
@@ -76,7 +81,7 @@ export function validatePayload(payload: Payload | Readonly<Record<string, FileP
       },
     );
   }
-  const checked = new Map<string, FileProjection>();
+  const checked = new Map<string, File>();
   const rawOf = new Map<string, string>();
   for (const [raw, file] of entries) {
     const cleaned = validateAndCleanPath(raw);
@@ -91,6 +96,7 @@ export function validatePayload(payload: Payload | Readonly<Record<string, FileP
     checked.set(cleaned, checkedFile(raw, file));
   }
   refuseFilesAsParents(rawOf);
+  valid.add(checked);
   return checked;
 }
 
@@ -134,9 +140,9 @@ export function shown(path: string): string {
   });
 }
 
-function checkedFile(raw: string, file: FileProjection): FileProjection {
+function checkedFile<File extends MountFile>(raw: string, file: File): File {
   const name = shown(raw);
-  if (!(file?.data instanceof Uint8Array)) {
+  if (typeof file !== 'object' || !('stored' in file || file.data instanceof Uint8Array)) {
     throw new DunnageError('INVALID_ARGUMENT', `file "${name}": data must be a Uint8Array`, {
       remedy: 'encode text with Buffer.from(text)',
     });
@@ -155,12 +161,12 @@ function checkedFile(raw: string, file: FileProjection): FileProjection {
       );
     }
   }
-  return {
-    data: file.data,
+  const attributes: FileAttributes = {
     mode: file.mode,
     ...(file.uid === undefined ? {} : { uid: file.uid }),
     ...(file.gid === undefined ? {} : { gid: file.gid }),
   };
+  return ('stored' in file ? { stored: file.stored, ...attributes } : { data: file.data, ...attributes }) as File;
 }
 
 /** With `/` sorted before every other character a path is followed at once by what lies below it. */
@@ -185,7 +191,9 @@ function isIntegerUpTo(value: unknown, max: number): boolean {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= max;
 }
 
-function isMap(payload: Payload | Readonly<Record<string, FileProjection>>): payload is Payload {
+function isMap<File>(
+  payload: ReadonlyMap<string, File> | Readonly<Record<string, File>>,
+): payload is ReadonlyMap<string, File> {
   return payload instanceof Map;
 }
 

@@ -104,7 +104,7 @@ export class ProjectionNodes {
       return generation === undefined ? undefined : { generation, index: DATA_LINK_INDEX };
     }
     const generation = this.#catalog.findGeneration(id, name);
-    if (generation === undefined || !this.#isReachable(generation, this.stagedDirectory(id))) return undefined;
+    if (generation === undefined || !this.#isReachable(id, record, generation)) return undefined;
     return { generation, index: DIRECTORY_INDEX };
   }
 
@@ -121,9 +121,10 @@ export class ProjectionNodes {
     return generation !== undefined && this.#catalog.staged(generation) !== undefined ? generation : undefined;
   }
 
-  /** A staged directory from its mkdir(2) on; a replaced one until it is drained: a reader may be on its way to it. */
-  #isReachable(id: GenerationId, made: GenerationId | undefined): boolean {
-    return id === made || (this.#catalog.staged(id) === undefined && !this.#overlay.drained.has(id));
+  /** A staged directory from its mkdir(2) on; a replaced one for a while: a reader may be on its way to it. */
+  #isReachable(id: ProjectionId, record: ProjectionRecord, generation: GenerationId): boolean {
+    if (generation === record.generation || this.#overlay.lingering.has(generation)) return true;
+    return generation === this.stagedDirectory(id);
   }
 
   /** The links that are shown now, with their node ids. */

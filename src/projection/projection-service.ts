@@ -5,6 +5,7 @@
 import { constants } from 'node:os';
 import type { Clock } from '../base/clock.ts';
 import type { GenerationId, ProjectionId } from '../base/ids.ts';
+import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { type Metrics, silentMetrics } from '../base/metrics.ts';
 import { KeyedMutex } from '../base/mutex.ts';
@@ -14,9 +15,10 @@ import type { MountOperation, ThroughMount } from '../vfs/ports.ts';
 import { AtomicWriter, type StepHook } from './atomic-writer.ts';
 import type { Catalog } from './catalog.ts';
 import type { FileNode } from './generation-nodes.ts';
+import { GenerationRemoval } from './generation-removal.ts';
 import { MountTarget, operationError } from './mount-target.ts';
 import { validatePayload } from './path-rules.ts';
-import type { Payload } from './payload.ts';
+import type { MountFile, MountPayload } from './payload.ts';
 import type { ProjectionKind, ProjectionRecord } from './records.ts';
 import { SwapFigures } from './swap-figures.ts';
 
@@ -28,6 +30,8 @@ export interface ProjectionServiceOptions {
   readonly log: Log;
   readonly metrics?: Metrics;
   readonly onAborted: (id: GenerationId) => void;
+  /** Generations left the history without a swap. */
+  readonly onDropped: (ids: readonly GenerationId[]) => void;
   /** Called at each step of a write; for tests that end the process there. */
   readonly onStep?: StepHook;
 }
@@ -39,7 +43,9 @@ export interface WantedProjection {
   readonly name: string;
   readonly immutable: boolean;
   readonly secret: boolean;
-  readonly payload: Payload;
+  readonly payload: MountPayload;
+  /** Generations kept, with the published one; undefined: as many as now, `limits.historyGenerations` for a new projection. */
+  readonly keep?: number;
 }
 
 export interface WriteResult {
@@ -59,13 +65,13 @@ export class ProjectionService {
   readonly #catalog: Catalog;
   readonly #mutex = new KeyedMutex<string>();
   readonly #figures: SwapFigures;
-  /** Generations whose content is to be removed. */
-  readonly #forgotten = new Set<GenerationId>();
+  readonly #removal: GenerationRemoval;
 
   constructor(options: ProjectionServiceOptions) {
     this.#options = options;
     this.#catalog = options.catalog;
     this.#figures = new SwapFigures(options.metrics ?? silentMetrics, options.clock);
+    this.#removal = new GenerationRemoval(options);
   }
 
   /** Creates the projection or swaps its content. Throws what the payload rules throw, IMMUTABLE, NO_SPACE, IO. */
@@ -84,10 +90,10 @@ export class ProjectionService {
     return await this.#create(wanted, payload);
   }
 
-  async #create(wanted: WantedProjection, payload: Payload): Promise<WriteResult> {
-    const { directory, kind, namespace, name, immutable } = wanted;
+  async #create(wanted: WantedProjection, payload: MountPayload): Promise<WriteResult> {
+    const { directory, kind, namespace, name, immutable, keep = limits.historyGenerations } = wanted;
     const nowMs = this.#options.clock.nowMs();
-    const id = this.#catalog.create({ directory, kind, namespace, name, immutable, nowMs });
+    const id = this.#catalog.create({ directory, kind, namespace, name, immutable, keep, nowMs });
     try {
       await this.#inRoot({ kind: 'mkdir', name: directory, mode: 0o755 });
       await this.#swap(this.#target(id, directory, wanted.secret), payload);
@@ -103,7 +109,7 @@ export class ProjectionService {
     return { action: 'created', generation: this.#number(id) };
   }
 
-  async #replace(id: ProjectionId, wanted: WantedProjection, payload: Payload): Promise<WriteResult> {
+  async #replace(id: ProjectionId, wanted: WantedProjection, payload: MountPayload): Promise<WriteResult> {
     const record = this.#record(id);
     const target = this.#target(id, wanted.directory, wanted.secret);
     if (record.immutable) {
@@ -116,6 +122,8 @@ export class ProjectionService {
     }
     const { changed } = await this.#swap(target, payload);
     if (wanted.immutable !== record.immutable) this.#catalog.setImmutable(id, wanted.immutable);
+    const { keep = record.keep } = wanted;
+    if (keep !== record.keep) this.#options.onDropped(await this.#catalog.setKeep(id, keep));
     const configured = changed || wanted.immutable !== record.immutable;
     return { action: configured ? 'configured' : 'unchanged', generation: this.#number(id) };
   }
@@ -181,32 +189,26 @@ export class ProjectionService {
     await target.repairLinks();
   }
 
-  /** The kernel has forgotten the generation: its content goes, and that of earlier ones which could not be removed then. */
-  async forgotten(id: GenerationId): Promise<void> {
-    this.#forgotten.add(id);
-    await this.#removeForgotten();
+  /** The kernel has forgotten a dropped generation: its content goes, in a while. */
+  forgotten(id: GenerationId): void {
+    this.#removal.forgotten(id);
   }
 
-  /**
-   * With a new mount nobody can hold a replaced generation. What cannot be removed (the disk is full) is logged and tried
-   * again later: what is published can be served all the same.
-   */
+  /** With a new mount nobody can hold a dropped generation. */
   async removeDropped(): Promise<void> {
     this.#catalog.refresh();
-    for (const id of this.#catalog.allDropped()) this.#forgotten.add(id);
-    await this.#removeForgotten().catch((error: unknown) => {
-      this.#options.log.error({ error: String(error) }, 'content of replaced generations could not be removed');
-    });
+    for (const id of this.#catalog.allDropped()) this.#removal.forgotten(id);
+    await this.#removal.run();
   }
 
-  async #removeForgotten(): Promise<void> {
-    const { blobs } = this.#options;
-    this.#catalog.refresh();
-    for (const id of this.#forgotten) {
-      this.#catalog.remove(id, blobs);
-      this.#forgotten.delete(id);
-    }
-    await blobs.collect();
+  /** Removes at once what waits for it. */
+  async removeForgotten(): Promise<void> {
+    await this.#removal.run();
+  }
+
+  /** Ends what runs in the background. */
+  async close(): Promise<void> {
+    await this.#removal.close();
   }
 
   async #remove(id: ProjectionId): Promise<void> {
@@ -228,6 +230,7 @@ export class ProjectionService {
   }
 
   #swap(target: MountTarget, payload: Payload): Promise<{ readonly changed: boolean }> {
+  #writer(target: MountTarget): AtomicWriter<MountFile> {
     const { clock, log, onStep } = this.#options;
     const writer = new AtomicWriter(target, { clock, log, ...(onStep === undefined ? {} : { onStep }) });
     return this.#figures.swap(() => writer.write(payload));

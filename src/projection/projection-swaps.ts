@@ -95,9 +95,10 @@ export class ProjectionSwaps {
       if (caller.resent && record.generation !== 0) return;
       throw readOnly();
     }
-    const replaced = await this.#catalog.publish(generation, this.#clock.nowMs());
+    const { replaced, dropped } = await this.#catalog.publish(generation, this.#clock.nowMs());
     this.#overlay.published(id);
-    if (replaced !== 0) this.#drain.drop(replaced);
+    if (replaced !== 0) this.#drain.replace(replaced);
+    for (const old of dropped) this.#drain.check(old);
   }
 
   unlink({ id, record }: Directory, caller: Caller, name: string): void {
@@ -142,7 +143,7 @@ export class ProjectionSwaps {
     }
     if (record.state !== 'deleting') throw readOnly();
     this.#overlay.deleted(id);
-    if (record.generation !== 0) this.#drain.drop(record.generation);
+    for (const generation of record.history) this.#drain.replace(generation);
   }
 
   #removeStagingLink(id: ProjectionId, caller: Caller): void {

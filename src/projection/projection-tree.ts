@@ -96,7 +96,7 @@ export class ProjectionTree implements FileSystem {
 
   /**
    * Takes over from a daemon that died: names of unfinished work count as made, so that it can be undone through the
-   * mount, and every replaced generation is drained.
+   * mount; what the kernel remembers of replaced generations goes in the end, and what it has forgotten is told of.
    */
   resume(): void {
     this.#catalog.refresh();
@@ -108,12 +108,26 @@ export class ProjectionTree implements FileSystem {
     for (const id of this.#catalog.allUnsettled()) {
       if (this.#catalog.projection(id)?.state === 'creating') this.#overlay.made.add(id);
     }
-    for (const id of [...this.#catalog.allDropped()]) this.#drain.drop(id);
+    for (const id of this.#options.lookups.generations()) if (!this.#isCurrent(id)) this.#drain.replace(id);
+    for (const id of [...this.#catalog.allDropped()]) this.#drain.check(id);
+  }
+
+  /** Whether the generation is published or staged, or unknown to the store. */
+  #isCurrent(id: GenerationId): boolean {
+    const record = this.#catalog.generation(id);
+    if (record === undefined || this.#catalog.staged(id) !== undefined) return true;
+    return this.#catalog.projection(record.projection)?.generation === id;
   }
 
   /** Drops a generation that was never published. */
   drain(id: GenerationId): void {
     this.#drain.drain(id);
+  }
+
+  /** Generations left the history without a swap. */
+  dropped(ids: readonly GenerationId[]): void {
+    this.#catalog.refresh();
+    for (const id of ids) this.#drain.check(id);
   }
 
   close(): void {

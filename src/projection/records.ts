@@ -30,6 +30,10 @@ export interface ProjectionRecord {
   readonly generation: GenerationId | 0;
   /** Counts published generations from 1. */
   readonly number: number;
+  /** Published generations that are kept whole, newest first; the first is the published one. */
+  readonly history: readonly GenerationId[];
+  /** How many of them are kept, with the published one. */
+  readonly keep: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
 }
@@ -38,6 +42,8 @@ export interface GenerationRecord {
   readonly projection: ProjectionId;
   /** `..<timestamp>.<random>`. */
   readonly directory: string;
+  /** Which publication of its projection made it, from 1; 0 before it is published. */
+  readonly number: number;
   readonly createdAtMs: number;
   /** Node ids taken, from the generation's id on. */
   readonly nodes: number;

@@ -22,8 +22,8 @@ export class SwapOverlay {
   readonly gone: Set<ProjectionId> = new Set();
   /** Projections whose `..data` was removed on the way to their deletion. */
   readonly dataRemoved: Set<ProjectionId> = new Set();
-  /** Generations whose directory names mean nothing any more, although the store still has their content. */
-  readonly drained: Set<GenerationId> = new Set();
+  /** Replaced generations that are still reachable by name: their grace period runs. */
+  readonly lingering: Set<GenerationId> = new Set();
 
   get(projection: ProjectionId): Readonly<DirectoryOverlay> | undefined {
     return this.#directories.get(projection);

@@ -2,7 +2,7 @@
  * The port of the atomic writer: what its one algorithm needs from the place it writes to. A plain directory
  * (`directory-target.ts`) and a projection of the mount (`mount-target.ts`) stand behind it.
  */
-import type { Payload } from './payload.ts';
+import type { FileProjection, MountFile } from './payload.ts';
 
 /** What is published now. */
 export interface Published {
@@ -22,15 +22,16 @@ export interface Published {
 /** What the owner of a target does to a staged directory before anybody can see it. Gets the directory's name. */
 export type SetPermissions = (directoryName: string) => void | Promise<void>;
 
-export interface SwapTarget {
+/** `File`: what kinds of content it takes. */
+export interface SwapTarget<File extends MountFile = FileProjection> {
   /** Runs one whole write as the only writer of this target in this process; the other methods are called inside. Absent: nothing to hold. */
   exclusively?<T>(task: () => Promise<T>): Promise<T>;
   /** Sweeps what a crash left behind: `..data_tmp`, timestamped directories that `..data` does not name. */
   sweep(): Promise<void>;
   /** With `contentOnly` modes and owners are not compared: they belong to a `SetPermissions` callback. */
-  inspect(payload: Payload, contentOnly?: boolean): Promise<Published>;
+  inspect(payload: ReadonlyMap<string, File>, contentOnly?: boolean): Promise<Published>;
   /** Writes the payload, durable but invisible, for a timestamped directory of that name. */
-  stage(directoryName: string, payload: Payload): Promise<void>;
+  stage(directoryName: string, payload: ReadonlyMap<string, File>): Promise<void>;
   /** Runs the callback on the staged directory and makes what it changed durable. Absent: modes and owners come from the payload alone. */
   applyPermissions?(directoryName: string, setPermissions: SetPermissions): Promise<void>;
   /** Makes `..data` name the staged directory: `..data_tmp`, then rename. When it resolves the swap is durable and visible. */

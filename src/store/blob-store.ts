@@ -73,8 +73,7 @@ export class BlobStore {
     const digest = known ?? this.digestOf(data, protection);
     const isSmall = data.length <= limits.inlineBlobBytesMax;
     const inline = isSmall ? this.#storedForm(digest, data, protection) : undefined;
-    const blob: PreparedBlob = { digest, sizeBytes: data.length, protection, inline };
-    this.#pins.add(blob);
+    const blob = this.#pinned({ digest, sizeBytes: data.length, protection, inline });
     if (isSmall) return blob;
     try {
       await this.#ensureFile(digest, data, protection);
@@ -83,6 +82,23 @@ export class BlobStore {
       throw error;
     }
     return blob;
+  }
+
+  /**
+   * Content that is stored already, to be referred to once more: one of a kept generation. The caller retains or abandons
+   * the result. Throws NOT_FOUND if nobody refers to it any more.
+   */
+  prepareExisting(digest: Digest): PreparedBlob {
+    const { sizeBytes, protection, place } = this.#find(digest);
+    // The last reference may go before this one is added, and take a content row along.
+    const inline = place === 'inline' ? this.#records.content(digest) : undefined;
+    return this.#pinned({ digest, sizeBytes, protection, inline });
+  }
+
+  /** The same prepared content once more, for another reference: as many can be retained. Preconditions: `blob` is still prepared. */
+  prepareAgain(blob: PreparedBlob): PreparedBlob {
+    assert(this.#pins.has(blob), 'the blob was not prepared here, or was retained or abandoned before');
+    return this.#pinned({ ...blob });
   }
 
   /** Adds a reference. Preconditions: in a transaction; `blob` came from `prepare` of this instance and was not abandoned. */
@@ -177,6 +193,11 @@ export class BlobStore {
   /** Closes files kept open for reads. */
   async close(): Promise<void> {
     await this.#files.close();
+  }
+
+  #pinned(blob: PreparedBlob): PreparedBlob {
+    this.#pins.add(blob);
+    return blob;
   }
 
   #find(digest: Digest): BlobRecord {

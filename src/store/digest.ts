@@ -1,6 +1,6 @@
 /** The name of a blob: 32 bytes that its content determines. Plain content: SHA-256. Secret content: a keyed hash. */
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Branded } from '../base/ids.ts';
 
 /** 32 bytes. Equal digests mean equal content; as text it is 64 hex digits. */
@@ -15,5 +15,5 @@ export function toDigest(bytes: Uint8Array): Digest {
 
 /** Digest of content that anybody may see. */
 export function plainDigest(data: Uint8Array): Digest {
-  return createHash('sha256').update(data).digest() as Digest;
+  return hash('sha256', data, 'buffer') as Digest;
 }

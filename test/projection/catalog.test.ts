@@ -18,6 +18,8 @@ describe('Catalog: projections', () => {
       state: 'creating',
       generation: 0,
       number: 0,
+      history: [],
+      keep: 1,
       createdAtMs: CREATED_AT_MS,
       updatedAtMs: CREATED_AT_MS,
     });
@@ -97,6 +99,7 @@ describe('Catalog.stage', () => {
     assert.deepEqual(scene.catalog.generation(generation), {
       projection: id,
       directory,
+      number: 0,
       createdAtMs: CREATED_AT_MS + 1,
       nodes: 5,
       files: 2,
@@ -177,9 +180,9 @@ describe('Catalog.publish', () => {
     const scene = new CatalogScene(t);
     const id = scene.create('web');
     const first = await scene.stage(id, { a: '1' });
-    assert.equal(await scene.catalog.publish(first, CREATED_AT_MS + 10), 0);
+    assert.deepEqual(await scene.catalog.publish(first, CREATED_AT_MS + 10), { replaced: 0, dropped: [] });
     const second = await scene.stage(id, { a: '2' });
-    assert.equal(await scene.catalog.publish(second, CREATED_AT_MS + 20), first);
+    assert.deepEqual(await scene.catalog.publish(second, CREATED_AT_MS + 20), { replaced: first, dropped: [first] });
     const { state, generation, number, createdAtMs, updatedAtMs } = scene.catalog.projection(id) ?? {};
     assert.deepEqual(
       { state, generation, number, createdAtMs, updatedAtMs },
@@ -211,6 +214,51 @@ describe('Catalog.publish', () => {
     const generation = await scene.write(id, { a: '1' });
     other.refresh();
     assert.equal(other.projection(id)?.generation, generation);
+  });
+});
+
+describe('Catalog: the history of a projection', () => {
+  const historyOf = (scene: CatalogScene, id: ProjectionId): readonly number[] =>
+    scene.catalog.projection(id)?.history ?? [];
+  const writeTimes = async (scene: CatalogScene, id: ProjectionId, count: number): Promise<GenerationId[]> => {
+    const written: GenerationId[] = [];
+    for (let index = 0; index < count; index += 1) written.unshift(await scene.write(id, { a: `${index}` }));
+    return written;
+  };
+
+  it('has the newest published generations, numbered, and drops the oldest in the commit of a swap', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web', { keep: 3 });
+    const written = await writeTimes(scene, id, 5);
+    assert.deepEqual(historyOf(scene, id), written.slice(0, 3));
+    assert.deepEqual([...scene.catalog.allDropped()].reverse(), written.slice(3));
+    assert.deepEqual(
+      written.map((generation) => scene.catalog.generation(generation)?.number),
+      [5, 4, 3, 2, 1],
+    );
+  });
+
+  it('is cut by a smaller limit and by a purge, but never loses the published one', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web', { keep: 5 });
+    const written = await writeTimes(scene, id, 5);
+    assert.deepEqual(await scene.catalog.setKeep(id, 4), written.slice(4));
+    assert.deepEqual(await scene.catalog.purge(id, 2), written.slice(2, 4));
+    assert.deepEqual(await scene.catalog.purge(id, 0), written.slice(1, 2));
+    assert.deepEqual(historyOf(scene, id), written.slice(0, 1));
+    assert.equal(scene.catalog.projection(id)?.keep, 4, 'a purge is no new limit');
+    assert.deepEqual([...scene.catalog.allDropped()].reverse(), written.slice(1));
+  });
+
+  it('goes with its projection', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web', { keep: 3 });
+    const written = await writeTimes(scene, id, 3);
+    await scene.catalog.beginDelete(id);
+    await scene.catalog.finishDelete(id);
+    assert.deepEqual([...scene.catalog.allDropped()].reverse(), written);
+    scene.catalog.remove(written, scene.blobs);
+    assert.equal(scene.blobs.statistics().blobs, 0);
   });
 });
 
@@ -289,7 +337,7 @@ describe('Catalog.remove', () => {
     const first = await scene.write(id, { same: 'shared', twin: 'shared', gone: 'only here' });
     const second = await scene.write(id, { same: 'shared', new: 'fresh' });
     assert.deepEqual(scene.blobs.statistics(), { blobs: 3, sizeBytes: 6 + 9 + 5 });
-    scene.catalog.remove(first, scene.blobs);
+    scene.catalog.remove([first], scene.blobs);
     assert.deepEqual(scene.blobs.statistics(), { blobs: 2, sizeBytes: 6 + 5 });
     for (const digest of scene.catalog.digests(second)) assert.ok(scene.blobs.isReadable(digest));
     assert.equal(scene.catalog.generation(first), undefined);
@@ -298,7 +346,7 @@ describe('Catalog.remove', () => {
     assert.equal(scene.catalog.generationOfNode(first as number as NodeId), undefined);
     await scene.catalog.beginDelete(id);
     await scene.catalog.finishDelete(id);
-    scene.catalog.remove(second, scene.blobs);
+    scene.catalog.remove([second], scene.blobs);
     assert.deepEqual(scene.blobs.statistics(), { blobs: 0, sizeBytes: 0 });
   });
 
@@ -307,8 +355,8 @@ describe('Catalog.remove', () => {
     const id = scene.create('web');
     const first = await scene.write(id, { a: 'shared' });
     await scene.write(id, { a: 'shared', b: 'more' });
-    scene.catalog.remove(first, scene.blobs);
-    scene.catalog.remove(first, scene.blobs);
+    scene.catalog.remove([first], scene.blobs);
+    scene.catalog.remove([first], scene.blobs);
     assert.equal(scene.blobs.statistics().blobs, 2);
   });
 
@@ -317,8 +365,8 @@ describe('Catalog.remove', () => {
     const id = scene.create('web');
     const published = await scene.write(id, { a: '1' });
     const staged = await scene.stage(id, { a: '2' });
-    scene.catalog.remove(published, scene.blobs);
-    scene.catalog.remove(staged, scene.blobs);
+    scene.catalog.remove([published], scene.blobs);
+    scene.catalog.remove([staged], scene.blobs);
     assert.ok(scene.catalog.generation(published) && scene.catalog.generation(staged));
     assert.equal(scene.blobs.statistics().blobs, 2);
   });
@@ -328,7 +376,7 @@ describe('Catalog.remove', () => {
     const id = scene.create('web');
     const first = await scene.write(id, { a: '1' });
     const second = await scene.write(id, { a: '2' });
-    scene.catalog.remove(first, scene.blobs);
+    scene.catalog.remove([first], scene.blobs);
     const third = await scene.stage(id, { a: '3' });
     assert.ok(third > second && second > first);
   });

@@ -71,7 +71,7 @@ describe('MountTarget.inspect', () => {
 
   it('has nothing to tell before the first swap', async () => {
     const other = { directory: 'other', kind: 'Projection', namespace: 'default', name: 'other' } as const;
-    id = harness.catalog.create({ ...other, immutable: false, nowMs: 0 });
+    id = harness.catalog.create({ ...other, immutable: false, keep: 1, nowMs: 0 });
     const published = await makeTarget().inspect(payload({}));
     assert.deepEqual(published, {
       directoryName: undefined,
@@ -99,7 +99,7 @@ describe('MountTarget.stage', () => {
     assert.equal(harness.blobs.statistics().blobs, before + 2);
     await target.discard(NAME);
     const [generation] = aborted;
-    harness.catalog.remove(generation as GenerationId, harness.blobs);
+    harness.catalog.remove([generation as GenerationId], harness.blobs);
     assert.equal(harness.blobs.statistics().blobs, before);
     assert.equal(await harness.blobs.collect(), 1);
   });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { validatePayload } from '../../src/projection/path-rules.ts';
+import type { FileProjection } from '../../src/projection/payload.ts';
 import { parsePayloadJson, payloadFromJson, payloadToJson } from '../../src/projection/payload-json.ts';
 
 describe('parsePayloadJson', () => {
@@ -64,7 +65,7 @@ it('payloadToJson writes what payloadFromJson reads back', () => {
   );
   fc.assert(
     fc.property(fc.dictionary(fc.stringMatching(/^[a-z]{1,5}$/), wanted, { noNullPrototype: true }), (files) => {
-      const payload = validatePayload(files as never);
+      const payload = validatePayload(files as unknown as Record<string, FileProjection>);
       const back = payloadFromJson(JSON.parse(JSON.stringify(payloadToJson(payload))));
       assert.deepEqual(
         [...back].map(([path, entry]) => [path, { ...entry, data: new Uint8Array(entry.data) }]),

@@ -35,6 +35,7 @@ function load(files: Readonly<Record<string, FileContent>>): LoadedGeneration {
   const record: GenerationRecord = {
     projection: 9 as ProjectionId,
     directory: '..2026_11_18_00_00_00.1',
+    number: 1,
     createdAtMs: CREATED_AT_MS,
     nodes: content.length + 2,
     files: Object.keys(files).length,

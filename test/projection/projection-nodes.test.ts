@@ -56,7 +56,7 @@ describe('ProjectionNodes.resolve', () => {
     const first = await scene.write(id, { old: '1' });
     const link = scene.catalog.link(id, 'old')?.node as NodeId;
     await scene.write(id, { new: '2' });
-    scene.catalog.remove(first, scene.blobs);
+    scene.catalog.remove([first], scene.blobs);
     for (const node of [first as number, link, 4711]) {
       assert.throws(() => nodes.resolve(node as NodeId), { code: 'STALE' });
     }
@@ -79,7 +79,7 @@ describe('ProjectionNodes.generation', () => {
     const first = await scene.write(id, { a: '1' });
     const second = await scene.write(id, { a: '2' });
     nodes.generation(second);
-    scene.catalog.remove(first, scene.blobs);
+    scene.catalog.remove([first], scene.blobs);
     assert.throws(() => nodes.generation(first), { code: 'STALE' });
   });
 });
@@ -128,13 +128,14 @@ describe('ProjectionNodes.special', () => {
     assert.deepEqual(special(nameOf(generation)), { generation, index: 0 });
   });
 
-  it('a replaced directory can be reached by name until it is drained', async (t) => {
+  it('a replaced directory can be reached by name while it lingers', async (t) => {
     const { scene, overlay, id, special, nameOf } = makeScene(t);
     const first = await scene.write(id, { a: '1' });
     const second = await scene.write(id, { a: '2' });
+    overlay.lingering.add(first);
     assert.deepEqual(special(nameOf(first)), { generation: first, index: 0 });
     assert.deepEqual(special(nameOf(second)), { generation: second, index: 0 });
-    overlay.drained.add(first);
+    overlay.lingering.delete(first);
     assert.equal(special(nameOf(first)), undefined);
     assert.deepEqual(special(nameOf(second)), { generation: second, index: 0 });
   });

@@ -129,7 +129,8 @@ describe('ProjectionTree swapping', () => {
     assert.deepEqual(harness.forgotten, []);
     harness.forgetAll();
     assert.equal(harness.forgotten.length, 1);
-    await harness.service.forgotten(harness.forgotten[0] as never);
+    harness.service.forgotten(harness.forgotten[0] as never);
+    await harness.service.removeForgotten();
     assert.throws(() => harness.tree.getAttributes(caller, before), { code: 'STALE' });
     assert.equal(harness.blobs.statistics().blobs, 1);
   });
@@ -213,7 +214,6 @@ describe('ProjectionTree after a takeover', () => {
     harness.forgetAll();
     harness.restart();
     harness.tree.resume();
-    await harness.graceOver();
     assert.equal(harness.forgotten.length, 1);
   });
 

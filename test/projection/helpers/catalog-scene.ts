@@ -29,7 +29,14 @@ export class CatalogScene {
 
   create(directory: string, more: Partial<NewProjection> = {}): ProjectionId {
     const { catalog } = this;
-    const named = { directory, kind: 'Projection', namespace: 'default', name: directory, immutable: false } as const;
+    const named = {
+      directory,
+      kind: 'Projection',
+      namespace: 'default',
+      name: directory,
+      immutable: false,
+      keep: 1,
+    } as const;
     return catalog.create({ ...named, nowMs: CREATED_AT_MS, ...more });
   }
 

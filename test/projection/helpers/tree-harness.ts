@@ -84,6 +84,7 @@ export class TreeHarness {
       clock: this.clock,
       log: silentLog,
       onAborted: (id) => tree.drain(id),
+      onDropped: (ids) => tree.dropped(ids),
     });
   }
 
@@ -208,6 +209,7 @@ export function wanted(
     name,
     immutable: false,
     secret: false,
+    keep: 1,
     payload: payload(files),
     ...more,
   };

@@ -1,0 +1,72 @@
+/**
+ * Takes generations that the kernel has forgotten out of the store, and their content. Nobody waits for that, so it is done
+ * in batches, one commit each: after every swap it would cost as much as the swap itself.
+ */
+import type { GenerationId } from '../base/ids.ts';
+import type { Log } from '../base/log.ts';
+import type { BlobStore } from '../store/blob-store.ts';
+import type { Catalog } from './catalog.ts';
+
+/** How long forgotten generations are collected before a batch is removed. */
+const BATCH_MS = 500;
+/** Generations removed in one transaction: others wait for the writer's lock meanwhile. */
+const BATCH_GENERATIONS = 64;
+
+export interface RemovalOptions {
+  readonly catalog: Catalog;
+  readonly blobs: BlobStore;
+  readonly log: Log;
+}
+
+export class GenerationRemoval {
+  readonly #options: RemovalOptions;
+  readonly #forgotten = new Set<GenerationId>();
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(options: RemovalOptions) {
+    this.#options = options;
+  }
+
+  /** The kernel holds nothing of a dropped generation any more. */
+  forgotten(id: GenerationId): void {
+    this.#forgotten.add(id);
+    this.#timer ??= setTimeout(() => void this.run(), BATCH_MS).unref();
+  }
+
+  /**
+   * Removes what was forgotten up to now. What cannot be removed (the disk is full) is logged and tried again with the next
+   * batch: what is published can be served all the same.
+   */
+  async run(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    while (this.#running !== undefined) await this.#running;
+    this.#running = this.#remove().finally(() => {
+      this.#running = undefined;
+    });
+    await this.#running;
+  }
+
+  async #remove(): Promise<void> {
+    const { catalog, blobs, log } = this.#options;
+    try {
+      catalog.refresh();
+      while (this.#forgotten.size > 0) {
+        const batch = [...this.#forgotten].slice(0, BATCH_GENERATIONS);
+        catalog.remove(batch, blobs);
+        for (const id of batch) this.#forgotten.delete(id);
+        await new Promise(setImmediate);
+      }
+      await blobs.collect();
+    } catch (error) {
+      log.error({ error: String(error) }, 'content of replaced generations could not be removed');
+    }
+  }
+
+  /** What waits for its batch is left to the next start. */
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+}
