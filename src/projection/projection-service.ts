@@ -229,10 +229,9 @@ export class ProjectionService {
     throw operationError(`cannot ${operation.kind} ${operation.name}`, errno);
   }
 
-  #swap(target: MountTarget, payload: Payload): Promise<{ readonly changed: boolean }> {
-  #writer(target: MountTarget): AtomicWriter<MountFile> {
+  #swap(target: MountTarget, payload: MountPayload): Promise<{ readonly changed: boolean }> {
     const { clock, log, onStep } = this.#options;
-    const writer = new AtomicWriter(target, { clock, log, ...(onStep === undefined ? {} : { onStep }) });
+    const writer = new AtomicWriter<MountFile>(target, { clock, log, ...(onStep === undefined ? {} : { onStep }) });
     return this.#figures.swap(() => writer.write(payload));
   }
 
