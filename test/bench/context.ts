@@ -8,6 +8,7 @@ import { Daemon } from '../../src/daemon/daemon.ts';
 import type { ControlOperations } from '../../src/server/operations.ts';
 import { DaemonProcess } from '../tools/daemon-process.ts';
 import { repositoryRoot } from '../tools/repository.ts';
+import { TenThousand } from './ten-thousand.ts';
 
 const run = promisify(execFile);
 
@@ -28,50 +29,74 @@ export function buildProbe(): string {
   return program;
 }
 
+/** A daemon in this process. This process must not touch its mount. */
+export interface OwnDaemon {
+  readonly daemon: Daemon;
+  readonly mountPoint: string;
+  /** Unmounts it and removes its folder. */
+  end(): Promise<void>;
+}
+
 export class BenchContext {
-  readonly #parent: string;
+  /** Folder on the disk that is measured; everything lies in folders of their own there. */
+  readonly parent: string;
   readonly probe: string;
   /** For the baselines: a plain folder beside the daemon's state. */
   readonly plainFolder: string;
   #daemon: DaemonProcess | undefined;
-  #own: { readonly daemon: Daemon; readonly folder: string } | undefined;
+  #own: OwnDaemon | undefined;
+  #tenThousand: TenThousand | undefined;
 
   constructor(parent: string) {
-    this.#parent = parent;
+    this.parent = parent;
     this.probe = buildProbe();
     this.plainFolder = mkdtempSync(join(parent, 'db-'));
   }
 
   /** The daemon that all benchmarks share, started at the first use. */
   async daemon(): Promise<DaemonProcess> {
-    this.#daemon ??= await DaemonProcess.start(this.#parent);
+    this.#daemon ??= await DaemonProcess.start(this.parent);
     return this.#daemon;
   }
 
   /**
-   * A daemon in this process, so that a write is a call on our side as it is on the baseline's. This process must not touch
-   * its mount: the watchers are processes of their own.
+   * A daemon in this process, so that a write is a call on our side as it is on the baseline's. Shared; the watchers are
+   * processes of their own.
    */
-  async ownDaemon(): Promise<{ readonly daemon: Daemon; readonly mountPoint: string }> {
-    if (this.#own === undefined) {
-      const folder = mkdtempSync(join(this.#parent, 'do-'));
-      const runtimeDir = join(folder, 'run');
-      const daemon = await Daemon.start(
-        {
-          stateDir: join(folder, 'state'),
-          runtimeDir,
-          mountPoint: join(runtimeDir, 'mnt'),
-          controlSocket: join(runtimeDir, 'dunnage.sock'),
-          transport: 'kernel',
-          takeoverTimeoutSeconds: 10,
-          logLevel: 'error',
-          logFormat: 'json',
-        },
-        silentLog,
-      );
-      this.#own = { daemon, folder };
-    }
-    return { daemon: this.#own.daemon, mountPoint: join(this.#own.folder, 'run/mnt') };
+  async ownDaemon(): Promise<OwnDaemon> {
+    this.#own ??= await this.startDaemon();
+    return this.#own;
+  }
+
+  /** One more daemon in this process, with the given state or an empty one. The caller ends it. */
+  async startDaemon(stateDir?: string): Promise<OwnDaemon> {
+    const folder = mkdtempSync(join(this.parent, 'do-'));
+    const runtimeDir = join(folder, 'run');
+    const mountPoint = join(runtimeDir, 'mnt');
+    const daemon = await Daemon.start(
+      {
+        stateDir: stateDir ?? join(folder, 'state'),
+        runtimeDir,
+        mountPoint,
+        controlSocket: join(runtimeDir, 'dunnage.sock'),
+        transport: 'kernel',
+        takeoverTimeoutSeconds: 10,
+        logLevel: 'error',
+        logFormat: 'json',
+      },
+      silentLog,
+    );
+    const end = async (): Promise<void> => {
+      await daemon.end(true);
+      rmSync(folder, { recursive: true, force: true });
+    };
+    return { daemon, mountPoint, end };
+  }
+
+  /** 10,000 projections, written at the first use. */
+  async tenThousand(): Promise<TenThousand> {
+    this.#tenThousand ??= await TenThousand.fill(this.parent);
+    return this.#tenThousand;
   }
 
   /** Runs a loop of the probe over names in a directory. Resolves to nanoseconds. */
@@ -90,8 +115,8 @@ export class BenchContext {
 
   async close(): Promise<void> {
     await this.#daemon?.stop();
-    await this.#own?.daemon.end(true);
-    if (this.#own !== undefined) rmSync(this.#own.folder, { recursive: true, force: true });
+    await this.#own?.end();
+    await this.#tenThousand?.close();
     rmSync(this.plainFolder, { recursive: true, force: true });
   }
 }

@@ -9,10 +9,17 @@ import { parseArgs } from 'node:util';
 import { BenchContext } from './context.ts';
 import { type Benchmark, type Result, runBenchmark } from './harness.ts';
 import { readingBenchmarks } from './projection-reading.ts';
+import { scaleBenchmarks } from './projection-scale.ts';
+import { thousandFilesBenchmarks } from './projection-swap-thousand.ts';
 import { swappingBenchmarks } from './projection-swapping.ts';
 import { formatTable } from './report.ts';
 
-const BENCHMARKS: readonly Benchmark<BenchContext>[] = [...readingBenchmarks, ...swappingBenchmarks];
+const BENCHMARKS: readonly Benchmark<BenchContext>[] = [
+  ...readingBenchmarks,
+  ...swappingBenchmarks,
+  ...thousandFilesBenchmarks,
+  ...scaleBenchmarks,
+];
 
 /** Why nothing that needs a mount can be measured here; undefined if it can. */
 function obstacle(): string | undefined {

@@ -1,0 +1,15 @@
+/** What processes occupy of the memory, as the kernel counts it. */
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Resident bytes of a process, mapped files among them, and of all that it started. */
+export function residentBytes(pid: number): number {
+  const resident = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  if (resident === undefined) throw new Error(`process ${pid} occupies no memory`);
+  return childrenOf(pid).reduce((sum, child) => sum + residentBytes(child), Number(resident) * 1024);
+}
+
+function childrenOf(pid: number): number[] {
+  return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+    readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
+  );
+}
