@@ -15,6 +15,17 @@ const OPEN_FILES_MAX = 256;
 const SHARD = /^[0-9a-f]{2}$/;
 const REST = /^[0-9a-f]{62}$/;
 
+/** Where the content file of a digest is. */
+export function blobPath(stateDir: string, digest: Digest): string {
+  const name = digest.toString('hex');
+  return join(stateDir, 'blobs', name.slice(0, 2), name.slice(2));
+}
+
+/** The digest of a content file by the names of its folder and its own; undefined if it is none of ours. */
+export function blobOfName(shard: string, name: string): Digest | undefined {
+  return SHARD.test(shard) && REST.test(name) ? toDigest(Buffer.from(shard + name, 'hex')) : undefined;
+}
+
 /** Where a write is; tests stop the process there. */
 export type WriteStep = 'temporary-created' | 'temporary-written' | 'temporary-flushed' | 'renamed' | 'folder-flushed';
 

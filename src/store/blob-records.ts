@@ -7,6 +7,7 @@
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { DunnageError } from '../errors/dunnage-error.ts';
 import { bytesValue, type Codec, digestKey, jsonValue, stringKey } from './codecs.ts';
 import type { Digest } from './digest.ts';
 import type { Store } from './store.ts';
@@ -22,6 +23,8 @@ export interface BlobRecord {
   /** Fingerprint of the sealing key; '' for plain content. */
   readonly keyId: string;
   readonly place: 'inline' | 'file';
+  /** The bytes were found damaged: reads fail until somebody stores the content again. */
+  readonly damaged?: true;
 }
 
 export interface BlobStatistics {
@@ -32,6 +35,8 @@ export interface BlobStatistics {
 
 const FLAG_SECRET = 1;
 const FLAG_FILE = 2;
+const FLAG_DAMAGED = 4;
+const FLAGS_ALL = FLAG_SECRET | FLAG_FILE | FLAG_DAMAGED;
 const HEAD_BYTES = 11;
 
 /** flags u8, references u32, size u48, key id (secret only). */
@@ -39,7 +44,7 @@ export const blobRecordValue: Codec<BlobRecord> = {
   encode(record) {
     const keyId = Buffer.from(record.keyId, 'hex');
     const bytes = Buffer.alloc(HEAD_BYTES + keyId.length);
-    bytes.writeUInt8((record.protection === 'secret' ? FLAG_SECRET : 0) | (record.place === 'file' ? FLAG_FILE : 0), 0);
+    bytes.writeUInt8(flagsOf(record), 0);
     bytes.writeUInt32BE(record.references, 1);
     bytes.writeUIntBE(record.sizeBytes, 5, 6);
     keyId.copy(bytes, HEAD_BYTES);
@@ -48,18 +53,39 @@ export const blobRecordValue: Codec<BlobRecord> = {
   decode(encoded) {
     const bytes = Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
     const flags = bytes.readUInt8(0);
+    if ((flags & ~FLAGS_ALL) !== 0 || bytes.length < HEAD_BYTES) throw unreadable();
     return {
       references: bytes.readUInt32BE(1),
       sizeBytes: bytes.readUIntBE(5, 6),
       protection: (flags & FLAG_SECRET) === 0 ? 'plain' : 'secret',
       keyId: bytes.toString('hex', HEAD_BYTES),
       place: (flags & FLAG_FILE) === 0 ? 'inline' : 'file',
+      ...((flags & FLAG_DAMAGED) === 0 ? {} : { damaged: true }),
     };
   },
 };
 
+function flagsOf({ protection, place, damaged }: BlobRecord): number {
+  const secret = protection === 'secret' ? FLAG_SECRET : 0;
+  return secret | (place === 'file' ? FLAG_FILE : 0) | (damaged === true ? FLAG_DAMAGED : 0);
+}
+
+function unreadable(): DunnageError {
+  return new DunnageError('CORRUPT', 'a record of the content index cannot be read', {
+    remedy: 'End the daemon with: dunnage down, then run: dunnage fsck --repair',
+  });
+}
+
+/** Names of the tables, for who checks them. */
+export const BLOB_TABLES = {
+  records: 'blobs',
+  inline: 'blob-content',
+  garbage: 'blob-garbage',
+  statistics: 'blob-statistics',
+} as const;
+
 const STAMP_BYTES = 8;
-const TOTAL = 'total';
+export const TOTAL = 'total';
 const NOTHING: BlobStatistics = { blobs: 0, sizeBytes: 0 };
 
 export class BlobRecords {
@@ -69,10 +95,10 @@ export class BlobRecords {
   readonly #statistics: Table<string, BlobStatistics>;
 
   constructor(store: Store) {
-    this.#records = store.table('blobs', digestKey, blobRecordValue);
-    this.#inline = store.table('blob-content', digestKey, bytesValue);
-    this.#garbage = store.table('blob-garbage', digestKey, bytesValue);
-    this.#statistics = store.table('blob-statistics', stringKey, jsonValue<BlobStatistics>());
+    this.#records = store.table(BLOB_TABLES.records, digestKey, blobRecordValue);
+    this.#inline = store.table(BLOB_TABLES.inline, digestKey, bytesValue);
+    this.#garbage = store.table(BLOB_TABLES.garbage, digestKey, bytesValue);
+    this.#statistics = store.table(BLOB_TABLES.statistics, stringKey, jsonValue<BlobStatistics>());
   }
 
   get(digest: Digest): BlobRecord | undefined {
@@ -87,6 +113,20 @@ export class BlobRecords {
   /** One more reference to a known blob. Preconditions: in a transaction. */
   countUp(digest: Digest, record: BlobRecord): void {
     this.#records.put(digest, { ...record, references: record.references + 1 });
+  }
+
+  /** One more reference to damaged content that is stored anew: it is whole again. Preconditions: in a transaction. */
+  restore(digest: Digest, references: number, record: Omit<BlobRecord, 'references'>, inline?: Uint8Array): void {
+    this.#records.put(digest, { ...record, references: references + 1 });
+    if (inline !== undefined) this.#inline.put(digest, inline);
+  }
+
+  /** Reads of it fail from now on; false if there is no such blob. Preconditions: in a transaction. */
+  markDamaged(digest: Digest): boolean {
+    const record = this.#records.get(digest);
+    if (record === undefined) return false;
+    this.#records.put(digest, { ...record, damaged: true });
+    return true;
   }
 
   /** A new blob with one reference. Preconditions: in a transaction. */

@@ -106,16 +106,14 @@ export class BlobStore {
     assert(this.#store.inTransaction, 'retain needs a transaction');
     assert(this.#pins.has(blob), 'the blob was not prepared here, or was retained or abandoned before');
     const record = this.#records.get(blob.digest);
-    if (record !== undefined) {
+    if (record !== undefined && record.damaged !== true) {
       this.#records.countUp(blob.digest, record);
     } else {
       const { sizeBytes, protection, inline } = blob;
       const keyId = protection === 'secret' ? this.#key.id : '';
-      this.#records.insert(
-        blob.digest,
-        { sizeBytes, protection, keyId, place: inline === undefined ? 'file' : 'inline' },
-        inline,
-      );
+      const place = inline === undefined ? 'file' : 'inline';
+      if (record === undefined) this.#records.insert(blob.digest, { sizeBytes, protection, keyId, place }, inline);
+      else this.#records.restore(blob.digest, record.references, { sizeBytes, protection, keyId, place }, inline);
     }
     this.#store.afterCommit(() => this.#pins.remove(blob));
   }
@@ -155,6 +153,7 @@ export class BlobStore {
    */
   read(digest: Digest, offsetBytes: number, sizeBytes: number): Uint8Array | Promise<Uint8Array> {
     const record = this.#find(digest);
+    if (record.damaged === true) throw foundDamaged();
     if (record.protection === 'secret' && record.keyId !== this.#key.id) throw awaitingSource();
     const end = Math.min(offsetBytes + sizeBytes, record.sizeBytes);
     if (record.place === 'file')
@@ -169,10 +168,16 @@ export class BlobStore {
     return unseal(this.#key.encryptionKey, digest, record.sizeBytes, 0, stored).subarray(offsetBytes, end);
   }
 
-  /** Whether `read` would find content: false if nobody refers to it, or if it is sealed with a key that is gone. */
+  /** Whether `read` would find content: false if nobody refers to it, if it was found damaged, or if its key is gone. */
   isReadable(digest: Digest): boolean {
     const record = this.#records.get(digest);
-    return record !== undefined && (record.protection === 'plain' || record.keyId === this.#key.id);
+    if (record === undefined || record.damaged === true) return false;
+    return record.protection === 'plain' || record.keyId === this.#key.id;
+  }
+
+  /** Whether it is being stored or waits for its first reference: known to this instance alone. */
+  isInUse(digest: Digest): boolean {
+    return this.#pins.isPinned(digest) || this.#writes.has(digest.toString('hex'));
   }
 
   /** At start: removes what a crash left behind. Preconditions: nothing is being prepared. */
@@ -289,6 +294,12 @@ export class BlobStore {
     this.#files.removeSync(entry.digest);
     return true;
   }
+}
+
+function foundDamaged(): DunnageError {
+  return new DunnageError('CORRUPT', 'the stored content was found damaged', {
+    remedy: 'Apply the object again from its source: that stores it anew. Check the disk if it happens again.',
+  });
 }
 
 function awaitingSource(): DunnageError {
