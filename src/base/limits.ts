@@ -43,6 +43,11 @@ export const limits = {
   /** Generations of a projection that are kept if nothing else is asked for, with the published one; and the most. */
   historyGenerations: 10,
   historyGenerationsMax: 100,
+  /**
+   * Over the transport fuse-native: for how long after its last use by path a node stays reachable, although its name is gone
+   * and nobody has it open. The kernel keeps names for half of it without asking.
+   */
+  fuseNativeLeaseMs: 120_000,
   /** How long the holder keeps the connections alive without a daemon, seconds. */
   takeoverTimeoutSeconds: 300,
 } as const;
@@ -50,3 +55,4 @@ export const limits = {
 assert(limits.nameBytesMax < limits.pathBytesMax);
 assert(limits.inlineBlobBytesMax <= limits.sealedChunkBytes);
 assert(limits.fuseHeaderBytesMax < limits.fuseWriteBytesMax);
+assert(limits.fuseNativeLeaseMs >= 2 * limits.droppedGenerationGraceMs);

@@ -58,19 +58,9 @@ async function openDevice(path: string): Promise<string | undefined> {
 }
 
 async function tryNative(): ReturnType<Probes['loadNative']> {
-  try {
-    const [{ loadNative }, programs] = await Promise.all([
-      import('../../native/load.ts'),
-      import('../../native/programs.ts'),
-    ]);
-    loadNative();
-    programs.agentProgramPath();
-    programs.holderProgramPath();
-    return undefined;
-  } catch (error) {
-    if (error instanceof DunnageError) return { message: error.message, remedy: error.remedy };
-    return { message: String(error), remedy: 'npm run build' };
-  }
+  const { missingNativePart } = await import('../../native/load.ts');
+  const problem = missingNativePart();
+  return problem === undefined ? undefined : { message: problem.message, remedy: problem.remedy };
 }
 
 async function writability(path: string): ReturnType<Probes['writability']> {

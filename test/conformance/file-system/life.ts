@@ -44,15 +44,14 @@ export function lifeTests(transport: Transport): void {
       }),
     );
 
-    it('answers a read that waited', options, () =>
+    it('answers a read that waited', () =>
       withSample({ profile: 'projections' }, async (sample) => {
         const reading = readFile(join(sample.mountPoint, 'gate'), 'utf8');
         await untilInFlight(sample, 1);
         await call(lstat(join(sample.mountPoint, 'hello')));
         await sample.command('openGate');
         assert.equal(await call(reading), GATE_CONTENT);
-      }),
-    );
+      }));
   });
 
   describe('forgetting', () => {
@@ -88,7 +87,8 @@ export function lifeTests(transport: Transport): void {
     for (const worker of [false, true]) {
       const where = worker ? 'a worker' : 'the main thread';
 
-      it(`is clean after an unmount from outside, served by ${where}`, () =>
+      const options = worker ? needs(transport, 'worker') : {};
+      it(`is clean after an unmount from outside, served by ${where}`, options, () =>
         withSample({ profile: 'projections', worker }, async (sample) => {
           await call(readFile(join(sample.mountPoint, 'hello')));
           const ended = sample.command<number>('ended');
@@ -97,7 +97,8 @@ export function lifeTests(transport: Transport): void {
           await sample.command('close');
           const { inFlight, failedReplies } = await sample.command<ConnectionStatistics>('statistics');
           assert.deepEqual({ inFlight, failedReplies }, { inFlight: 0, failedReplies: 0 });
-        }));
+        }),
+      );
 
       it(`frees whoever waits when the connection is aborted, served by ${where}`, needs(transport, 'abort'), () =>
         withSample({ profile: 'projections', worker }, async (sample) => {

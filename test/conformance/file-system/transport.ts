@@ -23,7 +23,14 @@ export type Ability =
   /** References are counted down to zero. */
   | 'forget'
   | 'handles'
-  | 'abort';
+  /** The end of a connection says whether it was unmounted or aborted. */
+  | 'abort'
+  /** Times are exact to the nanosecond. */
+  | 'nanoseconds'
+  /** A file can be opened for writing; it is the write that is refused. */
+  | 'open-for-writing'
+  /** A thread other than the main one can serve. */
+  | 'worker';
 
 export interface Transport {
   readonly name: string;
