@@ -1,6 +1,7 @@
 /** Attributes and statuses in fuse-native's shape: 32-bit numbers, times in milliseconds. */
+
+import type { PathAttributes, PathFileSystemStatus } from '../../native/fuse-native.ts';
 import type { Attributes, FileSystemStatus } from '../../vfs/file-system.ts';
-import type { PathAttributes, PathFileSystemStatus } from './library.ts';
 
 const WORD = 2 ** 32;
 const READ_SIZE_BYTES = 4096;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { silentLog } from '../../../src/base/log.ts';
 import { FuseNativeConnection } from '../../../src/fuse/fuse-native/connection.ts';
-import type { FuseNativeLibrary, FuseNativeOptions } from '../../../src/fuse/fuse-native/library.ts';
+import type { FuseNativeLibrary, FuseNativeOptions } from '../../../src/native/fuse-native.ts';
 import { FakeTree } from './fake-tree.ts';
 
 function library(outcome: Error | undefined, seen: (options: FuseNativeOptions) => void): FuseNativeLibrary {

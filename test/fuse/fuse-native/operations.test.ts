@@ -4,10 +4,10 @@ import { constants } from 'node:os';
 import { beforeEach, describe, it } from 'node:test';
 import { silentLog } from '../../../src/base/log.ts';
 import { DunnageError } from '../../../src/errors/dunnage-error.ts';
-import type { PathOperations } from '../../../src/fuse/fuse-native/library.ts';
 import { PathServer } from '../../../src/fuse/fuse-native/operations.ts';
 import { Outstanding } from '../../../src/fuse/fuse-native/outstanding.ts';
 import { PathTable } from '../../../src/fuse/fuse-native/path-table.ts';
+import type { PathOperations } from '../../../src/native/fuse-native.ts';
 import type { FileSystem } from '../../../src/vfs/file-system.ts';
 import { CALLER, FakeClock, FakeTree } from './fake-tree.ts';
 

@@ -1,7 +1,7 @@
 /** The transport fuse-native for the conformance suite: a child daemon that serves the sample file system through libfuse 2. */
 import { join } from 'node:path';
 import { DunnageError } from '../../../src/errors/dunnage-error.ts';
-import { loadFuseNative } from '../../../src/fuse/fuse-native/library.ts';
+import { loadFuseNative } from '../../../src/native/fuse-native.ts';
 import type { Served, Transport } from '../../conformance/file-system/transport.ts';
 import { ChildDaemon, MountFolder } from './child-daemon.ts';
 import { mountTestsSkip, run } from './run.ts';

@@ -4,7 +4,7 @@
  * So what serves with it is a process of its own.
  */
 import { createRequire } from 'node:module';
-import { DunnageError } from '../../errors/dunnage-error.ts';
+import { DunnageError } from '../errors/dunnage-error.ts';
 
 /** `errno` is 0 or negative, as in C. */
 export type Done = (errno: number) => void;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { loadFuseNative } from '../../../src/fuse/fuse-native/library.ts';
+import { loadFuseNative } from '../../src/native/fuse-native.ts';
 
 const failing = (message: string) => (): never => {
   throw new Error(message);
