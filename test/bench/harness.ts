@@ -24,6 +24,8 @@ export interface Benchmark<Context> {
   readonly target: number;
   /** Counts that must not be exceeded. */
   readonly countsMax?: Readonly<Record<string, number>>;
+  /** Rounds thrown away before the measurement, at least one: a daemon runs for days, compiled and with warm caches. */
+  readonly warmUpRounds?: number;
   /** Sets both sides up. A string is the reason why this cannot be measured here. */
   prepare(context: Context): Promise<Rounds | string>;
 }
@@ -58,9 +60,10 @@ function judge<Context>(benchmark: Benchmark<Context>, estimate: Estimate, count
 }
 
 async function measure<Context>(benchmark: Benchmark<Context>, rounds: Rounds, count: number): Promise<Measured> {
-  // One round of each side is thrown away: it pays for cold caches, and those are not what is measured.
-  await rounds.baseline();
-  await rounds.ours();
+  for (let round = 0; round < (benchmark.warmUpRounds ?? 1); round += 1) {
+    await rounds.baseline();
+    await rounds.ours();
+  }
   const ratios: number[] = [];
   for (let round = 0; round < count; round += 1) {
     let ours: number;

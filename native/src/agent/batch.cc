@@ -107,20 +107,28 @@ std::optional<Batch> DecodeBatch(std::string_view payload) {
   return batch;
 }
 
-std::vector<int32_t> RunBatch(const Batch& batch, const char* base) {
-  std::vector<int32_t> outcomes;
-  if (batch.operations.empty()) return outcomes;
-  // Kept to the end of the batch and no longer: it pins the file system against an unmount.
-  const FileDescriptor view = OpenWritableView(base);
-  if (!view.valid()) return {errno};
-  const FileDescriptor directory = OpenDirectoryBeneath(view.get(), batch.directory);
-  if (!directory.valid()) return {errno};
+BatchRun RunBatch(const Batch& batch, const char* base) {
+  BatchRun run;
+  if (batch.operations.empty()) return run;
+  run.view = OpenWritableView(base);
+  if (run.view.valid()) run.directory = OpenDirectoryBeneath(run.view.get(), batch.directory);
+  if (!run.directory.valid()) {
+    run.outcomes.push_back(errno);
+    return run;
+  }
   for (const Operation& operation : batch.operations) {
-    const int error = RunOperation(directory.get(), operation);
-    outcomes.push_back(error);
+    const int error = RunOperation(run.directory.get(), operation);
+    run.outcomes.push_back(error);
     if (error != 0) break;
   }
-  return outcomes;
+  return run;
+}
+
+void LookAhead(const Batch& batch, const BatchRun& run) {
+  if (batch.operations.empty() || run.outcomes.size() < batch.operations.size() || run.outcomes.back() != 0) return;
+  const Operation& last = batch.operations.back();
+  struct stat ignored;
+  if (last.kind == OperationKind::kRename) fstatat(run.directory.get(), last.name.c_str(), &ignored, AT_SYMLINK_NOFOLLOW);
 }
 
 std::string EncodeReply(uint32_t id, const std::vector<int32_t>& outcomes) {

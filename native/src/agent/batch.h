@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "../file-descriptor.h"
+
 namespace dunnage::agent {
 
 enum class OperationKind : uint8_t { kMakeDirectory = 1, kSymlink = 2, kRename = 3, kUnlink = 4, kRemoveDirectory = 5 };
@@ -28,8 +30,20 @@ struct Batch {
 // Empty if the bytes are not exactly one batch.
 std::optional<Batch> DecodeBatch(std::string_view payload);
 
-// 0 or the errno of each operation that was tried; the last is the failed one, if any.
-std::vector<int32_t> RunBatch(const Batch& batch, const char* base);
+// What a batch came to, and what it worked on. The descriptors pin the file system against an unmount, and to close the view
+// costs more than a system call through the mount: let go of them when the reply is out.
+struct BatchRun {
+  // 0 or the errno of each operation that was tried; the last is the failed one, if any.
+  std::vector<int32_t> outcomes;
+  FileDescriptor view;
+  FileDescriptor directory;
+};
+
+BatchRun RunBatch(const Batch& batch, const char* base);
+
+// Has the kernel ask now, when nobody waits, what the next swap in that directory needs to know: that the renamed name is
+// absent, and the attributes of the directory.
+void LookAhead(const Batch& batch, const BatchRun& run);
 
 // The whole frame, with its length in front.
 std::string EncodeReply(uint32_t id, const std::vector<int32_t>& outcomes);

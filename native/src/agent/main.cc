@@ -73,9 +73,12 @@ Batch ReadBatch() {
       std::unique_lock reading(input);
       const Batch batch = ReadBatch();
       reading.unlock();
-      const std::string reply = EncodeReply(batch.id, RunBatch(batch, base));
-      const std::lock_guard writing(output);
+      const BatchRun run = RunBatch(batch, base);
+      const std::string reply = EncodeReply(batch.id, run.outcomes);
+      std::unique_lock writing(output);
       WriteWhole(reply);
+      writing.unlock();
+      LookAhead(batch, run);
     }
   };
   for (int thread = 1; thread < kThreads; thread++) std::thread(work).detach();
