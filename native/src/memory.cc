@@ -1,4 +1,4 @@
-// Shared memory that outlives the daemon: memfds and their mappings.
+// Shared memory that outlives the daemon, and memory that is never written to disk: memfds and their mappings.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -61,11 +61,25 @@ Napi::Value MapShared(const Napi::CallbackInfo& info) {
       new size_t(size_bytes));
 }
 
+// Keeps the pages of a mapping out of swap, core dumps and forked children. Only the lock may be refused to an ordinary process
+// (RLIMIT_MEMLOCK): whoever calls decides what that means.
+Napi::Value LockMemory(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const ByteView memory = arguments.Bytes();
+  if (arguments.failed()) return info.Env().Undefined();
+  void* start = const_cast<uint8_t*>(memory.data);
+  for (const int advice : {MADV_DONTDUMP, MADV_DONTFORK}) {
+    if (madvise(start, memory.size, advice) != 0) return ThrowSystemError(info.Env(), errno, "madvise");
+  }
+  return Napi::Number::New(info.Env(), mlock(start, memory.size) == 0 ? 0 : errno);
+}
+
 }  // namespace
 
 void ExportMemory(Napi::Env env, Napi::Object exports) {
   exports.Set("createMemfd", Napi::Function::New(env, CreateMemfd, "createMemfd"));
   exports.Set("mapShared", Napi::Function::New(env, MapShared, "mapShared"));
+  exports.Set("lockMemory", Napi::Function::New(env, LockMemory, "lockMemory"));
 }
 
 }  // namespace dunnage

@@ -10,6 +10,8 @@ export interface DaemonOptions {
   readonly transport: 'kernel' | 'fuse-native';
   /** How long the tree waits for a new daemon when this one dies. */
   readonly takeoverTimeoutSeconds: number;
+  /** Key of Secrets, which then outlive a reboot; without it the runtime directory has one. */
+  readonly keyFile?: string;
   readonly logLevel: string;
   readonly logFormat: 'json' | 'pretty';
   /** Called once, when the tree is mounted and the control API answers. */

@@ -19,7 +19,7 @@ import { ProjectionService } from '../projection/projection-service.ts';
 import { startControlServer } from '../server/control-server.ts';
 import type { ControlOperations, DaemonStatus } from '../server/operations.ts';
 import { BlobStore } from '../store/blob-store.ts';
-import { SealingKey } from '../store/sealing-key.ts';
+import type { SealingKey } from '../store/sealing-key.ts';
 import { newDurableMark, Store } from '../store/store.ts';
 import { projectionsPath } from '../tree/places.ts';
 import type { ThroughMount } from '../vfs/ports.ts';
@@ -30,7 +30,7 @@ import { registerFigures } from './figures.ts';
 import { FuseThread } from './fuse-thread-client.ts';
 import { PrometheusMetrics } from './metrics.ts';
 import { realPlace } from './real-place.ts';
-import { sealingKeyPath } from './runtime-files.ts';
+import { describeSealingKey, openSealingKey, sealingWarnings } from './sealing.ts';
 import { describeConnections } from './status.ts';
 import { TreeMount } from './tree-mount.ts';
 import { VERSION } from './version.ts';
@@ -189,7 +189,7 @@ export class Daemon {
     await projections.recover();
     const operations = createControlOperations({
       projections,
-      status: () => this.#status(tree, thread, store, projections),
+      status: () => this.#status(tree, thread, store, projections, sealingKey),
       metrics: () => metrics.text(),
       shutdown: async (unmount) => {
         this.#unmountAtEnd = unmount;
@@ -207,8 +207,8 @@ export class Daemon {
   }
 
   async #openStore(): Promise<OpenStore> {
-    const { stateDir, runtimeDir } = this.#options;
-    const sealingKey = SealingKey.loadOrCreate(sealingKeyPath(runtimeDir));
+    const { stateDir } = this.#options;
+    const sealingKey = openSealingKey(this.#options);
     const durableMark = newDurableMark();
     const store = Store.open({ stateDir, log: this.#log, durableMark });
     this.#cleanups.push(() => store.close());
@@ -246,10 +246,11 @@ export class Daemon {
     { sealingKey, durableMark }: { readonly sealingKey: SealingKey; readonly durableMark: BigInt64Array },
     onForgotten: (id: GenerationId) => void,
   ): Promise<FuseThread> {
+    const shared = sealingKey.share();
     const thread = await FuseThread.start(
       {
         stateDir: this.#options.stateDir,
-        sealingKey: sealingKey.toBytes(),
+        sealingKeyDescriptor: shared.descriptor,
         durableMark,
         lookupsDescriptor: tree.lookupsDescriptor,
         lookupsBytes: tree.lookupsBytes,
@@ -264,7 +265,7 @@ export class Daemon {
         onEnded: (name, errno) => this.#connectionEnded(name, errno),
         onFailed: (error) => this.#threadFailed(error),
       },
-    );
+    ).finally(shared.release);
     this.#cleanups.push(() => thread.close());
     return thread;
   }
@@ -274,8 +275,12 @@ export class Daemon {
     thread: FuseThread,
     store: Store,
     projections: ProjectionService,
+    key: SealingKey,
   ): Promise<DaemonStatus> {
     const { mountPoint, stateDir, runtimeDir, transport } = this.#options;
+    const views = projections.list();
+    const sealingKey = describeSealingKey(key, this.#options);
+    const awaiting = views.filter(({ awaitingSource }) => awaitingSource).length;
     return {
       version: VERSION,
       pid: process.pid,
@@ -286,10 +291,11 @@ export class Daemon {
       mountPoint,
       stateDir,
       runtimeDir,
-      projections: projections.list().length,
+      projections: views.length,
       connections: describeConnections(mountPoint, tree.records, await thread.statistics()),
       storeBytes: store.sizeBytes,
-      warnings: tree.warnings,
+      sealingKey,
+      warnings: [...tree.warnings, ...sealingWarnings(sealingKey, key.lockErrno, awaiting)],
     };
   }
 

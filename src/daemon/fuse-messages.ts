@@ -7,7 +7,8 @@ export type ConnectionName = 'root' | 'projections';
 
 export interface FuseThreadData {
   readonly stateDir: string;
-  readonly sealingKey: Uint8Array;
+  /** Of the memory with the key: it travels by no message. */
+  readonly sealingKeyDescriptor: number;
   readonly durableMark: BigInt64Array;
   readonly lookupsDescriptor: number;
   readonly lookupsBytes: number;

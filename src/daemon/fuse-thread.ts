@@ -52,7 +52,8 @@ const projectionsCache: KernelCache = {
 };
 
 const store = Store.open({ stateDir: data.stateDir, log, durableMark: data.durableMark });
-const blobs = new BlobStore({ store, stateDir: data.stateDir, sealingKey: SealingKey.fromBytes(data.sealingKey), log });
+const sealingKey = SealingKey.ofShared(data.sealingKeyDescriptor);
+const blobs = new BlobStore({ store, stateDir: data.stateDir, sealingKey, log });
 const projections = new ProjectionTree({
   catalog: new Catalog(store),
   blobs,

@@ -35,6 +35,11 @@ export interface NativeBinding {
   createMemfd(name: string, sizeBytes: number): number;
   /** Maps a descriptor shared and writable; unmapped when the ArrayBuffer is collected. */
   mapShared(descriptor: number, sizeBytes: number): ArrayBuffer;
+  /**
+   * Keeps a whole mapping of `mapShared` out of core dumps and forked children (madvise(2)), and out of swap (mlock(2)).
+   * Returns 0, or the positive errno for which mlock(2) was refused: ENOMEM or EPERM by RLIMIT_MEMLOCK.
+   */
+  lockMemory(memory: Uint8Array): number;
 
   /** flock(LOCK_EX | LOCK_NB). False if another open file holds it. */
   tryLock(descriptor: number): boolean;

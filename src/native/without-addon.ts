@@ -45,6 +45,7 @@ export function withoutAddon(reason: DunnageError): NativeBinding {
     watchReadable: missing('watching a descriptor'),
     createMemfd: missing('shared memory'),
     mapShared: missing('shared memory'),
+    lockMemory: missing('locking memory'),
     setNonBlocking: missing('setting O_NONBLOCK'),
     unmount,
     tryLock,

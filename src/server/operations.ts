@@ -56,6 +56,16 @@ export interface ConnectionStatus {
   readonly failedNotifications: number;
 }
 
+/** What Secrets are sealed with. Nothing here helps to open them. */
+export interface SealingKeyStatus {
+  /** Fingerprint, 16 hex digits. */
+  readonly id: string;
+  readonly path: string;
+  /** False for the key of the runtime directory. */
+  readonly outlivesReboot: boolean;
+  readonly keptOutOfSwap: boolean;
+}
+
 export interface DaemonStatus {
   readonly version: string;
   readonly pid: number;
@@ -69,6 +79,7 @@ export interface DaemonStatus {
   readonly projections: number;
   readonly connections: readonly ConnectionStatus[];
   readonly storeBytes: number;
+  readonly sealingKey: SealingKeyStatus;
   /** Sentences about what this host cannot do, each with the remedy. */
   readonly warnings: readonly string[];
 }

@@ -96,6 +96,7 @@ export const statusAnswer: JsonSchema = exactly(
     projections: count,
     connections: { type: 'array', items: connectionAnswer },
     storeBytes: count,
+    sealingKey: exactly({ id: text, path: text, outlivesReboot: flag, keptOutOfSwap: flag }),
     warnings: { type: 'array', items: text },
   },
   ['holderPid'],

@@ -154,7 +154,8 @@ export class BlobStore {
   read(digest: Digest, offsetBytes: number, sizeBytes: number): Uint8Array | Promise<Uint8Array> {
     const record = this.#find(digest);
     if (record.damaged === true) throw foundDamaged();
-    if (record.protection === 'secret' && record.keyId !== this.#key.id) throw awaitingSource();
+    if (record.protection === 'secret' && record.keyId !== this.#key.id)
+      throw awaitingSource(record.keyId, this.#key.id);
     const end = Math.min(offsetBytes + sizeBytes, record.sizeBytes);
     if (record.place === 'file')
       return end <= offsetBytes ? new Uint8Array() : this.#readFile(digest, record, offsetBytes, end);
@@ -302,12 +303,13 @@ function foundDamaged(): DunnageError {
   });
 }
 
-function awaitingSource(): DunnageError {
+function awaitingSource(sealedWith: string, keyId: string): DunnageError {
   return new DunnageError(
     'AWAITING_SOURCE',
-    'the content is sealed with a key that is gone: it lived until the host was restarted',
+    `the content is sealed with the key ${sealedWith}, and the daemon has the key ${keyId}`,
     {
-      remedy: 'Apply the secret again from its source, or configure a key file that outlives a restart.',
+      remedy:
+        'Apply the secret again from its source, or start the daemon with the key file it was sealed with. A key of the runtime directory is gone after a reboot.',
     },
   );
 }

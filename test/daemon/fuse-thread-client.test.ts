@@ -14,6 +14,7 @@ import type { NegotiatedRecord } from '../../src/fuse/init.ts';
 import { JOURNAL_BYTES } from '../../src/fuse/request-journal.ts';
 import { loadNative } from '../../src/native/load.ts';
 import { LOOKUP_SLOT_BYTES } from '../../src/projection/lookup-table.ts';
+import { SealingKey } from '../../src/store/sealing-key.ts';
 import { newDurableMark, Store } from '../../src/store/store.ts';
 import { initBody } from '../fuse/fake-connection.ts';
 import { requestBytes, text } from '../fuse/request-bytes.ts';
@@ -43,6 +44,8 @@ function defer<T>(): readonly [Promise<T>, (value: T) => void] {
 async function startThread(t: TestContext, stateDir: string): Promise<Served> {
   const lookupsDescriptor = native.createMemfd('test-lookups', LOOKUPS_BYTES);
   t.after(() => native.closeDescriptor(lookupsDescriptor));
+  const key = SealingKey.fromBytes(randomBytes(32)).share();
+  t.after(key.release);
   const [ended, onEnded] = defer<readonly [ConnectionName, number]>();
   const [failed, onFailed] = defer<Error>();
   const [forgotten, onForgotten] = defer<GenerationId>();
@@ -50,7 +53,7 @@ async function startThread(t: TestContext, stateDir: string): Promise<Served> {
     stateDir,
     lookupsDescriptor,
     lookupsBytes: LOOKUPS_BYTES,
-    sealingKey: randomBytes(32),
+    sealingKeyDescriptor: key.descriptor,
     durableMark: newDurableMark(),
   };
   const thread = await FuseThread.start(
@@ -186,11 +189,13 @@ test('FuseThread.start: rejects if the thread cannot open what it needs, and tel
   const failures: Error[] = [];
   const memory = native.createMemfd('test-lookups', LOOKUPS_BYTES);
   t.after(() => native.closeDescriptor(memory));
+  const key = SealingKey.fromBytes(randomBytes(32)).share();
+  t.after(key.release);
   const data = {
     stateDir,
     lookupsDescriptor: memory,
     lookupsBytes: LOOKUPS_BYTES,
-    sealingKey: randomBytes(32),
+    sealingKeyDescriptor: key.descriptor,
     durableMark: newDurableMark(),
   };
   const events = { log: silentLog, onForgotten() {}, onEnded() {}, onFailed: (error: Error) => failures.push(error) };

@@ -26,6 +26,7 @@ const CONTRACT: Record<keyof NativeBinding, true> = {
   watchReadable: true,
   createMemfd: true,
   mapShared: true,
+  lockMemory: true,
   tryLock: true,
   openBeneath: true,
   closeDescriptor: true,

@@ -97,6 +97,12 @@ export function exampleStatus(): DaemonStatus {
       },
     ],
     storeBytes: 65_536,
+    sealingKey: {
+      id: '0123456789abcdef',
+      path: '/run/dunnage/secret.key',
+      outlivesReboot: false,
+      keptOutOfSwap: true,
+    },
     warnings: [],
   };
 }

@@ -30,6 +30,7 @@ const CONNECTION_COLUMNS: readonly Column<ConnectionStatus>[] = [
 
 export function formatStatus(status: DaemonStatus, nowMs: number, terminal: Pick<Terminal, 'paint'>): string {
   const age = formatDuration(nowMs - status.startedAtMs);
+  const { sealingKey } = status;
   const fields = formatFields([
     [
       'Daemon',
@@ -41,6 +42,7 @@ export function formatStatus(status: DaemonStatus, nowMs: number, terminal: Pick
     ['State', `${status.stateDir} (${formatBytes(status.storeBytes)})`],
     ['Runtime', status.runtimeDir],
     ['Projections', String(status.projections)],
+    ['Key', `${sealingKey.path} (${sealingKey.outlivesReboot ? 'kept' : 'gone after a reboot'}, ${sealingKey.id})`],
   ]);
   const warnings = status.warnings.map((warning) => `${terminal.paint('yellow', 'warning:')} ${warning}\n`).join('');
   return `${fields}\n${formatTable(CONNECTION_COLUMNS, status.connections)}${warnings === '' ? '' : `\n${warnings}`}`;

@@ -37,6 +37,10 @@ export function addUpCommand(program: Command): void {
       '--takeover-timeout <duration>',
       'how long the tree waits for a new daemon when this one dies, e.g. 90s, 5m (default: 5m)',
     )
+    .option(
+      '--key-file <file>',
+      'key of Secrets, 32 random bytes: they outlive a reboot then (default: a key that does not)',
+    )
     .addOption(new Option('--log-level <level>', 'what is logged (default: info)').choices([...LOG_LEVELS]))
     .addOption(
       new Option(

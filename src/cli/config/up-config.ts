@@ -16,6 +16,7 @@ export interface UpConfig {
   readonly socket?: string;
   readonly transport?: (typeof TRANSPORTS)[number];
   readonly takeover_timeout?: string;
+  readonly key_file?: string;
   readonly log_level?: (typeof LOG_LEVELS)[number];
   readonly log_format?: (typeof LOG_FORMATS)[number];
 }
@@ -28,6 +29,7 @@ const PROPERTIES = {
   socket: path,
   transport: { type: 'string', enum: TRANSPORTS },
   takeover_timeout: { type: 'string' },
+  key_file: path,
   log_level: { type: 'string', enum: LOG_LEVELS },
   log_format: { type: 'string', enum: LOG_FORMATS },
 } as const;

@@ -15,6 +15,7 @@ export interface UpOptions {
   readonly socket?: string;
   readonly transport?: NonNullable<UpConfig['transport']>;
   readonly takeoverTimeout?: string;
+  readonly keyFile?: string;
   readonly logLevel?: string;
   readonly logFormat?: NonNullable<UpConfig['log_format']>;
 }
@@ -32,6 +33,7 @@ export function resolveUpSettings(options: UpOptions, config: UpConfig, surround
       remedy: 'leave out --transport, or use --transport kernel',
     });
   }
+  const keyFile = options.keyFile ?? config.key_file;
   return {
     stateDir: resolve(options.stateDir ?? config.state_dir ?? defaultStateDir(surroundings)),
     runtimeDir,
@@ -39,6 +41,7 @@ export function resolveUpSettings(options: UpOptions, config: UpConfig, surround
     controlSocket: chooseSocket(options, config, runtimeDir, surroundings),
     transport,
     takeoverTimeoutSeconds: readTakeoverTimeout(options.takeoverTimeout ?? config.takeover_timeout),
+    ...(keyFile === undefined ? {} : { keyFile: resolve(keyFile) }),
     logLevel: options.logLevel ?? config.log_level ?? 'info',
     logFormat: options.logFormat ?? config.log_format ?? 'json',
   };
@@ -53,6 +56,7 @@ export function toCommandLine(settings: UpSettings): readonly string[] {
     ['--socket', settings.controlSocket],
     ['--transport', settings.transport],
     ['--takeover-timeout', `${settings.takeoverTimeoutSeconds}s`],
+    ...(settings.keyFile === undefined ? [] : [['--key-file', settings.keyFile]]),
     ['--log-level', settings.logLevel],
     ['--log-format', settings.logFormat],
   ].map(([option, value]) => `${option}=${value}`);

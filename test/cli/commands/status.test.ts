@@ -15,6 +15,7 @@ test('the status is told in aligned lines and a table of connections', () => {
     /^Daemon: +running for 1m1s, pid 4711, version 0\.1\.0\nHolder: +pid 4712\nTransport: +kernel\nTree: +\/run\/dunnage\/mnt\n/,
   );
   assert.match(text, /State: +\/var\/lib\/dunnage \(64 KiB\)\n/);
+  assert.match(text, /\nKey: +\/run\/dunnage\/secret\.key \(gone after a reboot, 0123456789abcdef\)\n/);
   assert.match(text, /\nCONNECTION .*\nprojections +\/run\/dunnage\/mnt\/projections +7\.45 +12 +0 +0\n$/);
 });
 

@@ -67,3 +67,12 @@ test('a timeout that is none, and a transport that is not there, are refused', (
   }
   assert.throws(() => resolveUpSettings({ transport: 'fuse-native' }, {}, root), { code: 'NOT_SUPPORTED' });
 });
+
+test('a key file is passed on as an absolute path, and not at all where none is named', () => {
+  assert.equal('keyFile' in resolveUpSettings({}, {}, root), false);
+  const settings = resolveUpSettings({ keyFile: '/o/key' }, { key_file: '/c/key' }, root);
+  assert.equal(settings.keyFile, '/o/key');
+  assert.equal(resolveUpSettings({}, { key_file: 'key' }, root).keyFile, resolve('key'));
+  assert.ok(toCommandLine(settings).includes('--key-file=/o/key'));
+  assert.ok(!toCommandLine(resolveUpSettings({}, {}, root)).some((word) => word.startsWith('--key-file')));
+});

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { fstatSync, ftruncateSync, readSync } from 'node:fs';
+import { fstatSync, ftruncateSync, readFileSync, readSync } from 'node:fs';
 import { test } from 'node:test';
 import { loadNative } from '../../../src/native/load.ts';
 
@@ -33,4 +33,34 @@ test('what would fault when touched is not mapped', () => {
   assert.throws(() => native.mapShared(memory, 0), { code: 'EINVAL' });
   native.closeDescriptor(memory);
   assert.throws(() => native.mapShared(memory, 4096), { code: 'EBADF' });
+});
+
+/** What the kernel says about the mapping of that memfd: its flags, and how much of it is locked, in KiB. */
+function mappingOf(name: string): { readonly flags: readonly string[]; readonly lockedKib: number } {
+  const maps = readFileSync('/proc/self/smaps', 'utf8').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+  const mapping = maps.find((text) => text.includes(`/memfd:${name}`)) ?? '';
+  const field = (key: string): string => new RegExp(`^${key}:\\s*(.*)$`, 'm').exec(mapping)?.[1] ?? '';
+  return { flags: field('VmFlags').split(' '), lockedKib: Number.parseInt(field('Locked'), 10) };
+}
+
+test('lockMemory keeps a mapping out of swap, core dumps and forked children', () => {
+  const memory = native.createMemfd('dunnage-locked', 4096);
+  const bytes = new Uint8Array(native.mapShared(memory, 4096));
+  assert.deepEqual(mappingOf('dunnage-locked').lockedKib, 0);
+  assert.equal(native.lockMemory(bytes), 0);
+  bytes[0] = 1;
+  const { flags, lockedKib } = mappingOf('dunnage-locked');
+  assert.ok(
+    ['lo', 'dd', 'dc'].every((flag) => flags.includes(flag)),
+    flags.join(' '),
+  );
+  assert.equal(lockedKib, 4);
+  native.closeDescriptor(memory);
+});
+
+test('lockMemory refuses memory that is no mapping of its own', () => {
+  assert.throws(() => native.lockMemory(Buffer.alloc(65_536).subarray(1, 8192)), {
+    code: 'EINVAL',
+    syscall: 'madvise',
+  });
 });
