@@ -1,0 +1,18 @@
+/** The checks of the catalog, in the order in which they must run: what one mends the next relies on. */
+import type { Check } from '../../store/check/finding.ts';
+import type { CatalogScene } from './catalog-scene.ts';
+import { generationsCheck } from './generations-check.ts';
+import { linksCheck } from './links-check.ts';
+import { nodeCounterCheck } from './node-counter-check.ts';
+import { projectionsCheck } from './projections-check.ts';
+import { rolesCheck } from './roles-check.ts';
+
+export function catalogChecks(scene: CatalogScene): readonly Check[] {
+  return [
+    generationsCheck(scene),
+    projectionsCheck(scene),
+    rolesCheck(scene),
+    linksCheck(scene),
+    nodeCounterCheck(scene),
+  ];
+}
