@@ -17,6 +17,7 @@
         "native/src/memory.cc",
         "native/src/mount.cc",
         "native/src/notifier.cc",
+        "native/src/processes.cc",
         "native/src/sockets.cc",
         "native/src/system-error.cc",
         "native/src/watch.cc",

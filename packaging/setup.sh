@@ -41,6 +41,7 @@ need test optional strace strace 'counts system calls: tests of what an operatio
 need test optional getfattr attr 'reads extended attributes through the mount'
 need test optional linux.uml user-mode-linux 'boots a second kernel (6.1): tests on an older FUSE'
 need test optional nginx nginx-light 'reloads on a swap: the example nginx-reload'
+need test optional curl curl 'asks that nginx for a page'
 need test optional busybox busybox-static 'loads the modules of that second kernel'
 
 packages=$(printf '%s\n' $required_packages $optional_packages | sort -u | tr '\n' ' ' | sed 's/ $//')

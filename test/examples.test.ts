@@ -1,17 +1,21 @@
 /** Every file of examples/ does what its header says, on a daemon as users start it. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { stayInside } from './kernel/helpers/stay-inside.ts';
 import { DaemonProcess } from './tools/daemon-process.ts';
-import { repositoryRoot } from './tools/repository.ts';
+import { compiledRoot, repositoryRoot } from './tools/repository.ts';
 
 const run = promisify(execFile);
 const EXAMPLES = join(repositoryRoot(), 'examples');
 const needsRoot = process.geteuid?.() === 0 ? {} : { skip: 'examples are applied to a mounted tree, which needs root' };
+
+const missing = ['/usr/sbin/nginx', '/usr/bin/curl'].find((program) => !existsSync(program));
+const needsNginx = missing === undefined ? {} : { skip: `${missing} is not installed` };
 
 describe('examples', needsRoot, () => {
   let daemon: DaemonProcess;
@@ -59,6 +63,30 @@ describe('examples', needsRoot, () => {
     );
   });
 
+  test('nginx-reload/ has nginx reload on a swap', needsNginx, async () => {
+    const { stdout } = await run('sh', [join(EXAMPLES, 'nginx-reload/run.sh')], {
+      env: {
+        ...process.env,
+        DUNNAGE: `${process.execPath} ${join(compiledRoot(), 'src/cli/main.js')}`,
+        DUNNAGE_SOCKET: join(daemon.runtimeDir, 'dunnage.sock'),
+        TMPDIR: daemon.folder,
+      },
+      timeout: 60_000,
+    });
+    assert.deepEqual(stdout.split('\n').slice(0, 4), [
+      'projection/nginx created',
+      'nginx answers: ahoy',
+      'projection/nginx configured',
+      'nginx answers: land in sight',
+    ]);
+    assert.match(stdout, /^exec \/usr\/sbin\/nginx +done +exit code 0/m);
+    await assert.rejects(stat(projected('nginx')), { code: 'ENOENT' });
+    assert.deepEqual(
+      (await readdir(daemon.folder)).filter((name) => name.startsWith('tmp.')),
+      [],
+    );
+  });
+
   test('watch-with-inotify.sh says how it is used', async () => {
     await assert.rejects(
       run('sh', [join(EXAMPLES, 'watch-with-inotify.sh')]),
@@ -69,6 +97,7 @@ describe('examples', needsRoot, () => {
   test('no example is without a test here', async () => {
     const tested = [
       'config-map.yaml',
+      'nginx-reload',
       'projection.yaml',
       'secret-rotated.yaml',
       'secret.yaml',

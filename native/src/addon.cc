@@ -9,6 +9,7 @@ Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   dunnage::ExportFlush(env, exports);
   dunnage::ExportMemory(env, exports);
   dunnage::ExportMount(env, exports);
+  dunnage::ExportProcesses(env, exports);
   dunnage::ExportSockets(env, exports);
   dunnage::ExportWatch(env, exports);
   return exports;

@@ -10,6 +10,7 @@ void ExportDescriptors(Napi::Env env, Napi::Object exports);
 void ExportFlush(Napi::Env env, Napi::Object exports);
 void ExportMemory(Napi::Env env, Napi::Object exports);
 void ExportMount(Napi::Env env, Napi::Object exports);
+void ExportProcesses(Napi::Env env, Napi::Object exports);
 void ExportSockets(Napi::Env env, Napi::Object exports);
 void ExportWatch(Napi::Env env, Napi::Object exports);
 

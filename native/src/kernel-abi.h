@@ -35,17 +35,28 @@ constexpr unsigned kFsconfigSetString = 1;
 constexpr unsigned kFsconfigCreate = 6;
 
 // These numbers are the same on every architecture.
+constexpr long kPidfdSendSignalNumber = 424;
 constexpr long kOpenTreeNumber = 428;
 constexpr long kMoveMountNumber = 429;
 constexpr long kFsopenNumber = 430;
 constexpr long kFsconfigNumber = 431;
 constexpr long kFsmountNumber = 432;
+constexpr long kPidfdOpenNumber = 434;
 constexpr long kCloseRangeNumber = 436;
 constexpr long kOpenat2Number = 437;
 constexpr long kMountSetattrNumber = 442;
 
 inline int Openat2(int directory, const char* path, OpenHow* how) {
   return static_cast<int>(syscall(kOpenat2Number, directory, path, how, sizeof *how));
+}
+
+// The descriptor is close-on-exec.
+inline int PidfdOpen(int process) {
+  return static_cast<int>(syscall(kPidfdOpenNumber, process, 0));
+}
+
+inline int PidfdSendSignal(int descriptor, int signal) {
+  return static_cast<int>(syscall(kPidfdSendSignalNumber, descriptor, signal, nullptr, 0));
 }
 
 inline int OpenTree(int directory, const char* path, unsigned flags) {

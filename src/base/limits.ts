@@ -48,11 +48,24 @@ export const limits = {
    * and nobody has it open. The kernel keeps names for half of it without asking.
    */
   fuseNativeLeaseMs: 120_000,
+  /** Most reactions to a swap (`spec.onSwap`) of one projection. */
+  reactionsMax: 32,
+  /** Runs of reactions at the same time, over all projections; more wait. */
+  reactionsRunningMax: 8,
+  /** Longest command line of a reaction with its environment, bytes. */
+  reactionCommandBytesMax: 65_536,
+  /** A command that a swap has run is killed after this long, unless its manifest says otherwise. */
+  reactionTimeoutMs: 30_000,
+  /** The longest that a manifest may say. */
+  reactionTimeoutMsMax: 3_600_000,
+  /** A daemon that ends gives running reactions this long. */
+  reactionCloseGraceMs: 2_000,
   /** How long the holder keeps the connections alive without a daemon, seconds. */
   takeoverTimeoutSeconds: 300,
 } as const;
 
 assert(limits.nameBytesMax < limits.pathBytesMax);
 assert(limits.inlineBlobBytesMax <= limits.sealedChunkBytes);
+assert(limits.reactionTimeoutMs <= limits.reactionTimeoutMsMax);
 assert(limits.fuseHeaderBytesMax < limits.fuseWriteBytesMax);
 assert(limits.fuseNativeLeaseMs >= 2 * limits.droppedGenerationGraceMs);

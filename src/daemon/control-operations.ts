@@ -56,7 +56,8 @@ export function createControlOperations(options: ControlOperationsOptions): Cont
         sizeBytes: file.sizeBytes,
         sha256: kind === 'Secret' ? undefined : file.digest.toString('hex'),
       }));
-      return Promise.resolve({ ...toSummary(view), paths });
+      const { reactions } = view;
+      return Promise.resolve({ ...toSummary(view), paths, ...(reactions === undefined ? {} : { reactions }) });
     },
 
     async deleteProjection(kind: ProjectionKind, namespace: string, name: string): Promise<void> {

@@ -16,6 +16,9 @@ import type { StepHook } from '../projection/atomic-writer.ts';
 import { Catalog } from '../projection/catalog.ts';
 import { ContentCounter } from '../projection/content-totals.ts';
 import { ProjectionService } from '../projection/projection-service.ts';
+import { performOnHost } from '../projection/reactions/perform.ts';
+import { ReactionRecords } from '../projection/reactions/reaction-records.ts';
+import { SwapReactions } from '../projection/reactions/swap-reactions.ts';
 import { startControlServer } from '../server/control-server.ts';
 import type { ControlOperations, DaemonStatus } from '../server/operations.ts';
 import { BlobStore } from '../store/blob-store.ts';
@@ -140,15 +143,8 @@ export class Daemon {
   }
 
   async #start(): Promise<void> {
-    const { stateDir, runtimeDir } = this.#options;
     this.#makeDirectories();
-    for (const [directory, what] of [
-      [runtimeDir, 'runtime directory'],
-      [stateDir, 'state directory'],
-    ] as const) {
-      const lock = DaemonLock.acquire(directory, what);
-      this.#cleanups.push(() => lock.release());
-    }
+    this.#lock();
     const { sealingKey, durableMark, store, blobs } = await this.#openStore();
 
     const tree = await TreeMount.attach(this.#options, this.#log);
@@ -173,7 +169,9 @@ export class Daemon {
     this.#cleanups.push(stopTree);
     const catalog = new Catalog(store);
     const metrics = this.#metrics(catalog, store, blobs, thread);
+    const reactions = this.#reactions(catalog, metrics, store);
     const projections = new ProjectionService({
+      reactions,
       catalog,
       metrics,
       blobs,
@@ -194,6 +192,7 @@ export class Daemon {
       shutdown: async (unmount) => {
         this.#unmountAtEnd = unmount;
         this.#isStopping = true;
+        await reactions.close();
         await stopTree();
         setImmediate(() => void this.end(unmount).catch(() => undefined));
       },
@@ -203,7 +202,20 @@ export class Daemon {
     this.#operations = operations;
     const server = await startControlServer({ socketPath: this.#options.controlSocket, operations, log: this.#log });
     this.#cleanups.push(() => server.close());
+    // Now that what a reaction asks of the control API is answered.
+    reactions.recover();
     this.#log.info({ mountPoint: this.#options.mountPoint, takenOver: tree.held !== undefined }, 'the tree is live');
+  }
+
+  #lock(): void {
+    const { stateDir, runtimeDir } = this.#options;
+    for (const [directory, what] of [
+      [runtimeDir, 'runtime directory'],
+      [stateDir, 'state directory'],
+    ] as const) {
+      const lock = DaemonLock.acquire(directory, what);
+      this.#cleanups.push(() => lock.release());
+    }
   }
 
   async #openStore(): Promise<OpenStore> {
@@ -215,6 +227,16 @@ export class Daemon {
     const blobs = new BlobStore({ store, stateDir, sealingKey, log: this.#log });
     await blobs.sweep();
     return { sealingKey, durableMark, store, blobs };
+  }
+
+  #reactions(catalog: Catalog, metrics: PrometheusMetrics, store: Store): SwapReactions {
+    const reactions = new SwapReactions({
+      ...{ catalog, metrics, clock: systemClock, log: this.#log, perform: performOnHost },
+      records: new ReactionRecords(store),
+      projectionsPath: projectionsPath(this.#options.mountPoint),
+    });
+    this.#cleanups.push(() => reactions.close());
+    return reactions;
   }
 
   #metrics(catalog: Catalog, store: Store, blobs: BlobStore, thread: FuseThread): PrometheusMetrics {

@@ -53,6 +53,10 @@ export interface NativeBinding {
    * pays for one change of threads instead of two. The bytes are copied. Nothing is written if the flush fails.
    */
   flushThenWrite(flushed: number, written: number, bytes: Uint8Array, offsetBytes: number): Promise<void>;
+  /** pidfd_open(2): a descriptor of a living process (ESRCH if there is none), close-on-exec. ENOSYS before Linux 5.3. */
+  openProcess(processId: number): number;
+  /** pidfd_send_signal(2) to a descriptor of `openProcess`. False if the process is gone. Signal 0 only looks. */
+  signalProcess(descriptor: number, signal: number): boolean;
   /** Sets O_NONBLOCK on the open file, e.g. a /dev/fuse that fusermount3 opened. */
   setNonBlocking(descriptor: number): void;
   /** prctl(PR_SET_DUMPABLE, 0): no core dump, no ptrace by the same user, and RLIMIT_CORE 0. */

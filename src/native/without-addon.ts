@@ -47,6 +47,9 @@ export function withoutAddon(reason: DunnageError): NativeBinding {
     mapShared: missing('shared memory'),
     lockMemory: missing('locking memory'),
     setNonBlocking: missing('setting O_NONBLOCK'),
+    // A reaction that sends a signal fails with this; one that runs a command does not need it.
+    openProcess: missing('signalling a process'),
+    signalProcess: missing('signalling a process'),
     unmount,
     tryLock,
     openBeneath: walkBeneath,

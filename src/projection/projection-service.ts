@@ -19,6 +19,8 @@ import { GenerationRemoval } from './generation-removal.ts';
 import { MountTarget, operationError } from './mount-target.ts';
 import { validatePayload } from './path-rules.ts';
 import type { MountFile, MountPayload } from './payload.ts';
+import type { Reaction } from './reactions/reaction.ts';
+import type { ReactionsView, SwapReactions } from './reactions/swap-reactions.ts';
 import type { ProjectionKind, ProjectionRecord } from './records.ts';
 import { SwapFigures } from './swap-figures.ts';
 
@@ -29,6 +31,8 @@ export interface ProjectionServiceOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics?: Metrics;
+  /** Absent: nothing reacts to swaps. */
+  readonly reactions?: Pick<SwapReactions, 'prepare' | 'settle' | 'forget' | 'view'>;
   readonly onAborted: (id: GenerationId) => void;
   /** Generations left the history without a swap. */
   readonly onDropped: (ids: readonly GenerationId[]) => void;
@@ -46,6 +50,8 @@ export interface WantedProjection {
   readonly payload: MountPayload;
   /** Generations kept, with the published one; undefined: as many as now, `limits.historyGenerations` for a new projection. */
   readonly keep?: number;
+  /** What is done after each swap; undefined leaves that as it is. */
+  readonly onSwap?: readonly Reaction[];
 }
 
 export interface WriteResult {
@@ -58,6 +64,12 @@ export interface ProjectionView {
   readonly files: number;
   readonly sizeBytes: number;
   readonly awaitingSource: boolean;
+}
+
+export interface ProjectionDetailView extends ProjectionView {
+  readonly paths: readonly { readonly path: string; readonly file: FileNode }[];
+  /** Undefined if nothing reacts to its swaps. */
+  readonly reactions: ReactionsView | undefined;
 }
 
 export class ProjectionService {
@@ -76,7 +88,28 @@ export class ProjectionService {
 
   /** Creates the projection or swaps its content. Throws what the payload rules throw, IMMUTABLE, NO_SPACE, IO. */
   write(wanted: WantedProjection): Promise<WriteResult> {
-    return this.#figures.write(() => this.#mutex.run(wanted.directory, () => this.#write(wanted)));
+    return this.#figures.write(() =>
+      this.#change(wanted.directory, async () => {
+        const { directory, onSwap } = wanted;
+        const isReacting = onSwap !== undefined && this.#options.reactions?.prepare(directory, onSwap) === true;
+        const result = await this.#write(wanted);
+        return isReacting && result.action === 'unchanged' ? { ...result, action: 'configured' } : result;
+      }),
+    );
+  }
+
+  /** Changes of one projection are made one after another; what a change published, also one that failed, is reacted to. */
+  #change<T>(directory: string, task: () => Promise<T>): Promise<T> {
+    return this.#mutex.run(directory, async () => {
+      let succeeded = false;
+      try {
+        const result = await task();
+        succeeded = true;
+        return result;
+      } finally {
+        this.#options.reactions?.settle(directory, succeeded);
+      }
+    });
   }
 
   async #write(wanted: WantedProjection): Promise<WriteResult> {
@@ -135,6 +168,7 @@ export class ProjectionService {
       const id = this.#catalog.findProjection(directory);
       if (id === undefined) throw notFound(directory);
       await this.#remove(id);
+      this.#options.reactions?.forget(directory);
     });
   }
 
@@ -148,14 +182,13 @@ export class ProjectionService {
   }
 
   /** Throws NOT_FOUND. */
-  get(
-    directory: string,
-  ): ProjectionView & { readonly paths: readonly { readonly path: string; readonly file: FileNode }[] } {
+  get(directory: string): ProjectionDetailView {
     this.#catalog.refresh();
     const id = this.#catalog.findProjection(directory);
     const record = id === undefined ? undefined : this.#catalog.projection(id);
     if (record?.state !== 'live' || record.generation === 0) throw notFound(directory);
-    return { ...this.#view(record), paths: [...this.#catalog.nodes(record.generation).files()] };
+    const paths = [...this.#catalog.nodes(record.generation).files()];
+    return { ...this.#view(record), paths, reactions: this.#options.reactions?.view(directory) };
   }
 
   /**

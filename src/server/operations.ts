@@ -30,8 +30,29 @@ export interface ProjectionFileSummary {
   readonly sha256: string | undefined;
 }
 
+export interface ReactionRunSummary {
+  /** Number of the generation that was reacted to. */
+  readonly generation: number;
+  readonly startedAtMs: number;
+  readonly durationMs: number;
+  readonly outcomes: readonly { readonly reaction: string; readonly succeeded: boolean; readonly detail: string }[];
+}
+
+/** What is done after each swap, without arguments and environment of commands. */
+export interface ReactionsSummary {
+  readonly reactions: readonly string[];
+  /** A run is under way, or due. */
+  readonly pending: boolean;
+  readonly runs: number;
+  /** Runs in which something failed. */
+  readonly failures: number;
+  readonly last: ReactionRunSummary | undefined;
+}
+
 export interface ProjectionDetail extends ProjectionSummary {
   readonly paths: readonly ProjectionFileSummary[];
+  /** Absent if nothing reacts to its swaps. */
+  readonly reactions?: ReactionsSummary;
 }
 
 export type ApplyAction = 'created' | 'configured' | 'unchanged';

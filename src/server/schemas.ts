@@ -58,10 +58,30 @@ const fileFields: Readonly<Record<string, JsonSchema>> = {
   sha256: text,
 };
 export const summariesAnswer: JsonSchema = { type: 'array', items: exactly(summaryFields) };
-export const detailAnswer: JsonSchema = exactly({
-  ...summaryFields,
-  paths: { type: 'array', items: exactly(fileFields, ['sha256']) },
+const reactionRunAnswer: JsonSchema = exactly({
+  generation: count,
+  startedAtMs: { type: 'number' },
+  durationMs: { type: 'number' },
+  outcomes: { type: 'array', items: exactly({ reaction: text, succeeded: flag, detail: text }) },
 });
+const reactionsAnswer: JsonSchema = exactly(
+  {
+    reactions: { type: 'array', items: text },
+    pending: flag,
+    runs: count,
+    failures: count,
+    last: reactionRunAnswer,
+  },
+  ['last'],
+);
+export const detailAnswer: JsonSchema = exactly(
+  {
+    ...summaryFields,
+    paths: { type: 'array', items: exactly(fileFields, ['sha256']) },
+    reactions: reactionsAnswer,
+  },
+  ['reactions'],
+);
 
 export const applyAnswer: JsonSchema = exactly({
   kind: text,

@@ -7,6 +7,7 @@ import './suites/channel.ts';
 import './suites/descriptors.ts';
 import './suites/flush.ts';
 import './suites/memory.ts';
+import './suites/processes.ts';
 import './suites/sockets.ts';
 import './suites/teardown.ts';
 import './suites/watch.ts';
@@ -30,6 +31,8 @@ const CONTRACT: Record<keyof NativeBinding, true> = {
   tryLock: true,
   openBeneath: true,
   closeDescriptor: true,
+  openProcess: true,
+  signalProcess: true,
   setNonBlocking: true,
   forbidCoreDumps: true,
   createChannel: true,

@@ -299,3 +299,35 @@ describe('any sequence of writes', () => {
     );
   });
 });
+
+describe('what follows a change', () => {
+  it('is told after each, with whether it succeeded, and a new list of reactions before', async () => {
+    const told: string[] = [];
+    harness.reactions = {
+      prepare: (directory, reactions) => {
+        told.push(`prepare ${directory} ${reactions.length}`);
+        return true;
+      },
+      settle: (directory, succeeded) => told.push(`settle ${directory} ${succeeded}`),
+      forget: (directory) => told.push(`forget ${directory}`),
+      view: () => undefined,
+    };
+    harness.restart();
+    const { service } = harness;
+    await service.write(wanted('web', { a: '1' }, { onSwap: [] }));
+    assert.deepEqual(await service.write(wanted('web', { a: '1' }, { onSwap: [] })), {
+      action: 'configured',
+      generation: 1,
+    });
+    await assert.rejects(service.write(wanted('web', { '../x': '1' })), { code: 'INVALID_PATH' });
+    await service.delete('web');
+    assert.deepEqual(told, [
+      'prepare web 0',
+      'settle web true',
+      'prepare web 0',
+      'settle web true',
+      'settle web false',
+      'forget web',
+    ]);
+  });
+});

@@ -3,7 +3,12 @@ import { type Command, Option } from 'commander';
 import { systemClock } from '../../base/clock.ts';
 import { formatBytes, formatDuration } from '../../base/units.ts';
 import { DunnageError } from '../../errors/dunnage-error.ts';
-import type { ProjectionDetail, ProjectionFileSummary, ProjectionSummary } from '../../server/operations.ts';
+import type {
+  ProjectionDetail,
+  ProjectionFileSummary,
+  ProjectionSummary,
+  ReactionsSummary,
+} from '../../server/operations.ts';
 import { contextOf } from '../context.ts';
 import { parseKind, parseTarget } from '../kinds.ts';
 import { formatMode } from '../output/octal.ts';
@@ -93,6 +98,17 @@ const FILE_COLUMNS: readonly Column<ProjectionFileSummary>[] = [
   { title: 'PATH', cell: ({ path }) => path },
 ];
 
+interface ReactionRow {
+  readonly reaction: string;
+  readonly outcome: { readonly succeeded: boolean; readonly detail: string } | undefined;
+}
+
+const REACTION_COLUMNS: readonly Column<ReactionRow>[] = [
+  { title: 'ON SWAP', cell: ({ reaction }) => reaction },
+  { title: 'OUTCOME', cell: ({ outcome }) => (outcome === undefined ? '-' : outcome.succeeded ? 'done' : 'FAILED') },
+  { title: 'DETAIL', cell: ({ outcome }) => outcome?.detail ?? '' },
+];
+
 export function formatDetail(detail: ProjectionDetail, nowMs: number): string {
   const fields = formatFields([
     ['Name', detail.name],
@@ -105,7 +121,28 @@ export function formatDetail(detail: ProjectionDetail, nowMs: number): string {
     ['Created', `${formatDuration(nowMs - detail.createdAtMs)} ago`],
     ['Updated', `${formatDuration(nowMs - detail.updatedAtMs)} ago`],
   ]);
-  return detail.paths.length === 0 ? fields : `${fields}\n${formatTable(FILE_COLUMNS, detail.paths)}`;
+  const blocks = [fields];
+  if (detail.reactions !== undefined) blocks.push(formatReactions(detail.reactions, nowMs));
+  if (detail.paths.length > 0) blocks.push(formatTable(FILE_COLUMNS, detail.paths));
+  return blocks.join('\n');
+}
+
+/** Each reaction with what became of it in the last run. */
+function formatReactions({ reactions, pending, runs, failures, last }: ReactionsSummary, nowMs: number): string {
+  const lastRun =
+    last === undefined
+      ? 'none yet'
+      : `${formatDuration(nowMs - last.startedAtMs)} ago for generation ${last.generation}`;
+  const head = formatFields([
+    ['Reactions', `${runs} ${runs === 1 ? 'run' : 'runs'}, ${failures} failed`],
+    ['Last run', `${lastRun}${pending ? '; one is under way' : ''}`],
+  ]);
+  const rows = reactions.map((reaction, index) => {
+    const outcome = last?.outcomes[index];
+    // The list may have changed since.
+    return { reaction, outcome: outcome?.reaction === reaction ? outcome : undefined };
+  });
+  return `${head}${formatTable(REACTION_COLUMNS, rows)}`;
 }
 
 function stateOf({ awaitingSource }: ProjectionSummary): string {

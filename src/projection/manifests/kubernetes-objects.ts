@@ -5,6 +5,7 @@
 
 import type { Payload } from '../payload.ts';
 import { DEFAULT_FILE_MODE, makePayload } from '../project-keys.ts';
+import type { Reaction } from '../reactions/reaction.ts';
 import type { Field } from './fields.ts';
 
 const KEY_LENGTH_MAX = 253;
@@ -13,6 +14,8 @@ const KEY_PATTERN = /^[-._a-zA-Z0-9]+$/;
 export interface ObjectContent {
   readonly payload: Payload;
   readonly immutable: boolean;
+  /** Projections only. */
+  readonly onSwap?: readonly Reaction[];
 }
 
 export function readConfigMap(object: Field): ObjectContent {

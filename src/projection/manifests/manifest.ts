@@ -1,5 +1,6 @@
 /** One object of a manifest, ready to be projected. */
 import type { Payload } from '../payload.ts';
+import type { Reaction } from '../reactions/reaction.ts';
 import type { ProjectionKind } from '../records.ts';
 
 export interface Manifest {
@@ -14,6 +15,8 @@ export interface Manifest {
   readonly secret: boolean;
   /** Once applied the content may not change; only delete and create again. */
   readonly immutable: boolean;
+  /** What is done after each swap; undefined for kinds that cannot say. */
+  readonly onSwap?: readonly Reaction[];
   readonly labels: Readonly<Record<string, string>>;
   /** Without `kubectl.kubernetes.io/last-applied-configuration`, which repeats the content. */
   readonly annotations: Readonly<Record<string, string>>;

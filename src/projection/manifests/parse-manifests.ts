@@ -9,6 +9,7 @@ import { Field, type FieldContext } from './fields.ts';
 import { type ObjectContent, readConfigMap, readSecret } from './kubernetes-objects.ts';
 import type { Manifest } from './manifest.ts';
 import { DEFAULT_NAMESPACE, projectionDirectory } from './names.ts';
+import { readOnSwap } from './on-swap.ts';
 import { readProjection } from './projection-object.ts';
 import { type FieldPath, readYamlDocuments, type YamlDocument } from './yaml-documents.ts';
 
@@ -76,8 +77,8 @@ function readObject(document: YamlDocument, root: FieldPath, value: unknown, ite
   if (kind === undefined) throw object.get('kind').error(`"${shown(type)}" cannot be applied`, READABLE_TEXT);
 
   const metadata = readMetadata(object.get('metadata'), kind);
-  const { payload, immutable } = readContent(object, kind);
-  return { kind, ...metadata, payload, secret: kind === 'Secret', immutable, document: document.index };
+  const content = readContent(object, kind);
+  return { kind, ...metadata, ...content, secret: kind === 'Secret', document: document.index };
 }
 
 function readContent(object: Field, kind: ProjectionKind): ObjectContent {
@@ -87,7 +88,11 @@ function readContent(object: Field, kind: ProjectionKind): ObjectContent {
     case 'Secret':
       return readSecret(object);
     case 'Projection':
-      return { payload: readProjection(object), immutable: false };
+      return {
+        payload: readProjection(object),
+        immutable: false,
+        onSwap: readOnSwap(object.get('spec').get('onSwap')),
+      };
   }
 }
 

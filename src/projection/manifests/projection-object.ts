@@ -11,6 +11,7 @@
  *         data: |               # text, or `base64:` for bytes: exactly one of the two
  *           key = value
  *         mode: 0400            # uid and gid are possible too; 0 if absent
+ *     onSwap: []                # see on-swap.ts
  */
 import { OWNER_ID_MAX, shown, validateAndCleanPath, validatePayload } from '../path-rules.ts';
 import type { FileProjection, Payload } from '../payload.ts';
@@ -21,7 +22,7 @@ export function readProjection(object: Field): Payload {
   object.only(['apiVersion', 'kind', 'metadata', 'spec']);
   const spec = object.get('spec');
   if (spec.isAbsent) throw spec.error('is missing', 'give spec.files, a list of files');
-  spec.only(['defaultMode', 'files']);
+  spec.only(['defaultMode', 'files', 'onSwap']);
   const defaultMode = spec.get('defaultMode').isAbsent ? DEFAULT_FILE_MODE : spec.get('defaultMode').mode();
   const list = spec.get('files');
   if (list.isAbsent) throw list.error('is missing', 'give a list of files; `files: []` projects an empty directory');

@@ -42,6 +42,17 @@ test('details have every file with its mode in octal, and no digest of secret co
   assert.match(formatDetail(exampleConfigMap(), HOUR_LATER), /\n0644 +1000:1000 +7 B +abababababab +nginx\.conf\n$/);
 });
 
+test('details tell of each reaction how its last run went', () => {
+  const outcomes = [{ reaction: 'exec /bin/a', succeeded: false, detail: 'exit code 1, 0 bytes of output' }];
+  const last = { generation: 3, startedAtMs: exampleSecret().createdAtMs, durationMs: 5, outcomes };
+  const reactions = { reactions: ['exec /bin/a', 'SIGHUP to /run/a.pid'], pending: true, runs: 2, failures: 1, last };
+  const text = formatDetail({ ...exampleSecret(), reactions }, HOUR_LATER);
+  assert.match(text, /\nReactions: +2 runs, 1 failed\nLast run: +1h ago for generation 3; one is under way\n/);
+  assert.match(text, /\nexec \/bin\/a +FAILED +exit code 1, 0 bytes of output\nSIGHUP to \/run\/a\.pid +-\n/);
+  const none = formatDetail({ ...exampleSecret(), reactions: { ...reactions, last: undefined } }, HOUR_LATER);
+  assert.match(none, /\nLast run: +none yet; one is under way\n/);
+});
+
 test('names of files cannot drive the terminal', () => {
   const detail = exampleSecret();
   const [file] = detail.paths;

@@ -12,7 +12,11 @@ import { toErrno } from '../../../src/errors/dunnage-error.ts';
 import { Catalog } from '../../../src/projection/catalog.ts';
 import { LOOKUP_SLOT_BYTES, LookupTable } from '../../../src/projection/lookup-table.ts';
 import type { Payload } from '../../../src/projection/payload.ts';
-import { ProjectionService, type WantedProjection } from '../../../src/projection/projection-service.ts';
+import {
+  ProjectionService,
+  type ProjectionServiceOptions,
+  type WantedProjection,
+} from '../../../src/projection/projection-service.ts';
 import { ProjectionTree } from '../../../src/projection/projection-tree.ts';
 import { BlobStore } from '../../../src/store/blob-store.ts';
 import { SealingKey } from '../../../src/store/sealing-key.ts';
@@ -36,6 +40,8 @@ export class TreeHarness {
   /** Every operation made through the mount, with its outcome. */
   readonly operations: { readonly directory: string; readonly operation: MountOperation; readonly errno: number }[] =
     [];
+  /** Told by services made from then on (`restart`). */
+  reactions: ProjectionServiceOptions['reactions'];
   readonly invalidated: string[] = [];
   readonly forgotten: GenerationId[] = [];
   /** Throw here to have the agent die before an operation. */
@@ -83,6 +89,7 @@ export class TreeHarness {
       throughMount: this.throughMount,
       clock: this.clock,
       log: silentLog,
+      ...(this.reactions === undefined ? {} : { reactions: this.reactions }),
       onAborted: (id) => tree.drain(id),
       onDropped: (ids) => tree.dropped(ids),
     });
