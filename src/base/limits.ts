@@ -22,9 +22,6 @@ export const limits = {
   objectNameMax: 253,
   /** Longest path of a unix socket, bytes: sun_path without its ending zero. */
   socketPathBytesMax: 107,
-  /** Projections of at least this size have their content compared with a copy in memory, as long as all copies together fit. */
-  recentContentBytesMin: 262_144,
-  recentContentBytesMax: 8_388_608,
   /** Content up to this size lives inside LMDB, larger content in a file beside it. */
   inlineBlobBytesMax: 32_768,
   /** Plain bytes sealed under one authentication tag; a read decrypts whole chunks. */
@@ -63,12 +60,13 @@ export const limits = {
   reactionTimeoutMsMax: 3_600_000,
   /** A daemon that ends gives running reactions this long. */
   reactionCloseGraceMs: 2_000,
+  /** A write waits at most this long until watchers of live files were told. */
+  liveAnnouncementMs: 5_000,
   /** How long the holder keeps the connections alive without a daemon, seconds. */
   takeoverTimeoutSeconds: 300,
 } as const;
 
 assert(limits.nameBytesMax < limits.pathBytesMax);
-assert(limits.recentContentBytesMin < limits.recentContentBytesMax);
 assert(limits.inlineBlobBytesMax <= limits.sealedChunkBytes);
 assert(limits.reactionTimeoutMs <= limits.reactionTimeoutMsMax);
 assert(limits.fuseHeaderBytesMax < limits.fuseWriteBytesMax);

@@ -15,6 +15,8 @@ import { agentProgramPath } from '../native/programs.ts';
 import type { StepHook } from '../projection/atomic-writer.ts';
 import { Catalog } from '../projection/catalog.ts';
 import { ContentCounter } from '../projection/content-totals.ts';
+import { LiveAnnouncements } from '../projection/live/live-announcements.ts';
+import { LiveAnnouncer } from '../projection/live/live-announcer.ts';
 import { ProjectionService } from '../projection/projection-service.ts';
 import { performOnHost } from '../projection/reactions/perform.ts';
 import { ReactionRecords } from '../projection/reactions/reaction-records.ts';
@@ -31,6 +33,7 @@ import { DaemonLock } from './daemon-lock.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import { registerFigures } from './figures.ts';
 import { FuseThread } from './fuse-thread-client.ts';
+import { LiveAgent } from './live-agent.ts';
 import { PrometheusMetrics } from './metrics.ts';
 import { realPlace } from './real-place.ts';
 import { describeSealingKey, openSealingKey, sealingWarnings } from './sealing.ts';
@@ -149,9 +152,10 @@ export class Daemon {
 
     const tree = await TreeMount.attach(this.#options, this.#log);
     this.#cleanups.push(() => tree.leave());
-    const thread = await this.#startThread(tree, { sealingKey, durableMark }, (generation) => {
-      projections.forgotten(generation);
-    });
+    // A takeover tells of some before there is anybody to hear of it.
+    const early: GenerationId[] = [];
+    let onForgotten = (generation: GenerationId): void => void early.push(generation);
+    const thread = await this.#startThread(tree, { sealingKey, durableMark }, (generation) => onForgotten(generation));
     this.#unmountAtEnd = tree.held === undefined;
     await tree.serve(thread);
     // The FUSE thread's store holds the newest durable commit; this one must hold it when that closes.
@@ -162,8 +166,9 @@ export class Daemon {
       baseDirectory: projectionsPath(this.#options.mountPoint),
       log: this.#log,
     });
+    const live = this.#live(store, thread);
     const stopTree = once(async () => {
-      await agent.close();
+      await Promise.all([agent.close(), live.agent.close()]);
       if (this.#unmountAtEnd) await tree.unmount();
     });
     this.#cleanups.push(stopTree);
@@ -181,10 +186,14 @@ export class Daemon {
       log: this.#log,
       onAborted: (generation) => thread.drain(generation),
       onDropped: (generations) => thread.dropped(generations),
+      announceLive: (projection) => live.announcer.announce(projection),
     });
     this.#cleanups.push(() => projections.close());
+    onForgotten = (generation) => projections.forgotten(generation);
+    early.forEach(onForgotten);
     if (tree.held === undefined) await projections.removeDropped();
     await projections.recover();
+    await live.announcer.recover();
     const operations = createControlOperations({
       projections,
       status: () => this.#status(tree, thread, store, projections, sealingKey),
@@ -205,6 +214,18 @@ export class Daemon {
     // Now that what a reaction asks of the control API is answered.
     reactions.recover();
     this.#log.info({ mountPoint: this.#options.mountPoint, takenOver: tree.held !== undefined }, 'the tree is live');
+  }
+
+  /** Who tells watchers of live files, and the agent that does it. */
+  #live(store: Store, thread: FuseThread): { readonly announcer: LiveAnnouncer; readonly agent: LiveAgent } {
+    const agent = new LiveAgent({ mountPoint: this.#options.mountPoint, log: this.#log });
+    const announcer = new LiveAnnouncer({
+      announcements: new LiveAnnouncements(store),
+      throughMount: agent,
+      log: this.#log,
+      onGivenUp: (projection, towards) => thread.giveUpAnnouncement(projection, towards),
+    });
+    return { announcer, agent };
   }
 
   #lock(): void {

@@ -1,5 +1,5 @@
 /** What the main thread and the FUSE thread say to each other. Plain data: it crosses a MessagePort. */
-import type { GenerationId } from '../base/ids.ts';
+import type { GenerationId, ProjectionId } from '../base/ids.ts';
 import type { LogFields } from '../base/log.ts';
 import type { NegotiatedRecord } from '../fuse/init.ts';
 
@@ -38,6 +38,8 @@ export type ToFuseThread =
   /** The record of the connection is safe with the holder: the kernel may have its INIT reply. */
   | { readonly type: 'kept'; readonly name: ConnectionName }
   | { readonly type: 'resend' }
+  /** What is left of that plan of the live view will not be carried out. */
+  | { readonly type: 'live-given-up'; readonly projection: ProjectionId; readonly towards: GenerationId | 0 }
   | { readonly type: 'drain'; readonly generation: GenerationId }
   /** Generations left the history without a swap. */
   | { readonly type: 'dropped'; readonly generations: readonly GenerationId[] }

@@ -1,6 +1,6 @@
 /** The main thread's end of the FUSE thread. */
 import { Worker } from 'node:worker_threads';
-import type { GenerationId } from '../base/ids.ts';
+import type { GenerationId, ProjectionId } from '../base/ids.ts';
 import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
@@ -89,6 +89,11 @@ export class FuseThread {
 
   dropped(generations: readonly GenerationId[]): void {
     if (generations.length > 0) this.#say({ type: 'dropped', generations });
+  }
+
+  /** What is left of the live view's plan towards that generation will not be carried out. */
+  giveUpAnnouncement(projection: ProjectionId, towards: GenerationId | 0): void {
+    this.#say({ type: 'live-given-up', projection, towards });
   }
 
   async statistics(): Promise<readonly ConnectionStatistics[]> {

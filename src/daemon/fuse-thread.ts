@@ -10,11 +10,13 @@ import { PROFILES } from '../fuse/profiles.ts';
 import { JOURNAL_BYTES, RequestJournal } from '../fuse/request-journal.ts';
 import { loadNative } from '../native/load.ts';
 import { Catalog } from '../projection/catalog.ts';
+import { LiveTree } from '../projection/live/live-tree.ts';
 import { LookupTable } from '../projection/lookup-table.ts';
 import { ProjectionTree } from '../projection/projection-tree.ts';
 import { BlobStore } from '../store/blob-store.ts';
 import { SealingKey } from '../store/sealing-key.ts';
 import { Store } from '../store/store.ts';
+import { GraftedTree } from '../tree/grafted-tree.ts';
 import { RootTree } from '../tree/root-tree.ts';
 import type { FileSystem } from '../vfs/file-system.ts';
 import type { KernelCache } from '../vfs/ports.ts';
@@ -54,19 +56,33 @@ const projectionsCache: KernelCache = {
 const store = Store.open({ stateDir: data.stateDir, log, durableMark: data.durableMark });
 const sealingKey = SealingKey.ofShared(data.sealingKeyDescriptor);
 const blobs = new BlobStore({ store, stateDir: data.stateDir, sealingKey, log });
-const projections = new ProjectionTree({
-  catalog: new Catalog(store),
+const catalog = new Catalog(store);
+const lookups = new LookupTable(loadNative().mapShared(data.lookupsDescriptor, data.lookupsBytes));
+const owner = { uid: data.uid, gid: data.gid };
+const live: LiveTree = new LiveTree({
+  ...{ catalog, store, blobs, lookups, owner },
+  startedAtMs: systemClock.nowMs(),
+  prune: (nodes) => connections.get('root')?.prune(nodes),
+  generations: {
+    load: (id) => projections.generations.load(id),
+    hold: (id) => projections.generations.hold(id),
+    release: (id) => projections.generations.release(id),
+  },
+});
+const projections: ProjectionTree = new ProjectionTree({
+  catalog,
   blobs,
-  lookups: new LookupTable(loadNative().mapShared(data.lookupsDescriptor, data.lookupsBytes)),
+  lookups,
   kernelCache: projectionsCache,
   clock: systemClock,
-  owner: { uid: data.uid, gid: data.gid },
+  owner,
+  publications: live.publications,
   graceMs: data.graceMs,
   storeSizeBytes: () => store.sizeBytes,
   onForgotten: (generation) => say({ type: 'forgotten', generation }),
 });
 const fileSystems: Readonly<Record<ConnectionName, FileSystem>> = {
-  root: new RootTree({ clock: systemClock, uid: data.uid, gid: data.gid }),
+  root: new GraftedTree(new RootTree({ clock: systemClock, ...owner }), live),
   projections,
 };
 
@@ -117,6 +133,8 @@ port.on('message', (message: ToFuseThread) => {
     case 'resend':
       for (const connection of connections.values()) connection.requestResend();
       return;
+    case 'live-given-up':
+      return live.giveUp(message.projection, message.towards);
     case 'drain':
       return projections.drain(message.generation);
     case 'dropped':
@@ -128,5 +146,10 @@ port.on('message', (message: ToFuseThread) => {
       return;
   }
 });
-if (data.resumed) projections.resume();
+if (data.resumed) {
+  projections.resume();
+  live.resume();
+} else {
+  live.reset();
+}
 say({ type: 'ready' });

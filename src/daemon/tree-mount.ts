@@ -30,8 +30,8 @@ import type { FuseThread } from './fuse-thread-client.ts';
 import { clearDeadMounts, isMounted, mountsBeneath } from './mounted-tree.ts';
 import { holderSocketPath } from './runtime-files.ts';
 
-/** Generations the kernel may remember at once. Untouched pages of the table take no memory. */
-const LOOKUP_SLOTS = 262_144;
+/** Generations and live files the kernel may remember at once. Untouched pages of the table take no memory. */
+const LOOKUP_SLOTS = 1_048_576;
 const LOOKUPS_BYTES = LOOKUP_SLOTS * LOOKUP_SLOT_BYTES;
 const LOOKUPS_ENTRY = 'lookups';
 

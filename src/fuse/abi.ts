@@ -152,6 +152,7 @@ export const NOTIFY = {
   DELETE: 6,
   RESEND: 7,
   INC_EPOCH: 8,
+  PRUNE: 9,
 } as const;
 
 /** Bits of `fuse_setattr_in.valid`. */

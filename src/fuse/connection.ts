@@ -7,6 +7,7 @@
  */
 import { constants } from 'node:os';
 import { type Clock, systemClock } from '../base/clock.ts';
+import type { NodeId } from '../base/ids.ts';
 import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
@@ -54,6 +55,8 @@ export interface ConnectionOptions {
 
 /** How long `close` waits for notifications: one may be blocked on a directory some process holds. */
 const NOTIFIER_DRAIN_MS = 2_000;
+/** The protocol that knows NOTIFY_PRUNE. */
+const PRUNE_MINOR = 45;
 const { EPROTO } = constants.errno;
 
 export class Connection {
@@ -63,6 +66,7 @@ export class Connection {
   readonly #counters = new RequestCounters();
   readonly #inFlight: InFlight;
   readonly #exchange: Exchange;
+  #minor = 0;
   #closing: Promise<void> | undefined = undefined;
 
   constructor(options: ConnectionOptions) {
@@ -93,6 +97,11 @@ export class Connection {
 
   get kernelCache(): KernelCache {
     return this.#kernelCache;
+  }
+
+  /** Has the kernel forget nodes that nobody uses, so that they are no longer counted as known. Before Linux 6.18 it keeps them. */
+  prune(nodes: readonly NodeId[]): void {
+    if (this.#minor >= PRUNE_MINOR && nodes.length > 0) this.#kernelCache.prune(nodes);
   }
 
   /** Begins to serve: first what an earlier daemon left in the journal, then what the kernel sends. */
@@ -154,6 +163,7 @@ export class Connection {
 
   #agreed(record: NegotiatedRecord): void {
     this.#exchange.features = new Set(record.features);
+    this.#minor = record.minor;
     this.#exchange.journal = record.features.includes('HAS_RESEND') ? undefined : this.#options.journal;
   }
 

@@ -10,6 +10,9 @@ import type { KernelCache } from '../vfs/ports.ts';
 import { NOTIFY, OUT_HEADER_BYTES } from './abi.ts';
 import { HIGH, highWord, LOW } from './words.ts';
 
+/** Nodes named in one notification. */
+const PRUNED_AT_ONCE = 512;
+
 export class ChannelKernelCache implements KernelCache {
   readonly #channel: Pick<Channel, 'notify'>;
 
@@ -25,6 +28,13 @@ export class ChannelKernelCache implements KernelCache {
 
   invalidateNode(nodeId: NodeId): void {
     this.#channel.notify(encodeInvalidateNode(nodeId));
+  }
+
+  /** Drops nodes that are in the kernel's caches only; those in use are left alone. Needs FUSE 7.45. */
+  prune(nodes: readonly NodeId[]): void {
+    for (let first = 0; first < nodes.length; first += PRUNED_AT_ONCE) {
+      this.#channel.notify(encodePrune(nodes.slice(first, first + PRUNED_AT_ONCE)));
+    }
   }
 
   /** Has the kernel send again, marked, every request that was read and not answered. Needs HAS_RESEND. */
@@ -62,6 +72,14 @@ export function encodeInvalidateEntry(parent: NodeId, name: string): Uint8Array 
 export function encodeInvalidateNode(nodeId: NodeId): Uint8Array {
   const { bytes, words } = message(NOTIFY.INVAL_INODE, 24);
   setU64(words, 4, nodeId);
+  return bytes;
+}
+
+/** `struct fuse_notify_prune_out` and the node ids. */
+export function encodePrune(nodes: readonly NodeId[]): Uint8Array {
+  const { bytes, words } = message(NOTIFY.PRUNE, 16 + 8 * nodes.length);
+  words[4] = nodes.length;
+  for (const [index, node] of nodes.entries()) setU64(words, 8 + 2 * index, node);
   return bytes;
 }
 

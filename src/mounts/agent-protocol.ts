@@ -1,7 +1,7 @@
 /** Frames between the daemon and the mount agent; native/README.md has the layout. Everything is little endian. */
 import { DunnageError } from '../errors/dunnage-error.ts';
 
-const KIND_BYTE = { mkdir: 1, symlink: 2, rename: 3, unlink: 4, rmdir: 5 } as const;
+const KIND_BYTE = { mkdir: 1, symlink: 2, rename: 3, unlink: 4, rmdir: 5, mknod: 6, modify: 7, chmod: 8 } as const;
 const TEXT_BYTES_MAX = 0xffff;
 
 /** One system call, relative to the directory of its batch. What the port `ThroughMount` of `vfs` asks for. */
@@ -10,7 +10,10 @@ export type AgentOperation =
   | { readonly kind: 'symlink'; readonly name: string; readonly target: string }
   | { readonly kind: 'rename'; readonly name: string; readonly newName: string }
   | { readonly kind: 'unlink'; readonly name: string }
-  | { readonly kind: 'rmdir'; readonly name: string };
+  | { readonly kind: 'rmdir'; readonly name: string }
+  | { readonly kind: 'mknod'; readonly name: string; readonly mode: number }
+  | { readonly kind: 'modify'; readonly name: string }
+  | { readonly kind: 'chmod'; readonly name: string; readonly mode: number };
 
 export interface Reply {
   readonly id: number;
@@ -29,7 +32,7 @@ export function encodeBatch(id: number, directory: string, operations: readonly 
   for (const operation of operations) {
     const fixed = Buffer.alloc(5);
     fixed.writeUInt8(KIND_BYTE[operation.kind], 0);
-    fixed.writeUInt32LE(operation.kind === 'mkdir' ? operation.mode : 0, 1);
+    fixed.writeUInt32LE('mode' in operation ? operation.mode : 0, 1);
     parts.push(fixed, encodeText(operation.name), encodeText(secondText(operation)));
   }
   const frame = Buffer.concat(parts);

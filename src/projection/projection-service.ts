@@ -21,7 +21,6 @@ import { validatePayload } from './path-rules.ts';
 import type { MountFile, MountPayload } from './payload.ts';
 import type { Reaction } from './reactions/reaction.ts';
 import type { ReactionsView, SwapReactions } from './reactions/swap-reactions.ts';
-import { RecentContent } from './recent-content.ts';
 import type { ProjectionKind, ProjectionRecord } from './records.ts';
 import { SwapFigures } from './swap-figures.ts';
 
@@ -37,6 +36,8 @@ export interface ProjectionServiceOptions {
   readonly onAborted: (id: GenerationId) => void;
   /** Generations left the history without a swap. */
   readonly onDropped: (ids: readonly GenerationId[]) => void;
+  /** Resolves when watchers of the projection's live files were told of what has become of it. Never rejects. */
+  readonly announceLive?: (projection: ProjectionId) => Promise<void>;
   /** Called at each step of a write; for tests that end the process there. */
   readonly onStep?: StepHook;
 }
@@ -79,7 +80,6 @@ export class ProjectionService {
   readonly #mutex = new KeyedMutex<string>();
   readonly #figures: SwapFigures;
   readonly #removal: GenerationRemoval;
-  readonly #recent = new RecentContent();
 
   constructor(options: ProjectionServiceOptions) {
     this.#options = options;
@@ -253,6 +253,7 @@ export class ProjectionService {
     await target.sweep();
     await target.removeNames();
     await this.#inRoot({ kind: 'rmdir', name: record.directory });
+    await this.#options.announceLive?.(id);
     await this.#catalog.finishDelete(id);
   }
 
@@ -264,27 +265,21 @@ export class ProjectionService {
     throw operationError(`cannot ${operation.kind} ${operation.name}`, errno);
   }
 
-  #swap(target: MountTarget, payload: MountPayload): Promise<{ readonly changed: boolean }> {
-    const { clock, log, onStep } = this.#options;
+  async #swap(target: MountTarget, payload: MountPayload): Promise<{ readonly changed: boolean }> {
+    const { clock, log, onStep, announceLive } = this.#options;
     const writer = new AtomicWriter<MountFile>(target, { clock, log, ...(onStep === undefined ? {} : { onStep }) });
-    return this.#figures.swap(() => writer.write(payload));
+    try {
+      return await this.#figures.swap(() => writer.write(payload));
+    } finally {
+      // Also of a write that failed: its commit may have been made.
+      await announceLive?.(target.projection);
+    }
   }
 
   #target(projection: ProjectionId, directory: string, secret: boolean): MountTarget {
     const { catalog, blobs, throughMount, clock, onAborted } = this.#options;
     const protection = secret ? 'secret' : 'plain';
-    const recent = this.#recent;
-    return new MountTarget({
-      catalog,
-      blobs,
-      throughMount,
-      clock,
-      projection,
-      directory,
-      protection,
-      recent,
-      onAborted,
-    });
+    return new MountTarget({ catalog, blobs, throughMount, clock, projection, directory, protection, onAborted });
   }
 
   #record(id: ProjectionId): ProjectionRecord {

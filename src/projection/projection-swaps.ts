@@ -10,11 +10,12 @@ import type { Clock } from '../base/clock.ts';
 import type { GenerationId, NodeId, ProjectionId } from '../base/ids.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import type { Caller } from '../vfs/file-system.ts';
-import type { Catalog } from './catalog.ts';
+import type { Catalog, Publication } from './catalog.ts';
 import type { GenerationDrain } from './generation-drain.ts';
 import { DIRECTORY_INDEX } from './generation-nodes.ts';
 import { DATA_LINK, linkTarget, STAGING_LINK } from './layout.ts';
 import type { ProjectionNodes } from './projection-nodes.ts';
+import type { Publications } from './publications.ts';
 import type { ProjectionRecord } from './records.ts';
 import type { SwapOverlay } from './swap-overlay.ts';
 
@@ -28,6 +29,7 @@ export interface SwapsOptions {
   readonly overlay: SwapOverlay;
   readonly drain: GenerationDrain;
   readonly clock: Clock;
+  readonly publications?: Publications;
 }
 
 interface Directory {
@@ -41,6 +43,7 @@ export class ProjectionSwaps {
   readonly #overlay: SwapOverlay;
   readonly #drain: GenerationDrain;
   readonly #clock: Clock;
+  readonly #publications: Publications | undefined;
 
   constructor(options: SwapsOptions) {
     this.#catalog = options.catalog;
@@ -48,6 +51,7 @@ export class ProjectionSwaps {
     this.#overlay = options.overlay;
     this.#drain = options.drain;
     this.#clock = options.clock;
+    this.#publications = options.publications;
   }
 
   /** mkdir of a projection's directory. */
@@ -95,10 +99,22 @@ export class ProjectionSwaps {
       if (caller.resent && record.generation !== 0) return;
       throw readOnly();
     }
-    const { replaced, dropped } = await this.#catalog.publish(generation, this.#clock.nowMs());
+    const { replaced, dropped } = await this.#commit(id, generation);
     this.#overlay.published(id);
     if (replaced !== 0) this.#drain.replace(replaced);
     for (const old of dropped) this.#drain.check(old);
+  }
+
+  async #commit(id: ProjectionId, generation: GenerationId): Promise<Publication> {
+    this.#publications?.begin(id, generation);
+    try {
+      const publication = await this.#catalog.publish(generation, this.#clock.nowMs());
+      this.#publications?.published(id);
+      return publication;
+    } catch (error) {
+      this.#publications?.abandoned(id);
+      throw error;
+    }
   }
 
   unlink({ id, record }: Directory, caller: Caller, name: string): void {
@@ -142,6 +158,7 @@ export class ProjectionSwaps {
       throw new DunnageError('NOT_FOUND', `${name} does not exist`);
     }
     if (record.state !== 'deleting') throw readOnly();
+    this.#publications?.removed(id);
     this.#overlay.deleted(id);
     for (const generation of record.history) this.#drain.replace(generation);
   }

@@ -27,6 +27,7 @@ import type { Catalog } from './catalog.ts';
 import { GenerationDrain } from './generation-drain.ts';
 import { DATA_LINK_INDEX, DIRECTORY_INDEX } from './generation-nodes.ts';
 import { DATA_LINK, linkTarget, STAGING_LINK } from './layout.ts';
+import type { GenerationSource } from './live/live-view.ts';
 import type { LookupTable } from './lookup-table.ts';
 import {
   generationAttributes,
@@ -39,6 +40,7 @@ import {
 } from './projection-attributes.ts';
 import { ProjectionNodes, type ResolvedNode } from './projection-nodes.ts';
 import { ProjectionSwaps, readOnly } from './projection-swaps.ts';
+import type { Publications } from './publications.ts';
 import { SwapOverlay } from './swap-overlay.ts';
 
 export interface ProjectionTreeOptions {
@@ -51,6 +53,8 @@ export interface ProjectionTreeOptions {
   readonly graceMs: number;
   readonly storeSizeBytes: () => number;
   readonly onForgotten: (id: GenerationId) => void;
+  /** Told of every swap; absent where there is no live view. */
+  readonly publications?: Publications;
 }
 
 type ResolvedDirectory = Extract<ResolvedNode, { kind: 'projection' }>;
@@ -91,6 +95,7 @@ export class ProjectionTree implements FileSystem {
       overlay: this.#overlay,
       drain: this.#drain,
       clock,
+      ...(options.publications === undefined ? {} : { publications: options.publications }),
     });
   }
 
@@ -108,7 +113,9 @@ export class ProjectionTree implements FileSystem {
     for (const id of this.#catalog.allUnsettled()) {
       if (this.#catalog.projection(id)?.state === 'creating') this.#overlay.made.add(id);
     }
-    for (const id of this.#options.lookups.generations()) if (!this.#isCurrent(id)) this.#drain.replace(id);
+    for (const id of this.#options.lookups.ids() as readonly GenerationId[]) {
+      if (!this.#isCurrent(id)) this.#drain.replace(id);
+    }
     for (const id of [...this.#catalog.allDropped()]) this.#drain.check(id);
   }
 
@@ -133,6 +140,13 @@ export class ProjectionTree implements FileSystem {
   close(): void {
     this.#drain.close();
   }
+
+  /** For the live view, whose open files keep the generation that they read. */
+  readonly generations: GenerationSource = {
+    load: (id) => this.#nodes.generation(id),
+    hold: (id) => this.#options.lookups.add(id),
+    release: (id) => this.#release(id, 1),
+  };
 
   lookup(_caller: Caller, parent: NodeId, name: string): Entry {
     const directory = this.#resolve(parent);
@@ -167,7 +181,11 @@ export class ProjectionTree implements FileSystem {
 
   forget(nodeId: NodeId, count: number): void {
     const found = this.#catalog.generationOfNode(nodeId);
-    if (found !== undefined && this.#options.lookups.subtract(found.id, count) === 0) this.#drain.check(found.id);
+    if (found !== undefined) this.#release(found.id, count);
+  }
+
+  #release(id: GenerationId, count: number): void {
+    if (this.#options.lookups.subtract(id, count) === 0) this.#drain.check(id);
   }
 
   getAttributes(_caller: Caller, nodeId: NodeId): AttributesReply {

@@ -4,10 +4,18 @@ import { join } from 'node:path';
 /** Directories of the root connection; other connections are mounted on them. */
 export const TOP_LEVEL_DIRECTORIES: readonly string[] = ['projections'];
 
+/** Directory of the root connection with the live view. */
+export const LIVE_DIRECTORY = 'live';
+
 export function projectionsPath(mountPoint: string): string {
   return join(mountPoint, 'projections');
 }
 
 export function projectionPath(mountPoint: string, directory: string): string {
   return join(projectionsPath(mountPoint), directory);
+}
+
+/** The same projection as plain files. */
+export function livePath(mountPoint: string, directory: string): string {
+  return join(mountPoint, LIVE_DIRECTORY, directory);
 }

@@ -99,13 +99,16 @@ export interface FileSystem {
 
   readLink?(caller: Caller, nodeId: NodeId): Awaitable<string>;
   open?(caller: Caller, nodeId: NodeId, flags: number): Awaitable<OpenReply>;
-  release?(nodeId: NodeId, handle: number): Awaitable<void>;
+  /** `resent`: an earlier daemon may have released it already. */
+  release?(nodeId: NodeId, handle: number, resent: boolean): Awaitable<void>;
   /** At most `sizeBytes` bytes from `offset`; fewer only at the end of the file. The returned bytes may be reused after the next call. */
   read?(caller: Caller, nodeId: NodeId, handle: number, offset: number, sizeBytes: number): Awaitable<Uint8Array>;
   /** `data` is valid only until the first await. Returns bytes taken. */
   write?(caller: Caller, nodeId: NodeId, handle: number, offset: number, data: Uint8Array): Awaitable<number>;
   setAttributes?(caller: Caller, nodeId: NodeId, request: SetAttributesRequest): Awaitable<AttributesReply>;
   makeDirectory?(caller: Caller, parent: NodeId, name: string, mode: number): Awaitable<Entry>;
+  /** A regular file. */
+  makeFile?(caller: Caller, parent: NodeId, name: string, mode: number): Awaitable<Entry>;
   makeSymlink?(caller: Caller, parent: NodeId, name: string, target: string): Awaitable<Entry>;
   unlink?(caller: Caller, parent: NodeId, name: string): Awaitable<void>;
   removeDirectory?(caller: Caller, parent: NodeId, name: string): Awaitable<void>;

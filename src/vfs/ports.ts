@@ -18,7 +18,12 @@ export type MountOperation =
   | { readonly kind: 'symlink'; readonly name: string; readonly target: string }
   | { readonly kind: 'rename'; readonly name: string; readonly newName: string }
   | { readonly kind: 'unlink'; readonly name: string }
-  | { readonly kind: 'rmdir'; readonly name: string };
+  | { readonly kind: 'rmdir'; readonly name: string }
+  /** A regular file. */
+  | { readonly kind: 'mknod'; readonly name: string; readonly mode: number }
+  /** Opens the file for writing, writes one byte and closes: tells watchers that its content changed. */
+  | { readonly kind: 'modify'; readonly name: string }
+  | { readonly kind: 'chmod'; readonly name: string; readonly mode: number };
 
 /**
  * Makes real system calls through the mount, so that watchers see them. They are made by a separate process that
@@ -26,7 +31,7 @@ export type MountOperation =
  */
 export interface ThroughMount {
   /**
-   * Runs the operations in order in `directory` (a path relative to the root of the projections mount, '' for the root
+   * Runs the operations in order in `directory` (a path relative to the mount it is for, '' for the mount
    * itself, resolved beneath it without following links) and stops at the first that fails.
    * Resolves to the outcome of every operation that was tried: 0 or a positive errno; the last is the failed one, if any.
    */

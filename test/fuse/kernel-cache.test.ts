@@ -41,6 +41,24 @@ describe('ChannelKernelCache', () => {
     );
   });
 
+  it('writes NOTIFY_PRUNE with the number of nodes in front, at most 512 at once', () => {
+    const nodes = Array.from({ length: 513 }, (_, index) => (2 ** 48 + index) as NodeId);
+    const message = (some: readonly NodeId[]): Buffer =>
+      encodeFields([
+        u32(16 + 16 + 8 * some.length),
+        u32(9),
+        u64(0),
+        u32(some.length),
+        u32(0),
+        u64(0),
+        ...some.map(u64),
+      ]);
+    assert.deepEqual(
+      recorded((cache) => cache.prune(nodes)),
+      Buffer.concat([message(nodes.slice(0, 512)), message(nodes.slice(512))]),
+    );
+  });
+
   it('writes NOTIFY_RESEND as a bare header', () => {
     assert.deepEqual(
       recorded((cache) => cache.requestResend()),

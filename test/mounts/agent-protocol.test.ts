@@ -47,6 +47,16 @@ test('encodeBatch lays a batch out as native/README.md says', () => {
   assert.equal(frame.readUInt32LE(0), frame.length - 4);
 });
 
+test('encodeBatch carries the mode of whatever has one, and nothing in its place', () => {
+  const frame = encodeBatch(1, '', [
+    { kind: 'mknod', name: 'f', mode: 0o640 },
+    { kind: 'modify', name: 'f' },
+    { kind: 'chmod', name: 'f', mode: 0o7777 },
+  ]);
+  const expected = ['06a0010000', '0700000000', '08ff0f0000'].map((head) => `${head}0100660000`).join('');
+  assert.equal(frame.subarray(12).toString('hex'), expected);
+});
+
 test('encodeBatch refuses names that no frame can carry', () => {
   assert.throws(() => encodeBatch(1, '', [{ kind: 'unlink', name: 'a\0b' }]), { code: 'INVALID_PATH' });
   assert.throws(() => encodeBatch(1, 'x'.repeat(65536), []), { code: 'NAME_TOO_LONG' });

@@ -7,6 +7,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   readlinkSync,
   realpathSync,
   rmSync,
@@ -60,6 +61,24 @@ test('run makes every kind of call, in order, in the directory of the batch', as
   assert.deepEqual(readdirSync(join(base, 'p')).sort(), ['..data', '..ts']);
   assert.equal(readlinkSync(join(base, 'p/..data')), '..ts');
   assert.equal(lstatSync(join(base, 'p/..ts')).mode & 0o777, 0o775, 'no umask of the daemon');
+});
+
+test('run makes files, writes one byte into them and changes their mode', async (context) => {
+  const { folder, base, agent } = scene(context);
+  const outcomes = await agent.run('', [
+    { kind: 'mknod', name: 'f', mode: 0o640 },
+    { kind: 'modify', name: 'f' },
+    { kind: 'chmod', name: 'f', mode: 0o604 },
+  ]);
+  assert.deepEqual(outcomes, [0, 0, 0]);
+  const { mode, size } = lstatSync(join(base, 'f'));
+  assert.deepEqual([mode & 0o7777, size], [0o604, 1]);
+  assert.deepEqual(await agent.run('', [{ kind: 'mknod', name: 'f', mode: 0o600 }]), [EEXIST]);
+  assert.deepEqual(await agent.run('', [{ kind: 'modify', name: 'none' }]), [ENOENT]);
+  writeFileSync(join(folder, 'outside'), 'untouched');
+  symlinkSync('../outside', join(base, 'link'));
+  assert.deepEqual(await agent.run('', [{ kind: 'modify', name: 'link' }]), [ELOOP]);
+  assert.equal(readFileSync(join(folder, 'outside'), 'utf8'), 'untouched');
 });
 
 test('run stops at the first failure, whose errno is the last outcome', async (context) => {

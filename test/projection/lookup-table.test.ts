@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { GenerationId } from '../../src/base/ids.ts';
+import type { GenerationId, NodeId } from '../../src/base/ids.ts';
 import { LOOKUP_SLOT_BYTES, LookupTable } from '../../src/projection/lookup-table.ts';
 
 const id = (value: number): GenerationId => value as GenerationId;
@@ -51,5 +51,14 @@ describe('LookupTable', () => {
     table.add(id(7));
     assert.equal(table.subtract(id(7), 4), 0);
     assert.equal(table.count(id(7)), 0);
+  });
+
+  it('tells what it counts, generations and live nodes', () => {
+    const table = new LookupTable(new ArrayBuffer(8 * LOOKUP_SLOT_BYTES));
+    table.add(id(5));
+    table.add((2 ** 48 + 1) as NodeId, 2);
+    table.add(id(9));
+    table.subtract(id(5), 1);
+    assert.deepEqual([...table.ids()].sort(), [2 ** 48 + 1, 9]);
   });
 });

@@ -60,6 +60,19 @@ bool IsComponent(const std::string& name) {
   return !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos;
 }
 
+// One write(2) of one byte, which the file system takes as "the content has changed" and does not store: watchers get
+// IN_OPEN, IN_MODIFY and IN_CLOSE_WRITE.
+int Modify(int directory, const char* name) {
+  const FileDescriptor file(openat(directory, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!file.valid()) return errno;
+  ssize_t written;
+  do {
+    written = pwrite(file.get(), "", 1, 0);
+  } while (written < 0 && errno == EINTR);
+  if (written < 0) return errno;
+  return written == 1 ? 0 : EIO;
+}
+
 int RunOperation(int directory, const Operation& operation) {
   const char* name = operation.name.c_str();
   const char* second = operation.second.c_str();
@@ -82,6 +95,14 @@ int RunOperation(int directory, const Operation& operation) {
     case OperationKind::kRemoveDirectory:
       result = unlinkat(directory, name, AT_REMOVEDIR);
       break;
+    case OperationKind::kMakeFile:
+      result = mknodat(directory, name, S_IFREG | (operation.mode & 07777), 0);
+      break;
+    case OperationKind::kModify:
+      return Modify(directory, name);
+    case OperationKind::kChangeMode:
+      result = fchmodat(directory, name, operation.mode & 07777, 0);
+      break;
   }
   return result == 0 ? 0 : errno;
 }
@@ -96,7 +117,7 @@ std::optional<Batch> DecodeBatch(std::string_view payload) {
   const uint32_t count = reader.Number(2);
   for (uint32_t index = 0; index < count && reader.ok(); index++) {
     const uint32_t kind = reader.Number(1);
-    if (kind < 1 || kind > 5) return std::nullopt;
+    if (kind < 1 || kind > 8) return std::nullopt;
     Operation operation{static_cast<OperationKind>(kind), 0, "", ""};
     operation.mode = reader.Number(4);
     operation.name = reader.Text();

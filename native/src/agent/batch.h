@@ -12,7 +12,16 @@
 
 namespace dunnage::agent {
 
-enum class OperationKind : uint8_t { kMakeDirectory = 1, kSymlink = 2, kRename = 3, kUnlink = 4, kRemoveDirectory = 5 };
+enum class OperationKind : uint8_t {
+  kMakeDirectory = 1,
+  kSymlink = 2,
+  kRename = 3,
+  kUnlink = 4,
+  kRemoveDirectory = 5,
+  kMakeFile = 6,
+  kModify = 7,
+  kChangeMode = 8,
+};
 
 struct Operation {
   OperationKind kind;

@@ -1,4 +1,4 @@
-// dunnage-agent BASE: makes system calls beneath BASE, the projections mount, for the daemon.
+// dunnage-agent BASE: makes system calls beneath BASE, a mount of the tree, for the daemon.
 //
 // Four threads take turns in reading batches from stdin and run what they read, so that one which waits long holds up no
 // other; replies are written to stdout in the order they are done. The agent ends when stdin does or when its parent dies; it never

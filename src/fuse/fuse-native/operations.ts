@@ -220,7 +220,7 @@ export class PathServer {
     if (handle === undefined) return;
     this.#handles.delete(number);
     try {
-      if (handle.inner !== 0) await fileSystem.release?.(handle.entry.nodeId, handle.inner);
+      if (handle.inner !== 0) await fileSystem.release?.(handle.entry.nodeId, handle.inner, false);
     } finally {
       paths.letGo(handle.entry);
     }

@@ -32,7 +32,7 @@ function releaseUnopened(exchange: Exchange, nodeId: NodeId, handle: number): vo
     exchange.log.error({ connection: exchange.name, node: nodeId, reason }, 'a file handle was not released');
   };
   try {
-    Promise.resolve(exchange.fileSystem.release?.(nodeId, handle)).catch(failed);
+    Promise.resolve(exchange.fileSystem.release?.(nodeId, handle, false)).catch(failed);
   } catch (error) {
     failed(error);
   }
@@ -40,8 +40,8 @@ function releaseUnopened(exchange: Exchange, nodeId: NodeId, handle: number): vo
 
 /** The kernel ignores how a release ends; failures are logged where every failure is. */
 export const release: Handler = (exchange) => {
-  const { request, fileSystem } = exchange;
-  exchange.answerDone(fileSystem.release?.(request.nodeId as NodeId, request.u64()));
+  const { request, fileSystem, caller } = exchange;
+  exchange.answerDone(fileSystem.release?.(request.nodeId as NodeId, request.u64(), caller.resent));
 };
 
 export const read: Handler = (exchange) => {

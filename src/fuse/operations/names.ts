@@ -1,4 +1,5 @@
 /** Operations on a name in a directory. What the file system does not define would change the tree: EROFS. */
+import { constants as fileConstants } from 'node:fs';
 import { constants } from 'node:os';
 import type { NodeId } from '../../base/ids.ts';
 import type { Exchange, Handler } from '../exchange.ts';
@@ -18,6 +19,19 @@ export const makeDirectory: Handler = (exchange) => {
   const mode = request.u32() & PERMISSION_BITS;
   request.skip(4);
   exchange.answerEntry(fileSystem.makeDirectory(caller, request.nodeId as NodeId, request.name(), mode));
+};
+
+/** Regular files only; whatever else there is to make is refused as on a file system that is read-only. */
+export const makeNode: Handler = (exchange) => {
+  const { request, fileSystem, caller } = exchange;
+  if (fileSystem.makeFile === undefined) return readOnly(exchange);
+  const mode = request.u32();
+  // Device number, umask (applied by the kernel), padding.
+  request.skip(4 + 4 + 4);
+  const isFile = (mode & fileConstants.S_IFMT) === fileConstants.S_IFREG;
+  if (!isFile) return readOnly(exchange);
+  const parent = request.nodeId as NodeId;
+  exchange.answerEntry(fileSystem.makeFile(caller, parent, request.name(), mode & PERMISSION_BITS));
 };
 
 export const makeSymlink: Handler = (exchange) => {

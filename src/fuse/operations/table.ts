@@ -9,7 +9,17 @@ import { batchForget, destroy, forget, ignore, interrupt, sync } from './control
 import { openDirectory, readDirectory } from './directories.ts';
 import { getExtendedAttribute, listExtendedAttributes } from './extended-attributes.ts';
 import { allocate, open, read, release, write } from './files.ts';
-import { lookup, makeDirectory, makeSymlink, readOnly, removeDirectory, rename, rename2, unlink } from './names.ts';
+import {
+  lookup,
+  makeDirectory,
+  makeNode,
+  makeSymlink,
+  readOnly,
+  removeDirectory,
+  rename,
+  rename2,
+  unlink,
+} from './names.ts';
 import { access, getAttributes, readLink, setAttributes, statFileSystem } from './nodes.ts';
 
 const done: Handler = (exchange) => exchange.done();
@@ -28,7 +38,7 @@ const HANDLERS_BY_NAME: Readonly<Partial<Record<OpcodeName, Handler>>> = {
   RMDIR: removeDirectory,
   RENAME: rename,
   RENAME2: rename2,
-  MKNOD: readOnly,
+  MKNOD: makeNode,
   LINK: readOnly,
   CREATE: readOnly,
   TMPFILE: readOnly,

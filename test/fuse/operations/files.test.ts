@@ -63,7 +63,7 @@ describe('RELEASE', () => {
       nodeId: 4,
       body,
     });
-    assert.deepEqual(released, [[4, 2 ** 40]]);
+    assert.deepEqual(released, [[4, 2 ** 40, false]]);
     assert.equal(new FakeConnection(fileSystem()).ask('RELEASE', { body })?.errno, 0);
   });
 });

@@ -19,6 +19,10 @@ function recording(): { calls: unknown[][]; fake: FakeConnection } {
       calls.push(['makeDirectory', ...rest]);
       return ENTRY;
     },
+    makeFile: (_caller, ...rest) => {
+      calls.push(['makeFile', ...rest]);
+      return ENTRY;
+    },
     makeSymlink: (_caller, ...rest) => {
       calls.push(['makeSymlink', ...rest]);
       return ENTRY;
@@ -50,6 +54,18 @@ describe('operations on names', () => {
       ['rename', nodeId, 'a', 7, 'b', 0],
       ['rename', nodeId, 'a', 7, 'b', 2],
     ]);
+  });
+
+  it('make regular files of MKNOD, and nothing else', () => {
+    const { calls, fake } = recording();
+    const mknod = (mode: number): number | undefined =>
+      fake.ask('MKNOD', { nodeId: 5, body: [u32(mode), u32(0), u32(0o22), u32(0), text('f')] })?.errno;
+    assert.equal(mknod(0o100640), 0);
+    for (const type of [0o010000, 0o020000, 0o060000, 0o140000]) assert.equal(mknod(type | 0o600), EROFS);
+    assert.deepEqual(calls, [['makeFile', 5, 'f', 0o640]]);
+    const without = new FakeConnection(fileSystem({}));
+    const body = [u32(0o100640), u32(0), u32(0), u32(0), text('f')];
+    assert.equal(without.ask('MKNOD', { nodeId: 5, body })?.errno, EROFS);
   });
 
   it('answer EINVAL to what is cut off, and never call', () => {

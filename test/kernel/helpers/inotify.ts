@@ -84,6 +84,6 @@ export class InotifyWatch {
 }
 
 function inotifyArguments(path: string): string[] {
-  const events = ['create', 'delete', 'moved_from', 'moved_to', 'modify', 'attrib', 'delete_self'];
+  const events = ['create', 'delete', 'moved_from', 'moved_to', 'modify', 'attrib', 'delete_self', 'close_write'];
   return ['-m', '--format', '%e|%f', ...events.flatMap((event) => ['-e', event]), path];
 }

@@ -17,6 +17,8 @@ export class CatalogScene {
   readonly store: Store;
   readonly catalog: Catalog;
   readonly blobs: BlobStore;
+  /** Modes of what is staged, where they are not 0644. */
+  readonly modes: Map<string, number> = new Map();
   #staged = 0;
 
   constructor(t: TestContext) {
@@ -49,7 +51,8 @@ export class CatalogScene {
       const blob = await blobs.prepare(Buffer.from(text), 'plain');
       prepared.push(blob);
       const { digest, sizeBytes } = blob;
-      contents.set(path, { mode: 0o644, uid: undefined, gid: undefined, sizeBytes, digest });
+      const mode = this.modes.get(path) ?? 0o644;
+      contents.set(path, { mode, uid: undefined, gid: undefined, sizeBytes, digest });
     }
     this.#staged += 1;
     const directory = `..2026_11_18_00_00_00.${this.#staged}`;

@@ -1,0 +1,109 @@
+/**
+ * The file system of the root connection: the fixed directories, and beside them `live`, which has a file system of its own.
+ * Node ids tell which of the two a request is for.
+ */
+import { constants } from 'node:fs';
+import { type NodeId, ROOT_NODE_ID } from '../base/ids.ts';
+import { DunnageError } from '../errors/dunnage-error.ts';
+import { isLiveNode, LIVE_NODE_ID } from '../projection/live/live-ids.ts';
+import type { LiveTree } from '../projection/live/live-tree.ts';
+import type {
+  AttributesReply,
+  Awaitable,
+  Caller,
+  DirectoryEntry,
+  Entry,
+  FileSystem,
+  FileSystemStatus,
+  OpenReply,
+  SetAttributesRequest,
+} from '../vfs/file-system.ts';
+import { LIVE_DIRECTORY, TOP_LEVEL_DIRECTORIES } from './places.ts';
+import type { RootTree } from './root-tree.ts';
+
+const LIVE_COOKIE = TOP_LEVEL_DIRECTORIES.length + 1;
+
+export class GraftedTree implements FileSystem {
+  readonly #root: RootTree;
+  readonly #live: LiveTree;
+
+  constructor(root: RootTree, live: LiveTree) {
+    this.#root = root;
+    this.#live = live;
+  }
+
+  lookup(caller: Caller, parent: NodeId, name: string): Entry {
+    if (isLiveNode(parent)) return this.#live.lookup(caller, parent, name);
+    if (parent === ROOT_NODE_ID && name === LIVE_DIRECTORY) return this.#live.rootEntry();
+    return this.#root.lookup(caller, parent, name);
+  }
+
+  forget(nodeId: NodeId, count: number): void {
+    if (isLiveNode(nodeId)) this.#live.forget(nodeId, count);
+  }
+
+  getAttributes(caller: Caller, nodeId: NodeId): AttributesReply {
+    if (isLiveNode(nodeId)) return this.#live.getAttributes(caller, nodeId);
+    const reply = this.#root.getAttributes(caller, nodeId);
+    if (nodeId !== ROOT_NODE_ID) return reply;
+    return { ...reply, attributes: { ...reply.attributes, nlink: reply.attributes.nlink + 1 } };
+  }
+
+  *readDirectory(caller: Caller, nodeId: NodeId, handle: number, cookie: number): IterableIterator<DirectoryEntry> {
+    if (isLiveNode(nodeId)) {
+      yield* this.#live.readDirectory(caller, nodeId, handle, cookie);
+      return;
+    }
+    yield* this.#root.readDirectory(caller, nodeId, handle, cookie);
+    if (nodeId !== ROOT_NODE_ID || cookie >= LIVE_COOKIE) return;
+    yield { name: LIVE_DIRECTORY, nodeId: LIVE_NODE_ID, type: constants.S_IFDIR, cookie: LIVE_COOKIE };
+  }
+
+  statFileSystem(caller: Caller, nodeId: NodeId): FileSystemStatus {
+    return isLiveNode(nodeId) ? this.#live.statFileSystem(caller, nodeId) : this.#root.statFileSystem();
+  }
+
+  open(caller: Caller, nodeId: NodeId, flags: number): OpenReply {
+    if (!isLiveNode(nodeId)) throw new DunnageError('IS_A_DIRECTORY', 'there are only directories here');
+    return this.#live.open(caller, nodeId, flags);
+  }
+
+  release(nodeId: NodeId, handle: number, resent: boolean): void {
+    if (isLiveNode(nodeId)) this.#live.release(nodeId, handle, resent);
+  }
+
+  read(caller: Caller, nodeId: NodeId, handle: number, offset: number, sizeBytes: number): Awaitable<Uint8Array> {
+    if (!isLiveNode(nodeId)) throw new DunnageError('IS_A_DIRECTORY', 'there are only directories here');
+    return this.#live.read(caller, nodeId, handle, offset, sizeBytes);
+  }
+
+  write(caller: Caller, nodeId: NodeId, handle: number, offset: number, data: Uint8Array): number {
+    return this.#liveFor(nodeId).write(caller, nodeId, handle, offset, data);
+  }
+
+  setAttributes(caller: Caller, nodeId: NodeId, request: SetAttributesRequest): AttributesReply {
+    return this.#liveFor(nodeId).setAttributes(caller, nodeId, request);
+  }
+
+  makeDirectory(caller: Caller, parent: NodeId, name: string): Entry {
+    return this.#liveFor(parent).makeDirectory(caller, parent, name);
+  }
+
+  makeFile(caller: Caller, parent: NodeId, name: string): Entry {
+    return this.#liveFor(parent).makeFile(caller, parent, name);
+  }
+
+  unlink(caller: Caller, parent: NodeId, name: string): void {
+    this.#liveFor(parent).unlink(caller, parent, name);
+  }
+
+  removeDirectory(caller: Caller, parent: NodeId, name: string): void {
+    this.#liveFor(parent).removeDirectory(caller, parent, name);
+  }
+
+  /** Nothing else can be changed. */
+  #liveFor(nodeId: NodeId): LiveTree {
+    if (isLiveNode(nodeId)) return this.#live;
+    throw new DunnageError('READ_ONLY', 'the top of the mount cannot be changed');
+  }
+}
