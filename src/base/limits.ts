@@ -22,6 +22,9 @@ export const limits = {
   objectNameMax: 253,
   /** Longest path of a unix socket, bytes: sun_path without its ending zero. */
   socketPathBytesMax: 107,
+  /** Projections of at least this size have their content compared with a copy in memory, as long as all copies together fit. */
+  recentContentBytesMin: 262_144,
+  recentContentBytesMax: 8_388_608,
   /** Content up to this size lives inside LMDB, larger content in a file beside it. */
   inlineBlobBytesMax: 32_768,
   /** Plain bytes sealed under one authentication tag; a read decrypts whole chunks. */
@@ -67,6 +70,7 @@ export const limits = {
 } as const;
 
 assert(limits.nameBytesMax < limits.pathBytesMax);
+assert(limits.recentContentBytesMin < limits.recentContentBytesMax);
 assert(limits.inlineBlobBytesMax <= limits.sealedChunkBytes);
 assert(limits.reactionTimeoutMs <= limits.reactionTimeoutMsMax);
 assert(limits.fuseHeaderBytesMax < limits.fuseWriteBytesMax);

@@ -17,6 +17,7 @@ import { type Codec, jsonValue, numberAndStringKey, numberKey, stringKey } from 
 import type { Digest } from '../store/digest.ts';
 import { NodeIdCounter } from '../store/node-id-counter.ts';
 import type { Store, Table } from '../store/store.ts';
+import { type Content, retainRuns, runsEnded } from './content-runs.ts';
 import {
   type ContentNode,
   contentNodesCodec,
@@ -48,7 +49,10 @@ export interface NewGeneration {
   readonly projection: ProjectionId;
   readonly directory: string;
   readonly content: readonly ContentNode[];
+  /** Content that the newest generation of the projection does not have at the same path. */
   readonly blobs: readonly PreparedBlob[];
+  /** The newest generation, if the caller has read it already. */
+  readonly newest?: GenerationNodes | undefined;
   /** False if the top-level names are exactly those that are visible now, so that publication changes none. */
   readonly changesNames: boolean;
   readonly nowMs: number;
@@ -261,7 +265,10 @@ export class Catalog {
       const nodes = nodeCount(content);
       const id = this.#ids.reserve(nodes) as number as GenerationId;
       const files = content.filter((node) => node.kind === 'file');
-      for (const blob of wanted.blobs) blobs.retain(blob);
+      const newest = this.#chain(projection).at(-1);
+      const isRead = newest !== undefined && newest === wanted.newest?.id;
+      const before = isRead ? wanted.newest?.content : this.#content(newest);
+      retainRuns(content, before, wanted.blobs, blobs);
       this.#nodes.put(id, content);
       this.#directories.put([projection, directory], id);
       this.#staged.put(id, { projection, aborted: false });
@@ -271,6 +278,7 @@ export class Catalog {
         number: 0,
         createdAtMs: wanted.nowMs,
         nodes,
+        directories: content.filter((node) => node.kind === 'directory' && node.parent === DIRECTORY_INDEX).length,
         files: files.length,
         sizeBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
       });
@@ -365,10 +373,27 @@ export class Catalog {
   #remove(id: GenerationId, blobs: BlobStore): void {
     const record = this.#generations.get(id);
     if (record === undefined || !this.#dropped.remove(id)) return;
-    for (const node of this.#nodes.get(id) ?? []) if (node.kind === 'file') blobs.release(node.digest);
+    const chain = this.#chain(record.projection);
+    const position = chain.indexOf(id);
+    const [before, after] = [this.#content(chain[position - 1]), this.#content(chain[position + 1])];
+    const ended = runsEnded(this.#content(id) ?? [], before, after);
+    for (const { digest } of ended) blobs.release(digest);
     this.#nodes.remove(id);
     this.#directories.remove([record.projection, record.directory]);
     this.#generations.remove(id);
+  }
+
+  /** All generations of a projection that are in the store, in the order of their ids: see content-runs.ts. */
+  #chain(projection: ProjectionId): GenerationId[] {
+    const ids: number[] = [];
+    for (const { value } of this.#directories.range({ start: [projection, ''], end: [projection + 1, ''] })) {
+      ids.push(value);
+    }
+    return ids.sort((a, b) => a - b) as GenerationId[];
+  }
+
+  #content(id: GenerationId | undefined): Content | undefined {
+    return id === undefined ? undefined : this.#nodes.get(id);
   }
 
   #existingGeneration(id: GenerationId): GenerationRecord {

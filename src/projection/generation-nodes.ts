@@ -105,13 +105,23 @@ export class GenerationNodes {
   }
 
   /** Every file with its path. */
-  *files(): IterableIterator<{ readonly path: string; readonly file: FileNode }> {
-    const paths = new Map<number, string>([[DIRECTORY_INDEX, '']]);
-    for (const [position, node] of this.content.entries()) {
-      const path = `${paths.get(node.parent) ?? ''}${node.name}`;
-      if (node.kind === 'directory') paths.set(position + FIRST_CONTENT_INDEX, `${path}/`);
-      else yield { path, file: node };
-    }
+  files(): IterableIterator<FileOfContent> {
+    return filesOf(this.content);
+  }
+}
+
+export interface FileOfContent {
+  readonly path: string;
+  readonly file: FileNode;
+}
+
+/** Every file with its path. */
+export function* filesOf(content: readonly ContentNode[]): IterableIterator<FileOfContent> {
+  const directories = new Map<number, string>([[DIRECTORY_INDEX, '']]);
+  for (const [position, node] of content.entries()) {
+    const path = `${directories.get(node.parent) ?? ''}${node.name}`;
+    if (node.kind === 'directory') directories.set(position + FIRST_CONTENT_INDEX, `${path}/`);
+    else yield { path, file: node };
   }
 }
 
@@ -130,26 +140,25 @@ const FILE_BYTES = 2 + 4 + 4 + 6 + DIGEST_BYTES;
 /** Binary, because a generation of thousands of files is read on the thread that serves FUSE. */
 export const contentNodesCodec: Codec<readonly ContentNode[]> = {
   encode(nodes) {
-    const names = nodes.map((node) => Buffer.from(node.name, 'utf8'));
     const sizeBytes = nodes.reduce(
-      (sum, node, i) => sum + COMMON_BYTES + (names[i] as Buffer).length + (node.kind === 'file' ? FILE_BYTES : 0),
+      (sum, node) => sum + COMMON_BYTES + Buffer.byteLength(node.name) + (node.kind === 'file' ? FILE_BYTES : 0),
       0,
     );
     const bytes = Buffer.allocUnsafe(sizeBytes);
     let at = 0;
-    nodes.forEach((node, i) => {
-      const name = names[i] as Buffer;
+    for (const node of nodes) {
+      const nameBytes = bytes.write(node.name, at + COMMON_BYTES, 'utf8');
       at = bytes.writeUInt8(node.kind === 'file' ? KIND_FILE : KIND_DIRECTORY, at);
       at = bytes.writeUInt32LE(node.parent, at);
-      at = bytes.writeUInt16LE(name.length, at);
-      at += name.copy(bytes, at);
-      if (node.kind === 'directory') return;
+      at = bytes.writeUInt16LE(nameBytes, at) + nameBytes;
+      if (node.kind === 'directory') continue;
       at = bytes.writeUInt16LE(node.mode, at);
       at = bytes.writeUInt32LE(node.uid ?? NO_OWNER, at);
       at = bytes.writeUInt32LE(node.gid ?? NO_OWNER, at);
       at = bytes.writeUIntLE(node.sizeBytes, at, 6);
-      at += node.digest.copy(bytes, at, 0, DIGEST_BYTES);
-    });
+      bytes.set(node.digest, at);
+      at += DIGEST_BYTES;
+    }
     return bytes;
   },
   decode(encoded) {
@@ -179,7 +188,7 @@ export const contentNodesCodec: Codec<readonly ContentNode[]> = {
           uid: uid === NO_OWNER ? undefined : uid,
           gid: gid === NO_OWNER ? undefined : gid,
           sizeBytes: bytes.readUIntLE(at + 10, 6),
-          digest: Buffer.from(bytes.subarray(at + 16, at + 16 + DIGEST_BYTES)) as unknown as Digest,
+          digest: bytes.subarray(at + 16, at + 16 + DIGEST_BYTES) as unknown as Digest,
         });
         at += FILE_BYTES;
       }

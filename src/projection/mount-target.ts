@@ -11,11 +11,19 @@ import { DunnageError } from '../errors/dunnage-error.ts';
 import type { BlobStore, PreparedBlob, Protection } from '../store/blob-store.ts';
 import type { Digest } from '../store/digest.ts';
 import type { MountOperation, ThroughMount } from '../vfs/ports.ts';
+import { forEachBounded } from './bounded.ts';
 import type { Catalog } from './catalog.ts';
-import { buildNodes, DIRECTORY_INDEX, type FileContent } from './generation-nodes.ts';
+import {
+  buildNodes,
+  DIRECTORY_INDEX,
+  type FileContent,
+  type FileNode,
+  type GenerationNodes,
+} from './generation-nodes.ts';
 import { DATA_LINK, linkTarget, STAGING_LINK } from './layout.ts';
 import { topLevelNames } from './path-rules.ts';
 import type { FileProjection, MountFile, MountPayload } from './payload.ts';
+import type { RecentContent, RecentFile } from './recent-content.ts';
 import type { Published, SwapTarget } from './swap-target.ts';
 
 const DIRECTORY_PERMISSIONS = 0o755;
@@ -31,15 +39,19 @@ export interface MountTargetOptions {
   /** Its directory under projections/. */
   readonly directory: string;
   readonly protection: Protection;
+  readonly recent: RecentContent;
   /** A generation was given up before it was published: the kernel may still hold its nodes. */
   readonly onAborted: (id: GenerationId) => void;
 }
 
 export class MountTarget implements SwapTarget<MountFile> {
   readonly #options: MountTargetOptions;
-  /** As of the last `inspect`; unknown before. */
+  /** The published generation, its files and the links that are shown, as of the last `inspect`; unknown before. */
+  #nodes: GenerationNodes | undefined;
+  #published: ReadonlyMap<string, FileNode> = new Map();
   #visibleNames: ReadonlySet<string> | undefined;
-  #hasHiddenLinks = false;
+  /** What is being written. */
+  #staged: MountPayload = new Map();
   /** Content is compared, then staged: hashed once. */
   readonly #digests = new WeakMap<FileProjection, Digest>();
 
@@ -54,10 +66,10 @@ export class MountTarget implements SwapTarget<MountFile> {
   async sweep(): Promise<void> {
     const { catalog } = this.#options;
     catalog.refresh();
-    for (const id of this.#staged()) await this.#abort(id);
+    for (const id of this.#unpublished()) await this.#abort(id);
   }
 
-  #staged(): GenerationId[] {
+  #unpublished(): GenerationId[] {
     const { catalog, projection } = this.#options;
     return [...catalog.allStaged()].filter(({ record }) => record.projection === projection).map(({ id }) => id);
   }
@@ -70,88 +82,98 @@ export class MountTarget implements SwapTarget<MountFile> {
   async inspect(payload: MountPayload): Promise<Published> {
     const { catalog, projection } = this.#options;
     catalog.refresh();
-    if (this.#staged().length > 0) await this.sweep();
+    if (this.#unpublished().length > 0) await this.sweep();
     const generation = catalog.projection(projection)?.generation ?? 0;
     if (generation !== 0 && catalog.isUnsettled(projection)) await this.repairLinks();
-    const visibleNames = new Set<string>();
-    this.#hasHiddenLinks = false;
-    for (const link of catalog.links(projection)) {
-      if (link.visible) visibleNames.add(link.name);
-      else this.#hasHiddenLinks = true;
-    }
+    const nodes = generation === 0 ? undefined : catalog.nodes(generation);
+    // Settled: a link is shown for each name of the published generation, and no other.
+    const visibleNames = new Set(nodes?.children(DIRECTORY_INDEX)?.keys());
+    this.#published = new Map([...(nodes?.files() ?? [])].map(({ path, file }) => [path, file]));
+    this.#nodes = nodes;
     this.#visibleNames = visibleNames;
     return {
       directoryName: generation === 0 ? undefined : catalog.generation(generation)?.directory,
-      unchanged: generation !== 0 && this.#isUnchanged(generation, payload),
+      unchanged: generation !== 0 && this.#isUnchanged(payload),
       visibleNames,
       brokenNames: new Set<string>(),
     };
   }
 
-  #isUnchanged(generation: GenerationId, payload: MountPayload): boolean {
-    const { catalog } = this.#options;
-    let files = 0;
-    for (const { path, file } of catalog.nodes(generation).files()) {
+  #isUnchanged(payload: MountPayload): boolean {
+    if (this.#published.size !== payload.size) return false;
+    for (const [path, file] of this.#published) {
       const wanted = payload.get(path);
       if (wanted === undefined || wanted.mode !== file.mode) return false;
       if (wanted.uid !== file.uid || wanted.gid !== file.gid) return false;
-      if (sizeBytes(wanted) !== file.sizeBytes || !this.#digestOf(wanted).equals(file.digest)) return false;
-      files += 1;
+      if (!this.#isPublished(path, wanted)) return false;
     }
-    return files === payload.size;
+    return true;
   }
 
-  #digestOf(file: MountFile): Digest {
+  /** Whether the published generation has that content at that path. */
+  #isPublished(path: string, file: MountFile): boolean {
+    const published = this.#published.get(path);
+    return published?.sizeBytes === sizeBytes(file) && this.#digestOf(path, file).equals(published.digest);
+  }
+
+  #digestOf(path: string, file: MountFile): Digest {
     if ('stored' in file) return file.stored.digest;
     const known = this.#digests.get(file);
     if (known !== undefined) return known;
-    const digest = this.#options.blobs.digestOf(file.data, this.#options.protection);
+    const { blobs, recent, projection, protection } = this.#options;
+    const digest = recent.digestOf(projection, path, file.data) ?? blobs.digestOf(file.data, protection);
     this.#digests.set(file, digest);
     return digest;
   }
 
   /** Whether publication of the payload makes and removes no link. */
   #showsExactly(payload: MountPayload): boolean {
-    if (this.#visibleNames === undefined || this.#hasHiddenLinks) return false;
-    const names = topLevelNames(payload.keys());
     const visible = this.#visibleNames;
+    if (visible === undefined) return false;
+    const names = topLevelNames(payload.keys());
     return names.size === visible.size && [...names].every((name) => visible.has(name));
   }
 
   async stage(directoryName: string, payload: MountPayload): Promise<void> {
     const { catalog, blobs, clock, projection } = this.#options;
     const prepared: PreparedBlob[] = [];
+    this.#staged = payload;
     try {
       const files = await this.#prepare(payload, prepared);
       const content = buildNodes(files);
       const changesNames = !this.#showsExactly(payload);
       const nowMs = clock.nowMs();
-      catalog.stage({ projection, directory: directoryName, content, blobs: prepared, changesNames, nowMs }, blobs);
+      const newest = this.#nodes;
+      catalog.stage(
+        { projection, directory: directoryName, content, blobs: prepared, newest, changesNames, nowMs },
+        blobs,
+      );
     } catch (error) {
       for (const blob of prepared) blobs.abandon(blob);
       throw error;
     }
   }
 
-  /** One prepared blob per file, also if two files have the same content: each holds a reference. */
+  /** One prepared blob per file of which the content is not published at its path, also if two files have the same content. */
   async #prepare(payload: MountPayload, prepared: PreparedBlob[]): Promise<Map<string, FileContent>> {
-    const { blobs, protection } = this.#options;
     const files = new Map<string, FileContent>();
-    const waiting = [...payload].values();
-    const worker = async (): Promise<void> => {
-      for (const [path, file] of waiting) {
-        const blob =
-          'stored' in file
-            ? blobs.prepareAgain(file.stored)
-            : await blobs.prepare(file.data, protection, this.#digestOf(file));
-        prepared.push(blob);
-        files.set(path, fileContent(file, blob));
-      }
-    };
-    const outcomes = await Promise.allSettled(Array.from({ length: Math.min(PREPARE_PARALLEL, payload.size) }, worker));
-    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    const changed: (readonly [string, MountFile])[] = [];
+    for (const [path, file] of payload) {
+      if (this.#isPublished(path, file)) files.set(path, fileContent(file, this.#digestOf(path, file)));
+      else changed.push([path, file]);
+    }
+    await forEachBounded(changed, PREPARE_PARALLEL, async ([path, file]) => {
+      const blob = await this.#prepareFile(path, file);
+      prepared.push(blob);
+      files.set(path, fileContent(file, blob.digest));
+    });
     return files;
+  }
+
+  async #prepareFile(path: string, file: MountFile): Promise<PreparedBlob> {
+    const { blobs, protection } = this.#options;
+    if ('stored' in file) return blobs.prepareAgain(file.stored);
+    return await blobs.prepare(file.data, protection, this.#digestOf(path, file));
   }
 
   async publish(directoryName: string): Promise<void> {
@@ -162,6 +184,17 @@ export class MountTarget implements SwapTarget<MountFile> {
     ]);
     this.#options.catalog.expectPublication();
     await swapped;
+    this.#remember();
+  }
+
+  #remember(): void {
+    const { recent, projection, protection } = this.#options;
+    if (protection === 'secret') return;
+    const files = new Map<string, RecentFile>();
+    for (const [path, file] of this.#staged) {
+      if (!('stored' in file)) files.set(path, { data: file.data, digest: this.#digestOf(path, file) });
+    }
+    recent.remember(projection, files);
   }
 
   async discard(directoryName: string): Promise<void> {
@@ -249,8 +282,8 @@ function sizeBytes(file: MountFile): number {
   return 'stored' in file ? file.stored.sizeBytes : file.data.length;
 }
 
-function fileContent(file: MountFile, blob: PreparedBlob): FileContent {
-  return { mode: file.mode, uid: file.uid, gid: file.gid, sizeBytes: blob.sizeBytes, digest: blob.digest };
+function fileContent(file: MountFile, digest: Digest): FileContent {
+  return { mode: file.mode, uid: file.uid, gid: file.gid, sizeBytes: sizeBytes(file), digest };
 }
 
 export function operationError(doing: string, errno: number): DunnageError {

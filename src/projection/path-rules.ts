@@ -7,13 +7,15 @@
  */
 import { limits } from '../base/limits.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
-import type { FileAttributes, MountFile } from './payload.ts';
+import type { MountFile } from './payload.ts';
 
 /** Permission bits are 0..0o777: setuid, setgid and sticky are not projected. */
 export const MODE_MAX = 0o777;
 /** (uid_t) -1 means "leave it" to chown(2), so the largest id is one less. */
 export const OWNER_ID_MAX = 0xffff_fffe;
 const SHOWN_CHARACTERS_MAX = 200;
+/** Most keys there are: one component, clean, and within every rule. Nothing more has to be looked at. */
+const PLAIN_NAME = new RegExp(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,${limits.nameBytesMax - 1}}$`);
 /** What `validatePayload` returned: passed on from caller to caller, it is checked once. */
 const valid = new WeakSet<ReadonlyMap<string, unknown>>();
 
@@ -55,6 +57,7 @@ export function cleanPath(raw: string): string {
 
 /** Validates one key before and after cleaning; returns it cleaned. */
 export function validateAndCleanPath(raw: string): string {
+  if (PLAIN_NAME.test(raw)) return raw;
   validatePath(raw);
   const cleaned = cleanPath(raw);
   if (cleaned === '') throw invalidPath(`must name a file, not the directory itself: ${shown(raw)}`);
@@ -141,14 +144,14 @@ export function shown(path: string): string {
 }
 
 function checkedFile<File extends MountFile>(raw: string, file: File): File {
-  const name = shown(raw);
+  const name = (): string => shown(raw);
   if (typeof file !== 'object' || !('stored' in file || file.data instanceof Uint8Array)) {
-    throw new DunnageError('INVALID_ARGUMENT', `file "${name}": data must be a Uint8Array`, {
+    throw new DunnageError('INVALID_ARGUMENT', `file "${name()}": data must be a Uint8Array`, {
       remedy: 'encode text with Buffer.from(text)',
     });
   }
   if (!isIntegerUpTo(file.mode, MODE_MAX)) {
-    throw new DunnageError('INVALID_ARGUMENT', `file "${name}": mode must be between 0 and 0777 octal (511)`, {
+    throw new DunnageError('INVALID_ARGUMENT', `file "${name()}": mode must be between 0 and 0777 octal (511)`, {
       remedy: 'give permission bits only; in JSON they are decimal (0644 is 420)',
     });
   }
@@ -157,20 +160,20 @@ function checkedFile<File extends MountFile>(raw: string, file: File): File {
     if (id !== undefined && !isIntegerUpTo(id, OWNER_ID_MAX)) {
       throw new DunnageError(
         'INVALID_ARGUMENT',
-        `file "${name}": ${field} must be an integer from 0 to ${OWNER_ID_MAX}`,
+        `file "${name()}": ${field} must be an integer from 0 to ${OWNER_ID_MAX}`,
       );
     }
   }
-  const attributes: FileAttributes = {
-    mode: file.mode,
-    ...(file.uid === undefined ? {} : { uid: file.uid }),
-    ...(file.gid === undefined ? {} : { gid: file.gid }),
-  };
-  return ('stored' in file ? { stored: file.stored, ...attributes } : { data: file.data, ...attributes }) as File;
+  const { mode, uid, gid } = file;
+  const content = 'stored' in file ? { stored: file.stored, mode } : { data: file.data, mode };
+  if (uid === undefined && gid === undefined) return content as File;
+  const owner = { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) };
+  return { ...content, ...owner } as File;
 }
 
 /** With `/` sorted before every other character a path is followed at once by what lies below it. */
 function refuseFilesAsParents(rawOf: ReadonlyMap<string, string>): void {
+  if (![...rawOf.keys()].some((path) => path.includes('/'))) return;
   const sorted = [...rawOf.keys()].map((path) => path.replaceAll('/', '\0')).sort(byCodeUnits);
   for (let index = 1; index < sorted.length; index += 1) {
     const [before = '', path = ''] = [sorted[index - 1], sorted[index]];

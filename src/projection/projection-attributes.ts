@@ -70,10 +70,13 @@ export function projectionAttributes(
 
 /** Attributes of the node with that index of a generation. */
 export function generationAttributes(generation: LoadedGeneration, index: number, owner: Owner): Attributes {
-  const { nodes, record } = generation;
-  const nodeId = nodes.nodeId(index);
+  const { record } = generation;
+  const nodeId = (generation.id + index) as NodeId;
   if (index === DATA_LINK_INDEX) return linkAttributes(nodeId, record.directory, record.createdAtMs, owner);
-  const node = index === DIRECTORY_INDEX ? undefined : nodes.node(index);
+  // While it is being published nobody has to read its list of files.
+  if (index === DIRECTORY_INDEX) return directoryAttributes(nodeId, record.directories, record.createdAtMs, owner);
+  const { nodes } = generation;
+  const node = nodes.node(index);
   if (node === undefined || node.kind === 'directory') {
     return directoryAttributes(nodeId, nodes.directoryCount(index), record.createdAtMs, owner);
   }

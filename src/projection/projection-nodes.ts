@@ -22,6 +22,7 @@ export type ResolvedNode =
 export interface LoadedGeneration {
   readonly id: GenerationId;
   readonly record: GenerationRecord;
+  /** Read from the store at the first look. */
   readonly nodes: GenerationNodes;
 }
 
@@ -61,7 +62,7 @@ export class ProjectionNodes {
     }
     const record = known ?? this.#catalog.generation(id);
     if (record === undefined) throw new DunnageError('STALE', `generation ${id} is gone`);
-    const loaded = { id, record, nodes: this.#catalog.nodes(id) };
+    const loaded = this.#load(id, record);
     this.#generations.set(id, loaded);
     this.#cachedNodes += record.nodes;
     for (const [oldest, { record: dropped }] of this.#generations) {
@@ -69,6 +70,19 @@ export class ProjectionNodes {
       this.#release(oldest, dropped.nodes);
     }
     return loaded;
+  }
+
+  #load(id: GenerationId, record: GenerationRecord): LoadedGeneration {
+    const catalog = this.#catalog;
+    let nodes: GenerationNodes | undefined;
+    return {
+      id,
+      record,
+      get nodes() {
+        nodes ??= catalog.nodes(id);
+        return nodes;
+      },
+    };
   }
 
   /** Takes a generation out of the cache. */

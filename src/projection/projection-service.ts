@@ -21,6 +21,7 @@ import { validatePayload } from './path-rules.ts';
 import type { MountFile, MountPayload } from './payload.ts';
 import type { Reaction } from './reactions/reaction.ts';
 import type { ReactionsView, SwapReactions } from './reactions/swap-reactions.ts';
+import { RecentContent } from './recent-content.ts';
 import type { ProjectionKind, ProjectionRecord } from './records.ts';
 import { SwapFigures } from './swap-figures.ts';
 
@@ -80,6 +81,7 @@ export class ProjectionService {
   readonly #mutex = new KeyedMutex<string>();
   readonly #figures: SwapFigures;
   readonly #removal: GenerationRemoval;
+  readonly #recent = new RecentContent();
 
   constructor(options: ProjectionServiceOptions) {
     this.#options = options;
@@ -279,7 +281,18 @@ export class ProjectionService {
   #target(projection: ProjectionId, directory: string, secret: boolean): MountTarget {
     const { catalog, blobs, throughMount, clock, onAborted } = this.#options;
     const protection = secret ? 'secret' : 'plain';
-    return new MountTarget({ catalog, blobs, throughMount, clock, projection, directory, protection, onAborted });
+    const recent = this.#recent;
+    return new MountTarget({
+      catalog,
+      blobs,
+      throughMount,
+      clock,
+      projection,
+      directory,
+      protection,
+      recent,
+      onAborted,
+    });
   }
 
   #record(id: ProjectionId): ProjectionRecord {

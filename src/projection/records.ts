@@ -47,6 +47,8 @@ export interface GenerationRecord {
   readonly createdAtMs: number;
   /** Node ids taken, from the generation's id on. */
   readonly nodes: number;
+  /** Directories directly in it. */
+  readonly directories: number;
   readonly files: number;
   readonly sizeBytes: number;
 }

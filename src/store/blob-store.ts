@@ -118,6 +118,12 @@ export class BlobStore {
     this.#store.afterCommit(() => this.#pins.remove(blob));
   }
 
+  /** Adds a reference to content that has one. Preconditions: in a transaction. Throws NOT_FOUND if nobody refers to it. */
+  retainExisting(digest: Digest): void {
+    assert(this.#store.inTransaction, 'retain needs a transaction');
+    this.#records.countUp(digest, this.#find(digest));
+  }
+
   /** Gives up what was prepared. Does nothing if it was retained meanwhile. The next `collect` removes its file. */
   abandon(blob: PreparedBlob): void {
     if (this.#pins.remove(blob) && blob.inline === undefined) this.#pins.noteAbandoned(blob.digest);

@@ -102,6 +102,7 @@ describe('Catalog.stage', () => {
       number: 0,
       createdAtMs: CREATED_AT_MS + 1,
       nodes: 5,
+      directories: 1,
       files: 2,
       sizeBytes: 8,
     });

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { GenerationId, ProjectionId } from '../../src/base/ids.ts';
 import { limits } from '../../src/base/limits.ts';
 import { MountTarget, operationError } from '../../src/projection/mount-target.ts';
+import { RecentContent } from '../../src/projection/recent-content.ts';
 import type { ThroughMount } from '../../src/vfs/ports.ts';
 import { payload, TreeHarness, wanted } from './helpers/tree-harness.ts';
 
@@ -25,6 +26,7 @@ afterEach(() => harness.close());
 
 function makeTarget(throughMount: ThroughMount = harness.throughMount): MountTarget {
   return new MountTarget({
+    recent: new RecentContent(),
     catalog: harness.catalog,
     blobs: harness.blobs,
     throughMount,

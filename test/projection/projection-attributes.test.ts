@@ -38,6 +38,7 @@ function load(files: Readonly<Record<string, FileContent>>): LoadedGeneration {
     number: 1,
     createdAtMs: CREATED_AT_MS,
     nodes: content.length + 2,
+    directories: content.filter(({ kind, parent }) => kind === 'directory' && parent === 0).length,
     files: Object.keys(files).length,
     sizeBytes: 0,
   };

@@ -55,7 +55,7 @@ function* checkGeneration(scene: CatalogScene, id: number, record: GenerationRec
     return;
   }
   const counts = countsOf(list.value);
-  if (counts.nodes !== record.nodes || counts.files !== record.files || counts.sizeBytes !== record.sizeBytes) {
+  if (textOf(counts) !== textOf(record)) {
     yield wrongCounts(scene, id, object, record, counts);
   }
   if (scene.directories.get([record.projection, record.directory]) !== id) {
@@ -89,11 +89,14 @@ function lostList(scene: CatalogScene, id: number, object: string, how: string):
 
 type Counts = ReturnType<typeof countsOf>;
 
+function textOf({ nodes, directories, files, sizeBytes }: Counts): string {
+  return `${nodes} nodes, ${files} files, ${directories} directories at its top, ${sizeBytes} bytes`;
+}
+
 function wrongCounts(scene: CatalogScene, id: number, object: string, record: GenerationRecord, counts: Counts): Issue {
-  const text = ({ nodes, files, sizeBytes }: Counts): string => `${nodes} nodes, ${files} files, ${sizeBytes} bytes`;
   return catalogIssue('generation-list-wrong', {
     object,
-    what: `its record says ${text(record)}, its list has ${text(counts)}`,
+    what: `its record says ${textOf(record)}, its list has ${textOf(counts)}`,
     action: 'record what the list has',
     repair: () =>
       scene.change(() => {

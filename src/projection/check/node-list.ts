@@ -40,10 +40,13 @@ function isName({ name, parent }: ContentNode): boolean {
 }
 
 /** The fields of the record that the list determines. */
-export function countsOf(content: readonly ContentNode[]): Pick<GenerationRecord, 'nodes' | 'files' | 'sizeBytes'> {
+export function countsOf(
+  content: readonly ContentNode[],
+): Pick<GenerationRecord, 'nodes' | 'directories' | 'files' | 'sizeBytes'> {
   const files = content.filter((node) => node.kind === 'file');
+  const directories = content.filter((node) => node.kind === 'directory' && node.parent === DIRECTORY_INDEX).length;
   const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
-  return { nodes: nodeCount(content), files: files.length, sizeBytes };
+  return { nodes: nodeCount(content), directories, files: files.length, sizeBytes };
 }
 
 /** Paths of the files, by the index of their entry. */

@@ -33,10 +33,9 @@ export function isProjectionRecord(value: ProjectionRecord): boolean {
 export function isGenerationRecord(value: GenerationRecord): boolean {
   const record = fieldsOf(value);
   if (record === undefined) return false;
-  const { projection, directory, number, createdAtMs, nodes, files, sizeBytes } = record;
-  return (
-    areText(directory) && directory !== '' && [projection, number, createdAtMs, nodes, files, sizeBytes].every(isId)
-  );
+  const { projection, directory, number, createdAtMs, nodes, directories, files, sizeBytes } = record;
+  if (!areText(directory) || directory === '') return false;
+  return [projection, number, createdAtMs, nodes, directories, files, sizeBytes].every(isId);
 }
 
 export function isStagedRecord(value: StagedRecord): boolean {
