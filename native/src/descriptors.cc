@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 
 #include "arguments.h"
 #include "exports.h"
@@ -73,6 +74,23 @@ Napi::Value SetNonBlocking(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// A read lease is granted exactly if nobody has the file open for writing. It is given back at once; whoever opens the file
+// in between has the kernel send SIGIO, whose default action would end the process.
+Napi::Value HasWriter(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const int descriptor = arguments.Descriptor();
+  if (arguments.failed()) return info.Env().Undefined();
+  static const bool ignores_sigio = signal(SIGIO, SIG_IGN) != SIG_ERR;
+  if (!ignores_sigio) return info.Env().Undefined();
+  if (fcntl(descriptor, F_SETLEASE, F_RDLCK) == 0) {
+    fcntl(descriptor, F_SETLEASE, F_UNLCK);
+    return Napi::Boolean::New(info.Env(), false);
+  }
+  if (errno == EAGAIN) return Napi::Boolean::New(info.Env(), true);
+  // File systems without leases, files of others without CAP_LEASE.
+  return info.Env().Undefined();
+}
+
 Napi::Value ForbidCoreDumps(const Napi::CallbackInfo& info) {
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return ThrowSystemError(info.Env(), errno, "prctl");
   const rlimit none{0, 0};
@@ -87,6 +105,7 @@ void ExportDescriptors(Napi::Env env, Napi::Object exports) {
   exports.Set("openBeneath", Napi::Function::New(env, OpenBeneath, "openBeneath"));
   exports.Set("closeDescriptor", Napi::Function::New(env, CloseDescriptor, "closeDescriptor"));
   exports.Set("setNonBlocking", Napi::Function::New(env, SetNonBlocking, "setNonBlocking"));
+  exports.Set("hasWriter", Napi::Function::New(env, HasWriter, "hasWriter"));
   exports.Set("forbidCoreDumps", Napi::Function::New(env, ForbidCoreDumps, "forbidCoreDumps"));
 }
 

@@ -8,6 +8,25 @@ export const limits = {
   pathBytesMax: 4096,
   /** Most files in one projection. */
   payloadFilesMax: 100_000,
+  /** Most sources of one projection. */
+  sourcesMax: 256,
+  /** Largest file that a source of a projection may hold; it is read into memory. */
+  sourceFileBytesMax: 268_435_456,
+  /** Most bytes of host files that one source may give; they are read into memory. */
+  sourceBytesMax: 536_870_912,
+  /** A source is read when nothing has changed for this long. */
+  sourceQuietMs: 20,
+  /** Changes without end are read all the same after this time. */
+  sourceQuietMsMax: 500,
+  /** A file that somebody has open for writing, or that changes while it is read, is waited for so long. */
+  sourceSettleMsMax: 5_000,
+  /** A reading that failed is tried again after this time, and twice, four times ... as long. */
+  sourceRetryMs: 1_000,
+  sourceRetryMsMax: 60_000,
+  /** Sources that are read at the same time. */
+  sourceReadsParallel: 4,
+  /** Where changes cannot be watched, sources are looked at this often. */
+  sourcePollMs: 5_000,
   /** Largest body of a control request; large content is meant for the library, not for one JSON document. */
   controlBodyBytesMax: 268_435_456,
   /** Largest manifest document stream `apply` accepts. */
@@ -71,6 +90,7 @@ export const limits = {
 
 assert(limits.nameBytesMax < limits.pathBytesMax);
 assert(limits.recentContentBytesMin < limits.recentContentBytesMax);
+assert(limits.sourceQuietMs < limits.sourceQuietMsMax && limits.sourceRetryMs < limits.sourceRetryMsMax);
 assert(limits.inlineBlobBytesMax <= limits.sealedChunkBytes);
 assert(limits.reactionTimeoutMs <= limits.reactionTimeoutMsMax);
 assert(limits.fuseHeaderBytesMax < limits.fuseWriteBytesMax);

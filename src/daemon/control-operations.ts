@@ -1,7 +1,12 @@
 /** The control API's port, answered from the projections and the state of the daemon. */
+
+import type { Manifest } from '../projection/manifests/manifest.ts';
 import { projectionDirectory } from '../projection/manifests/names.ts';
 import { parseManifests } from '../projection/manifests/parse-manifests.ts';
 import type { ProjectionService, ProjectionView, WantedProjection } from '../projection/projection-service.ts';
+import { isSecret } from '../projection/records.ts';
+import type { SourceService } from '../projection/sources/source-service.ts';
+import type { SourcedView } from '../projection/sources/sourced-projection.ts';
 import type {
   ApplyResult,
   ControlOperations,
@@ -14,6 +19,7 @@ import type {
 
 export interface ControlOperationsOptions {
   readonly projections: ProjectionService;
+  readonly sources: SourceService;
   readonly status: () => Promise<DaemonStatus>;
   readonly metrics: () => Promise<string>;
   readonly shutdown: (unmount: boolean) => Promise<void>;
@@ -23,7 +29,7 @@ export interface ControlOperationsOptions {
 }
 
 export function createControlOperations(options: ControlOperationsOptions): ControlOperations {
-  const { projections } = options;
+  const { projections, sources } = options;
 
   const write = async (wanted: WantedProjection): Promise<ApplyResult> => {
     const { kind, namespace, name, directory } = wanted;
@@ -36,9 +42,10 @@ export function createControlOperations(options: ControlOperationsOptions): Cont
     shutdown: options.shutdown,
 
     async apply(manifestYaml: string): Promise<readonly ApplyResult[]> {
-      const results: ApplyResult[] = [];
-      for (const manifest of parseManifests(manifestYaml)) results.push(await write(manifest));
-      return results;
+      const manifests = parseManifests(manifestYaml);
+      const results = new Map<Manifest, ApplyResult>();
+      for (const manifest of sources.order(manifests)) results.set(manifest, await applyOne(sources, manifest, write));
+      return manifests.flatMap((manifest) => results.get(manifest) ?? []);
     },
 
     listProjections(kind: ProjectionKind | undefined): Promise<readonly ProjectionSummary[]> {
@@ -54,18 +61,25 @@ export function createControlOperations(options: ControlOperationsOptions): Cont
         uid: file.uid ?? options.uid,
         gid: file.gid ?? options.gid,
         sizeBytes: file.sizeBytes,
-        sha256: kind === 'Secret' ? undefined : file.digest.toString('hex'),
+        sha256: isSecret(view.record) ? undefined : file.digest.toString('hex'),
       }));
       const { reactions } = view;
-      return Promise.resolve({ ...toSummary(view), paths, ...(reactions === undefined ? {} : { reactions }) });
+      return Promise.resolve({
+        ...toSummary(view),
+        paths,
+        ...describeSources(sources.view(view.record.directory)),
+        ...(reactions === undefined ? {} : { reactions }),
+      });
     },
 
     async deleteProjection(kind: ProjectionKind, namespace: string, name: string): Promise<void> {
-      await projections.delete(projectionDirectory(kind, namespace, name));
+      const directory = projectionDirectory(kind, namespace, name);
+      await sources.delete(directory, () => projections.delete(directory));
     },
 
     writeProjection(name: string, files: ReadonlyMap<string, WriteFile>): Promise<ApplyResult> {
       const directory = projectionDirectory('Projection', 'default', name);
+      sources.refuseWrite(directory);
       return write({
         kind: 'Projection',
         namespace: 'default',
@@ -76,6 +90,35 @@ export function createControlOperations(options: ControlOperationsOptions): Cont
         payload: files,
       });
     },
+  };
+}
+
+async function applyOne(
+  sources: SourceService,
+  manifest: Manifest,
+  write: (wanted: WantedProjection) => Promise<ApplyResult>,
+): Promise<ApplyResult> {
+  const { kind, namespace, name, directory, labels, annotations, sourced } = manifest;
+  if (sourced === undefined) return await sources.withoutSources(directory, () => write(manifest));
+  const kept = { metadata: { namespace, name, labels, annotations }, spec: sourced };
+  const { warnings, ...result } = await sources.apply(manifest, kept);
+  return { kind, namespace, name, directory, ...result, ...(warnings.length === 0 ? {} : { warnings }) };
+}
+
+/** What there is to say about sources; nothing for a projection without. */
+function describeSources(
+  view: SourcedView | undefined,
+): Pick<ProjectionDetail, 'sources' | 'refreshError' | 'warnings'> {
+  if (view === undefined) return {};
+  const sources = view.sources.map(({ source, seenAtMs, problem }) => ({
+    source,
+    ...(seenAtMs === undefined ? {} : { seenAtMs }),
+    ...(problem === undefined ? {} : { error: problem.message }),
+  }));
+  return {
+    sources,
+    ...(view.problem === undefined ? {} : { refreshError: view.problem.message }),
+    ...(view.warnings.length === 0 ? {} : { warnings: view.warnings }),
   };
 }
 

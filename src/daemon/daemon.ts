@@ -17,10 +17,11 @@ import { Catalog } from '../projection/catalog.ts';
 import { ContentCounter } from '../projection/content-totals.ts';
 import { LiveAnnouncements } from '../projection/live/live-announcements.ts';
 import { LiveAnnouncer } from '../projection/live/live-announcer.ts';
-import { ProjectionService } from '../projection/projection-service.ts';
+import { ProjectionService, type ProjectionServiceOptions } from '../projection/projection-service.ts';
 import { performOnHost } from '../projection/reactions/perform.ts';
 import { ReactionRecords } from '../projection/reactions/reaction-records.ts';
 import { SwapReactions } from '../projection/reactions/swap-reactions.ts';
+import { SourceService, type SourceServiceOptions } from '../projection/sources/source-service.ts';
 import { startControlServer } from '../server/control-server.ts';
 import type { ControlOperations, DaemonStatus } from '../server/operations.ts';
 import { BlobStore } from '../store/blob-store.ts';
@@ -175,32 +176,28 @@ export class Daemon {
     const catalog = new Catalog(store);
     const metrics = this.#metrics(catalog, store, blobs, thread);
     const reactions = this.#reactions(catalog, metrics, store);
-    const projections = new ProjectionService({
-      reactions,
-      catalog,
-      metrics,
-      blobs,
+    const projections = this.#projections(thread, {
+      ...{ reactions, catalog, metrics, blobs },
       throughMount: this.#seams.throughMount?.(agent) ?? agent,
-      ...(this.#seams.onStep === undefined ? {} : { onStep: this.#seams.onStep }),
-      clock: systemClock,
-      log: this.#log,
-      onAborted: (generation) => thread.drain(generation),
-      onDropped: (generations) => thread.dropped(generations),
       announceLive: (projection) => live.announcer.announce(projection),
+      onChanged: (directory) => sources.changed(directory),
     });
-    this.#cleanups.push(() => projections.close());
+    const sources = this.#sources({ store, catalog, blobs, sealingKey, metrics }, projections);
     onForgotten = (generation) => projections.forgotten(generation);
     early.forEach(onForgotten);
     if (tree.held === undefined) await projections.removeDropped();
     await projections.recover();
     await live.announcer.recover();
+    sources.start();
     const operations = createControlOperations({
       projections,
+      sources,
       status: () => this.#status(tree, thread, store, projections, sealingKey),
       metrics: () => metrics.text(),
       shutdown: async (unmount) => {
         this.#unmountAtEnd = unmount;
         this.#isStopping = true;
+        await sources.close();
         await reactions.close();
         await stopTree();
         setImmediate(() => void this.end(unmount).catch(() => undefined));
@@ -216,6 +213,22 @@ export class Daemon {
     this.#log.info({ mountPoint: this.#options.mountPoint, takenOver: tree.held !== undefined }, 'the tree is live');
   }
 
+  #projections(
+    thread: FuseThread,
+    parts: Omit<ProjectionServiceOptions, 'clock' | 'log' | 'onAborted' | 'onDropped'>,
+  ): ProjectionService {
+    const projections = new ProjectionService({
+      ...parts,
+      ...(this.#seams.onStep === undefined ? {} : { onStep: this.#seams.onStep }),
+      clock: systemClock,
+      log: this.#log,
+      onAborted: (generation) => thread.drain(generation),
+      onDropped: (generations) => thread.dropped(generations),
+    });
+    this.#cleanups.push(() => projections.close());
+    return projections;
+  }
+
   /** Who tells watchers of live files, and the agent that does it. */
   #live(store: Store, thread: FuseThread): { readonly announcer: LiveAnnouncer; readonly agent: LiveAgent } {
     const agent = new LiveAgent({ mountPoint: this.#options.mountPoint, log: this.#log });
@@ -226,6 +239,17 @@ export class Daemon {
       onGivenUp: (projection, towards) => thread.giveUpAnnouncement(projection, towards),
     });
     return { announcer, agent };
+  }
+
+  #sources(
+    parts: Pick<SourceServiceOptions, 'store' | 'catalog' | 'blobs' | 'sealingKey' | 'metrics'>,
+    projections: ProjectionService,
+  ): SourceService {
+    const { mountPoint } = this.#options;
+    const write = projections.write.bind(projections);
+    const sources = new SourceService({ ...parts, clock: systemClock, log: this.#log, mountPoint, write });
+    this.#cleanups.push(() => sources.close());
+    return sources;
   }
 
   #lock(): void {

@@ -59,6 +59,11 @@ export interface NativeBinding {
   signalProcess(descriptor: number, signal: number): boolean;
   /** Sets O_NONBLOCK on the open file, e.g. a /dev/fuse that fusermount3 opened. */
   setNonBlocking(descriptor: number): void;
+  /**
+   * Whether somebody has the file, opened here for reading only, open for writing: fcntl(F_SETLEASE). Undefined where that
+   * cannot be told: file systems without leases, files of other users without CAP_LEASE.
+   */
+  hasWriter(descriptor: number): boolean | undefined;
   /** prctl(PR_SET_DUMPABLE, 0): no core dump, no ptrace by the same user, and RLIMIT_CORE 0. */
   forbidCoreDumps(): void;
 

@@ -58,6 +58,7 @@ export function withoutAddon(reason: DunnageError): NativeBinding {
     startWriteback: () => undefined,
     flushThenWrite,
     forbidCoreDumps,
+    hasWriter: () => undefined,
   };
 }
 

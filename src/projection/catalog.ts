@@ -40,6 +40,7 @@ export interface NewProjection {
   readonly namespace: string;
   readonly name: string;
   readonly immutable: boolean;
+  readonly secret?: boolean;
   /** Generations kept, with the published one; from 1. */
   readonly keep: number;
   readonly nowMs: number;
@@ -216,6 +217,11 @@ export class Catalog {
       });
       return id;
     });
+  }
+
+  /** From now on the content is protected as a Secret's is. */
+  setSecret(id: ProjectionId): void {
+    this.#store.transactBuffered(() => this.#projections.put(id, { ...this.#existing(id), secret: true }));
   }
 
   setImmutable(id: ProjectionId, immutable: boolean): void {

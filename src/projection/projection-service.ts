@@ -22,7 +22,7 @@ import type { MountFile, MountPayload } from './payload.ts';
 import type { Reaction } from './reactions/reaction.ts';
 import type { ReactionsView, SwapReactions } from './reactions/swap-reactions.ts';
 import { RecentContent } from './recent-content.ts';
-import type { ProjectionKind, ProjectionRecord } from './records.ts';
+import { isSecret, type ProjectionKind, type ProjectionRecord } from './records.ts';
 import { SwapFigures } from './swap-figures.ts';
 
 export interface ProjectionServiceOptions {
@@ -39,6 +39,8 @@ export interface ProjectionServiceOptions {
   readonly onDropped: (ids: readonly GenerationId[]) => void;
   /** Resolves when watchers of the projection's live files were told of what has become of it. Never rejects. */
   readonly announceLive?: (projection: ProjectionId) => Promise<void>;
+  /** The content of a projection was published or deleted. */
+  readonly onChanged?: (directory: string) => void;
   /** Called at each step of a write; for tests that end the process there. */
   readonly onStep?: StepHook;
 }
@@ -105,6 +107,7 @@ export class ProjectionService {
   /** Changes of one projection are made one after another; what a change published, also one that failed, is reacted to. */
   #change<T>(directory: string, task: () => Promise<T>): Promise<T> {
     return this.#mutex.run(directory, async () => {
+      const before = this.#published(directory);
       let succeeded = false;
       try {
         const result = await task();
@@ -112,8 +115,15 @@ export class ProjectionService {
         return result;
       } finally {
         this.#options.reactions?.settle(directory, succeeded);
+        if (this.#published(directory) !== before) this.#options.onChanged?.(directory);
       }
     });
+  }
+
+  #published(directory: string): GenerationId | 0 {
+    this.#catalog.refresh();
+    const id = this.#catalog.findProjection(directory);
+    return (id === undefined ? undefined : this.#catalog.projection(id)?.generation) ?? 0;
   }
 
   async #write(wanted: WantedProjection): Promise<WriteResult> {
@@ -130,7 +140,8 @@ export class ProjectionService {
   async #create(wanted: WantedProjection, payload: MountPayload): Promise<WriteResult> {
     const { directory, kind, namespace, name, immutable, keep = limits.historyGenerations } = wanted;
     const nowMs = this.#options.clock.nowMs();
-    const id = this.#catalog.create({ directory, kind, namespace, name, immutable, keep, nowMs });
+    const protection = wanted.secret && kind !== 'Secret' ? { secret: true } : {};
+    const id = this.#catalog.create({ directory, kind, namespace, name, immutable, keep, nowMs, ...protection });
     try {
       await this.#inRoot({ kind: 'mkdir', name: directory, mode: 0o755 });
       await this.#swap(this.#target(id, directory, wanted.secret), payload);
@@ -148,7 +159,8 @@ export class ProjectionService {
 
   async #replace(id: ProjectionId, wanted: WantedProjection, payload: MountPayload): Promise<WriteResult> {
     const record = this.#record(id);
-    const target = this.#target(id, wanted.directory, wanted.secret);
+    if (wanted.secret && !isSecret(record)) this.#catalog.setSecret(id);
+    const target = this.#target(id, wanted.directory, wanted.secret || isSecret(record));
     if (record.immutable) {
       const { unchanged } = await target.inspect(payload);
       if (!unchanged || !wanted.immutable) {
@@ -166,14 +178,15 @@ export class ProjectionService {
   }
 
   /** Throws NOT_FOUND. Readers that hold something of it open read on. */
-  delete(directory: string): Promise<void> {
-    return this.#mutex.run(directory, async () => {
+  async delete(directory: string): Promise<void> {
+    await this.#mutex.run(directory, async () => {
       this.#catalog.refresh();
       const id = this.#catalog.findProjection(directory);
       if (id === undefined) throw notFound(directory);
       await this.#remove(id);
       this.#options.reactions?.forget(directory);
     });
+    this.#options.onChanged?.(directory);
   }
 
   list(): ProjectionView[] {
@@ -216,7 +229,7 @@ export class ProjectionService {
   }
 
   async #recoverOne(id: ProjectionId, record: ProjectionRecord): Promise<void> {
-    const target = this.#target(id, record.directory, record.kind === 'Secret');
+    const target = this.#target(id, record.directory, isSecret(record));
     this.#options.log.info({ directory: record.directory, state: record.state }, 'mending an interrupted change');
     if (record.state === 'creating' || record.state === 'deleting') {
       await this.#remove(id);
@@ -250,7 +263,7 @@ export class ProjectionService {
 
   async #remove(id: ProjectionId): Promise<void> {
     const record = this.#record(id);
-    const target = this.#target(id, record.directory, record.kind === 'Secret');
+    const target = this.#target(id, record.directory, isSecret(record));
     await this.#catalog.beginDelete(id);
     await target.sweep();
     await target.removeNames();
@@ -312,7 +325,7 @@ export class ProjectionService {
       record,
       files: generation?.files ?? 0,
       sizeBytes: generation?.sizeBytes ?? 0,
-      awaitingSource: record.kind === 'Secret' && record.generation !== 0 && this.#isAwaiting(record.generation),
+      awaitingSource: isSecret(record) && record.generation !== 0 && this.#isAwaiting(record.generation),
     };
   }
 

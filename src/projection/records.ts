@@ -25,6 +25,8 @@ export interface ProjectionRecord {
   readonly namespace: string;
   readonly name: string;
   readonly immutable: boolean;
+  /** A Projection that has held content of a Secret: it is protected like one, also when it holds none any more. */
+  readonly secret?: boolean;
   readonly state: ProjectionState;
   /** The published generation; 0 before the first. */
   readonly generation: GenerationId | 0;
@@ -36,6 +38,11 @@ export interface ProjectionRecord {
   readonly keep: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
+}
+
+/** Whether content is sealed in the store and never shown. */
+export function isSecret(record: Pick<ProjectionRecord, 'kind' | 'secret'>): boolean {
+  return record.kind === 'Secret' || record.secret === true;
 }
 
 export interface GenerationRecord {

@@ -49,7 +49,23 @@ export interface ReactionsSummary {
   readonly last: ReactionRunSummary | undefined;
 }
 
+/** One source of a projection, and what became of it. */
+export interface SourceSummary {
+  /** `configMap web`, `directory /srv/conf`. */
+  readonly source: string;
+  /** When it was last read successfully, milliseconds since the epoch. */
+  readonly seenAtMs?: number;
+  /** Why it could not be read the last time; the content stays as it was. */
+  readonly error?: string;
+}
+
 export interface ProjectionDetail extends ProjectionSummary {
+  /** Where its content comes from; absent for a projection without sources. */
+  readonly sources?: readonly SourceSummary[];
+  /** Why the last refresh from the sources changed nothing. */
+  readonly refreshError?: string;
+  /** What the sources hold and the projection does not, and why. */
+  readonly warnings?: readonly string[];
   readonly paths: readonly ProjectionFileSummary[];
   /** Absent if nothing reacts to its swaps. */
   readonly reactions?: ReactionsSummary;
@@ -64,6 +80,8 @@ export interface ApplyResult {
   readonly directory: string;
   readonly action: ApplyAction;
   readonly generation: number;
+  /** What sources hold and the projection does not, and why. */
+  readonly warnings?: readonly string[];
 }
 
 export interface ConnectionStatus {

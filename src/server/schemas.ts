@@ -74,23 +74,32 @@ const reactionsAnswer: JsonSchema = exactly(
   },
   ['last'],
 );
+const texts: JsonSchema = { type: 'array', items: text };
+const sourceFields = { source: text, seenAtMs: { type: 'number' }, error: text };
 export const detailAnswer: JsonSchema = exactly(
   {
     ...summaryFields,
     paths: { type: 'array', items: exactly(fileFields, ['sha256']) },
     reactions: reactionsAnswer,
+    sources: { type: 'array', items: exactly(sourceFields, ['seenAtMs', 'error']) },
+    refreshError: text,
+    warnings: texts,
   },
-  ['reactions'],
+  ['reactions', 'sources', 'refreshError', 'warnings'],
 );
 
-export const applyAnswer: JsonSchema = exactly({
-  kind: text,
-  namespace: text,
-  name: text,
-  directory: text,
-  action: text,
-  generation: count,
-});
+export const applyAnswer: JsonSchema = exactly(
+  {
+    kind: text,
+    namespace: text,
+    name: text,
+    directory: text,
+    action: text,
+    generation: count,
+    warnings: texts,
+  },
+  ['warnings'],
+);
 export const appliesAnswer: JsonSchema = { type: 'array', items: applyAnswer };
 
 const connectionAnswer: JsonSchema = exactly({

@@ -29,6 +29,7 @@ beforeEach(async () => {
   shutdowns = [];
   operations = createControlOperations({
     projections: harness.service,
+    sources: harness.sources,
     status: () => Promise.resolve(exampleStatus()),
     metrics: () => Promise.resolve('dunnage_swaps_total 3\n'),
     shutdown: (unmount) => Promise.resolve(void shutdowns.push(unmount)),

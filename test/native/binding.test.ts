@@ -35,6 +35,7 @@ const CONTRACT: Record<keyof NativeBinding, true> = {
   signalProcess: true,
   setNonBlocking: true,
   forbidCoreDumps: true,
+  hasWriter: true,
   createChannel: true,
   flushThenWrite: true,
   startWriteback: true,

@@ -6,6 +6,7 @@ import type { ApplyResult } from '../../server/operations.ts';
 import { contextOf } from '../context.ts';
 import { formatTarget } from '../kinds.ts';
 import { findManifests } from '../manifests.ts';
+import { printable } from '../output/table.ts';
 import { readText } from '../read-input.ts';
 
 export function addApplyCommand(program: Command): void {
@@ -34,7 +35,9 @@ export function addApplyCommand(program: Command): void {
             throw inFile(error, file);
           });
           results.push(...applied);
-          if (!context.json) context.terminal.out(applied.map(formatResult).join(''));
+          if (context.json) continue;
+          context.terminal.out(applied.map(formatResult).join(''));
+          context.terminal.say(applied.map(formatWarnings).join(''));
         }
       } finally {
         // Also before an error: what was applied is applied.
@@ -45,6 +48,12 @@ export function addApplyCommand(program: Command): void {
 
 export function formatResult(result: ApplyResult): string {
   return `${formatTarget(result, result.namespace)} ${result.action}\n`;
+}
+
+/** For standard error: nothing if there is nothing to warn of. */
+export function formatWarnings(result: ApplyResult): string {
+  const target = formatTarget(result, result.namespace);
+  return (result.warnings ?? []).map((warning) => `warning: ${target}: ${printable(warning)}\n`).join('');
 }
 
 /** Says which file the daemon refused. An error that is not about the manifest stays as it is. */

@@ -8,11 +8,12 @@ import type {
   ProjectionFileSummary,
   ProjectionSummary,
   ReactionsSummary,
+  SourceSummary,
 } from '../../server/operations.ts';
 import { contextOf } from '../context.ts';
 import { parseKind, parseTarget } from '../kinds.ts';
 import { formatMode } from '../output/octal.ts';
-import { type Column, formatFields, formatTable } from '../output/table.ts';
+import { type Column, formatFields, formatTable, printable } from '../output/table.ts';
 
 interface GetOptions {
   readonly namespace?: string;
@@ -123,6 +124,7 @@ export function formatDetail(detail: ProjectionDetail, nowMs: number): string {
   ]);
   const blocks = [fields];
   if (detail.reactions !== undefined) blocks.push(formatReactions(detail.reactions, nowMs));
+  if (detail.sources !== undefined) blocks.push(formatSources(detail, nowMs));
   if (detail.paths.length > 0) blocks.push(formatTable(FILE_COLUMNS, detail.paths));
   return blocks.join('\n');
 }
@@ -143,6 +145,21 @@ function formatReactions({ reactions, pending, runs, failures, last }: Reactions
     return { reaction, outcome: outcome?.reaction === reaction ? outcome : undefined };
   });
   return `${head}${formatTable(REACTION_COLUMNS, rows)}`;
+}
+
+/** Each source with when it was last read; below, what is wrong and what was left out. */
+function formatSources({ sources = [], refreshError, warnings = [] }: ProjectionDetail, nowMs: number): string {
+  const columns: readonly Column<SourceSummary>[] = [
+    { title: 'SOURCE', cell: ({ source }) => source },
+    {
+      title: 'SEEN',
+      cell: ({ seenAtMs }) => (seenAtMs === undefined ? 'never' : `${formatDuration(nowMs - seenAtMs)} ago`),
+    },
+    { title: 'STATE', cell: ({ error }) => (error === undefined ? 'ready' : 'failing') },
+  ];
+  const problems = refreshError === undefined ? [] : [`error: ${refreshError} (the content stays as it is)`];
+  const notes = [...problems, ...warnings.map((warning) => `warning: ${warning}`)];
+  return `${formatTable(columns, sources)}${notes.map((note) => `${printable(note)}\n`).join('')}`;
 }
 
 function stateOf({ awaitingSource }: ProjectionSummary): string {

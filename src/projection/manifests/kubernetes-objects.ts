@@ -6,6 +6,7 @@
 import type { Payload } from '../payload.ts';
 import { DEFAULT_FILE_MODE, makePayload } from '../project-keys.ts';
 import type { Reaction } from '../reactions/reaction.ts';
+import type { SourcedSpec } from '../sources/source-spec.ts';
 import type { Field } from './fields.ts';
 
 const KEY_LENGTH_MAX = 253;
@@ -16,6 +17,7 @@ export interface ObjectContent {
   readonly immutable: boolean;
   /** Projections only. */
   readonly onSwap?: readonly Reaction[];
+  readonly sourced?: SourcedSpec;
 }
 
 export function readConfigMap(object: Field): ObjectContent {

@@ -2,6 +2,7 @@
 import type { Payload } from '../payload.ts';
 import type { Reaction } from '../reactions/reaction.ts';
 import type { ProjectionKind } from '../records.ts';
+import type { SourcedSpec } from '../sources/source-spec.ts';
 
 export interface Manifest {
   readonly kind: ProjectionKind;
@@ -10,7 +11,10 @@ export interface Manifest {
   readonly name: string;
   /** Name under `projections/`. */
   readonly directory: string;
+  /** Content that the manifest itself holds. */
   readonly payload: Payload;
+  /** Where a Projection's content comes from, its own files included; undefined if it names no sources. */
+  readonly sourced?: SourcedSpec;
   /** The content must be encrypted at rest and never be shown. */
   readonly secret: boolean;
   /** Once applied the content may not change; only delete and create again. */

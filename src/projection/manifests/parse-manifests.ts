@@ -88,11 +88,7 @@ function readContent(object: Field, kind: ProjectionKind): ObjectContent {
     case 'Secret':
       return readSecret(object);
     case 'Projection':
-      return {
-        payload: readProjection(object),
-        immutable: false,
-        onSwap: readOnSwap(object.get('spec').get('onSwap')),
-      };
+      return { ...readProjection(object), immutable: false, onSwap: readOnSwap(object.get('spec').get('onSwap')) };
   }
 }
 

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../../src/base/clock.ts';
 import { type GenerationId, type NodeId, ROOT_NODE_ID } from '../../../src/base/ids.ts';
 import { silentLog } from '../../../src/base/log.ts';
+import { type Metrics, silentMetrics } from '../../../src/base/metrics.ts';
 import { toErrno } from '../../../src/errors/dunnage-error.ts';
 import { Catalog } from '../../../src/projection/catalog.ts';
 import { LOOKUP_SLOT_BYTES, LookupTable } from '../../../src/projection/lookup-table.ts';
@@ -18,6 +19,7 @@ import {
   type WantedProjection,
 } from '../../../src/projection/projection-service.ts';
 import { ProjectionTree } from '../../../src/projection/projection-tree.ts';
+import { SourceService } from '../../../src/projection/sources/source-service.ts';
 import { BlobStore } from '../../../src/store/blob-store.ts';
 import { SealingKey } from '../../../src/store/sealing-key.ts';
 import { Store } from '../../../src/store/store.ts';
@@ -36,6 +38,10 @@ export class TreeHarness {
   readonly blobs: BlobStore;
   tree!: ProjectionTree;
   service!: ProjectionService;
+  sources!: SourceService;
+  readonly sealingKey: SealingKey;
+  /** Where a tree of its own would be mounted; nothing is there. */
+  readonly mountPoint: string;
   readonly lookupMemory: ArrayBuffer = new ArrayBuffer(1024 * LOOKUP_SLOT_BYTES);
   /** Every operation made through the mount, with its outcome. */
   readonly operations: { readonly directory: string; readonly operation: MountOperation; readonly errno: number }[] =
@@ -46,6 +52,7 @@ export class TreeHarness {
   readonly forgotten: GenerationId[] = [];
   /** Throw here to have the agent die before an operation. */
   beforeOperation: (operation: MountOperation) => void = () => undefined;
+  metrics: Metrics = silentMetrics;
   readonly clock: Clock = { nowMs: () => 1_795_000_000_123, monotonicMs: () => 0 };
   #held: { readonly node: NodeId }[] = [];
   #onInvalidated: () => void = () => undefined;
@@ -54,7 +61,9 @@ export class TreeHarness {
     this.directory = directory;
     this.store = Store.open({ stateDir: directory, log: silentLog });
     this.catalog = new Catalog(this.store);
+    this.mountPoint = join(directory, 'mnt');
     const sealingKey = SealingKey.loadOrCreate(join(directory, 'secret.key'));
+    this.sealingKey = sealingKey;
     this.blobs = new BlobStore({ store: this.store, stateDir: directory, sealingKey, log: silentLog });
     this.restart();
   }
@@ -65,6 +74,8 @@ export class TreeHarness {
 
   /** A new daemon over the same store: memory is lost, the lookup table is not. */
   restart(): void {
+    // Its timers would reach into a store that is closed by then.
+    this.tree?.close();
     const tree = new ProjectionTree({
       catalog: this.catalog,
       blobs: this.blobs,
@@ -92,10 +103,21 @@ export class TreeHarness {
       ...(this.reactions === undefined ? {} : { reactions: this.reactions }),
       onAborted: (id) => tree.drain(id),
       onDropped: (ids) => tree.dropped(ids),
+      onChanged: (changed) => sources.changed(changed),
     });
+    const sources = this.#makeSources();
+    this.sources = sources;
+  }
+
+  #makeSources(): SourceService {
+    const { store, catalog, blobs, sealingKey, mountPoint, metrics } = this;
+    const clock = { ...this.clock, monotonicMs: () => performance.now() };
+    const write = this.service.write.bind(this.service);
+    return new SourceService({ store, catalog, blobs, sealingKey, clock, log: silentLog, metrics, mountPoint, write });
   }
 
   async close(): Promise<void> {
+    await this.sources.close();
     this.tree.close();
     await this.store.close();
     await rm(this.directory, { recursive: true, force: true });

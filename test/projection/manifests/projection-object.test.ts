@@ -46,7 +46,7 @@ describe('Projection', () => {
   const refused: readonly [string, string, RegExp][] = [
     ['no spec', '', /spec: is missing/],
     ['no files', 'spec: {}', /spec\.files: is missing/],
-    ['an unknown field', 'spec: {files: [], sources: []}', /spec\.sources: is not a known field/],
+    ['an unknown field', 'spec: {files: [], source: []}', /spec\.source: is not a known field/],
     [
       'an unknown field of a file',
       'spec: {files: [{path: a, data: x, owner: 1}]}',
