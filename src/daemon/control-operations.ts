@@ -28,6 +28,9 @@ export interface ControlOperationsOptions {
   readonly gid: number;
 }
 
+/** Projections that a warning names; the rest is counted. */
+const TROUBLED_NAMED_MAX = 10;
+
 export function createControlOperations(options: ControlOperationsOptions): ControlOperations {
   const { projections, sources } = options;
 
@@ -37,7 +40,7 @@ export function createControlOperations(options: ControlOperationsOptions): Cont
   };
 
   return {
-    status: options.status,
+    status: async () => withTroubles(await options.status(), sources.troubled()),
     metrics: options.metrics,
     shutdown: options.shutdown,
 
@@ -91,6 +94,15 @@ export function createControlOperations(options: ControlOperationsOptions): Cont
       });
     },
   };
+}
+
+/** Content that is not what its sources hold now is worth a warning. */
+function withTroubles(status: DaemonStatus, troubled: readonly string[]): DaemonStatus {
+  if (troubled.length === 0) return status;
+  const named = troubled.slice(0, TROUBLED_NAMED_MAX).join(', ');
+  const more = troubled.length > TROUBLED_NAMED_MAX ? ` and ${troubled.length - TROUBLED_NAMED_MAX} more` : '';
+  const warning = `sources cannot be read, the content stays as it was: ${named}${more} (dunnage get projection NAME says why)`;
+  return { ...status, warnings: [...status.warnings, warning] };
 }
 
 async function applyOne(

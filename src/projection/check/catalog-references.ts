@@ -5,6 +5,7 @@
 import { References } from '../../store/check/references.ts';
 import { type Content, runsBegun } from '../content-runs.ts';
 import type { ContentNode, FileNode } from '../generation-nodes.ts';
+import { isSecret } from '../records.ts';
 import type { CatalogScene } from './catalog-scene.ts';
 import { pathsOf } from './node-list.ts';
 
@@ -50,7 +51,7 @@ interface Counted {
 function countGeneration(scene: CatalogScene, references: References, { id, content, begun, ...of }: Counted): void {
   const generation = scene.generations.get(id);
   const projection = of.projection === undefined ? undefined : scene.projections.get(of.projection);
-  const protection = projection?.kind === 'Secret' ? 'secret' : 'plain';
+  const protection = projection !== undefined && isSecret(projection) ? 'secret' : 'plain';
   const label = projection?.directory ?? `generation ${id}`;
   const older = generation !== undefined && projection?.generation !== id ? ` (generation ${generation.number})` : '';
   let paths: Map<ContentNode, string> | undefined;
