@@ -8,6 +8,14 @@ export const limits = {
   pathBytesMax: 4096,
   /** Most files in one projection. */
   payloadFilesMax: 100_000,
+  /** A source that says the same again is noted at most once in this time. */
+  sourceSeenMs: 1_000,
+  /** Files up to this size are compared line by line; of larger ones a diff shows size and digest. */
+  diffTextBytesMax: 1_048_576,
+  /** Content of one diff that is compared line by line; the files after that are shown by size and digest. */
+  diffTotalBytesMax: 16_777_216,
+  /** Lines that differ in one file before the search for the shortest edit is given up. */
+  diffEditsMax: 2_000,
   /** Most sources of one projection. */
   sourcesMax: 256,
   /** Largest file that a source of a projection may hold; it is read into memory. */
@@ -93,5 +101,6 @@ assert(limits.recentContentBytesMin < limits.recentContentBytesMax);
 assert(limits.sourceQuietMs < limits.sourceQuietMsMax && limits.sourceRetryMs < limits.sourceRetryMsMax);
 assert(limits.inlineBlobBytesMax <= limits.sealedChunkBytes);
 assert(limits.reactionTimeoutMs <= limits.reactionTimeoutMsMax);
+assert(2 * limits.diffTextBytesMax <= limits.diffTotalBytesMax);
 assert(limits.fuseHeaderBytesMax < limits.fuseWriteBytesMax);
 assert(limits.fuseNativeLeaseMs >= 2 * limits.droppedGenerationGraceMs);

@@ -1,5 +1,5 @@
 /** The control API's port, answered from the projections and the state of the daemon. */
-
+import { limits } from '../base/limits.ts';
 import type { Manifest } from '../projection/manifests/manifest.ts';
 import { projectionDirectory } from '../projection/manifests/names.ts';
 import { parseManifests } from '../projection/manifests/parse-manifests.ts';
@@ -7,6 +7,7 @@ import type { ProjectionService, ProjectionView, WantedProjection } from '../pro
 import { isSecret } from '../projection/records.ts';
 import type { SourceService } from '../projection/sources/source-service.ts';
 import type { SourcedView } from '../projection/sources/sourced-projection.ts';
+import type { HistoryOperations } from '../server/history-operations.ts';
 import type {
   ApplyResult,
   ControlOperations,
@@ -20,6 +21,7 @@ import type {
 export interface ControlOperationsOptions {
   readonly projections: ProjectionService;
   readonly sources: SourceService;
+  readonly history: HistoryOperations;
   readonly status: () => Promise<DaemonStatus>;
   readonly metrics: () => Promise<string>;
   readonly shutdown: (unmount: boolean) => Promise<void>;
@@ -43,6 +45,7 @@ export function createControlOperations(options: ControlOperationsOptions): Cont
     status: async () => withTroubles(await options.status(), sources.troubled()),
     metrics: options.metrics,
     shutdown: options.shutdown,
+    ...options.history,
 
     async apply(manifestYaml: string): Promise<readonly ApplyResult[]> {
       const manifests = parseManifests(manifestYaml);
@@ -111,9 +114,10 @@ async function applyOne(
   write: (wanted: WantedProjection) => Promise<ApplyResult>,
 ): Promise<ApplyResult> {
   const { kind, namespace, name, directory, labels, annotations, sourced } = manifest;
-  if (sourced === undefined) return await sources.withoutSources(directory, () => write(manifest));
+  const wanted = { ...manifest, keep: manifest.historyLimit ?? limits.historyGenerations };
+  if (sourced === undefined) return await sources.withoutSources(directory, () => write(wanted));
   const kept = { metadata: { namespace, name, labels, annotations }, spec: sourced };
-  const { warnings, ...result } = await sources.apply(manifest, kept);
+  const { warnings, ...result } = await sources.apply(wanted, kept);
   return { kind, namespace, name, directory, ...result, ...(warnings.length === 0 ? {} : { warnings }) };
 }
 

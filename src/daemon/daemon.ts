@@ -15,6 +15,7 @@ import { agentProgramPath } from '../native/programs.ts';
 import type { StepHook } from '../projection/atomic-writer.ts';
 import { Catalog } from '../projection/catalog.ts';
 import { ContentCounter } from '../projection/content-totals.ts';
+import { ProjectionHistory, type ProjectionHistoryOptions } from '../projection/history/projection-history.ts';
 import { LiveAnnouncements } from '../projection/live/live-announcements.ts';
 import { LiveAnnouncer } from '../projection/live/live-announcer.ts';
 import { ProjectionService, type ProjectionServiceOptions } from '../projection/projection-service.ts';
@@ -23,6 +24,7 @@ import { ReactionRecords } from '../projection/reactions/reaction-records.ts';
 import { SwapReactions } from '../projection/reactions/swap-reactions.ts';
 import { SourceService, type SourceServiceOptions } from '../projection/sources/source-service.ts';
 import { startControlServer } from '../server/control-server.ts';
+import type { HistoryOperations } from '../server/history-operations.ts';
 import type { ControlOperations, DaemonStatus } from '../server/operations.ts';
 import { BlobStore } from '../store/blob-store.ts';
 import type { SealingKey } from '../store/sealing-key.ts';
@@ -34,6 +36,7 @@ import { DaemonLock } from './daemon-lock.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import { registerFigures } from './figures.ts';
 import { FuseThread } from './fuse-thread-client.ts';
+import { createHistoryOperations } from './history-operations.ts';
 import { LiveAgent } from './live-agent.ts';
 import { PrometheusMetrics } from './metrics.ts';
 import { realPlace } from './real-place.ts';
@@ -193,6 +196,7 @@ export class Daemon {
       projections,
       sources,
       status: () => this.#status(tree, thread, store, projections, sealingKey),
+      history: this.#history({ catalog, blobs, projections }, sources, thread),
       metrics: () => metrics.text(),
       shutdown: async (unmount) => {
         this.#unmountAtEnd = unmount;
@@ -205,9 +209,7 @@ export class Daemon {
       uid: this.#uid,
       gid: this.#gid,
     });
-    this.#operations = operations;
-    const server = await startControlServer({ socketPath: this.#options.controlSocket, operations, log: this.#log });
-    this.#cleanups.push(() => server.close());
+    await this.#answer(operations);
     // Now that what a reaction asks of the control API is answered.
     reactions.recover();
     this.#log.info({ mountPoint: this.#options.mountPoint, takenOver: tree.held !== undefined }, 'the tree is live');
@@ -227,6 +229,12 @@ export class Daemon {
     });
     this.#cleanups.push(() => projections.close());
     return projections;
+  }
+
+  async #answer(operations: ControlOperations): Promise<void> {
+    this.#operations = operations;
+    const server = await startControlServer({ socketPath: this.#options.controlSocket, operations, log: this.#log });
+    this.#cleanups.push(() => server.close());
   }
 
   /** Who tells watchers of live files, and the agent that does it. */
@@ -282,6 +290,16 @@ export class Daemon {
     });
     this.#cleanups.push(() => reactions.close());
     return reactions;
+  }
+
+  #history(
+    parts: Pick<ProjectionHistoryOptions, 'catalog' | 'blobs' | 'projections'>,
+    sources: SourceService,
+    thread: FuseThread,
+  ): HistoryOperations {
+    const owner = { uid: this.#uid, gid: this.#gid };
+    const history = new ProjectionHistory({ ...parts, owner, onDropped: (ids) => thread.dropped(ids) });
+    return createHistoryOperations(history, (directory) => sources.view(directory) !== undefined);
   }
 
   #metrics(catalog: Catalog, store: Store, blobs: BlobStore, thread: FuseThread): PrometheusMetrics {

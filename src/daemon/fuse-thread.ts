@@ -13,6 +13,7 @@ import { Catalog } from '../projection/catalog.ts';
 import { LiveTree } from '../projection/live/live-tree.ts';
 import { LookupTable } from '../projection/lookup-table.ts';
 import { ProjectionTree } from '../projection/projection-tree.ts';
+import { SourceSeen } from '../projection/sources/source-seen.ts';
 import { BlobStore } from '../store/blob-store.ts';
 import { SealingKey } from '../store/sealing-key.ts';
 import { Store } from '../store/store.ts';
@@ -69,6 +70,7 @@ const live: LiveTree = new LiveTree({
     release: (id) => projections.generations.release(id),
   },
 });
+const sourceSeen = new SourceSeen(store);
 const projections: ProjectionTree = new ProjectionTree({
   catalog,
   blobs,
@@ -78,6 +80,7 @@ const projections: ProjectionTree = new ProjectionTree({
   owner,
   publications: live.publications,
   graceMs: data.graceMs,
+  sourcesSeenAtMs: (directory) => sourceSeen.get(directory)?.seenAtMs,
   storeSizeBytes: () => store.sizeBytes,
   onForgotten: (generation) => say({ type: 'forgotten', generation }),
 });

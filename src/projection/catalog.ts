@@ -56,6 +56,8 @@ export interface NewGeneration {
   readonly newest?: GenerationNodes | undefined;
   /** False if the top-level names are exactly those that are visible now, so that publication changes none. */
   readonly changesNames: boolean;
+  /** The number of the generation whose content this is, if it does not come from the source. */
+  readonly rollbackOf?: number;
   readonly nowMs: number;
 }
 
@@ -212,6 +214,7 @@ export class Catalog {
         generation: 0,
         number: 0,
         history: [],
+        sourceSeenAtMs: 0,
         createdAtMs: nowMs,
         updatedAtMs: nowMs,
       });
@@ -226,6 +229,11 @@ export class Catalog {
 
   setImmutable(id: ProjectionId, immutable: boolean): void {
     this.#store.transactBuffered(() => this.#projections.put(id, { ...this.#existing(id), immutable }));
+  }
+
+  /** The source was read and says what is published. */
+  noteSourceSeen(id: ProjectionId, nowMs: number): void {
+    this.#store.transactBuffered(() => this.#projections.put(id, { ...this.#existing(id), sourceSeenAtMs: nowMs }));
   }
 
   /** How many generations are kept from now on. Resolves to those that are dropped by it. */
@@ -282,6 +290,7 @@ export class Catalog {
         projection,
         directory,
         number: 0,
+        ...(wanted.rollbackOf === undefined ? {} : { rollbackOf: wanted.rollbackOf }),
         createdAtMs: wanted.nowMs,
         nodes,
         directories: content.filter((node) => node.kind === 'directory' && node.parent === DIRECTORY_INDEX).length,
@@ -306,7 +315,8 @@ export class Catalog {
       const before = this.#existing(staged.projection);
       const number = before.number + 1;
       this.#staged.remove(id);
-      this.#generations.put(id, { ...this.#existingGeneration(id), number });
+      const generation = this.#existingGeneration(id);
+      this.#generations.put(id, { ...generation, number });
       const record: ProjectionRecord = {
         ...before,
         state: before.state === 'creating' ? 'live' : before.state,
@@ -314,6 +324,7 @@ export class Catalog {
         number,
         history: [id, ...before.history],
         updatedAtMs: nowMs,
+        sourceSeenAtMs: generation.rollbackOf === undefined ? nowMs : before.sourceSeenAtMs,
       };
       return { replaced: before.generation, dropped: this.#trimHistory(staged.projection, record, record.keep) };
     });

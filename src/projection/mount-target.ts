@@ -40,6 +40,8 @@ export interface MountTargetOptions {
   readonly directory: string;
   readonly protection: Protection;
   readonly recent: RecentContent;
+  /** The number of the generation whose content is published; undefined if the content comes from the source. */
+  readonly rollbackOf?: number | undefined;
   /** A generation was given up before it was published: the kernel may still hold its nodes. */
   readonly onAborted: (id: GenerationId) => void;
 }
@@ -135,7 +137,7 @@ export class MountTarget implements SwapTarget<MountFile> {
   }
 
   async stage(directoryName: string, payload: MountPayload): Promise<void> {
-    const { catalog, blobs, clock, projection } = this.#options;
+    const { catalog, blobs, clock, projection, rollbackOf } = this.#options;
     const prepared: PreparedBlob[] = [];
     this.#staged = payload;
     try {
@@ -143,9 +145,10 @@ export class MountTarget implements SwapTarget<MountFile> {
       const content = buildNodes(files);
       const changesNames = !this.#showsExactly(payload);
       const nowMs = clock.nowMs();
+      const from = rollbackOf === undefined ? {} : { rollbackOf };
       const newest = this.#nodes;
       catalog.stage(
-        { projection, directory: directoryName, content, blobs: prepared, newest, changesNames, nowMs },
+        { projection, directory: directoryName, content, blobs: prepared, newest, changesNames, nowMs, ...from },
         blobs,
       );
     } catch (error) {

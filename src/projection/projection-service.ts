@@ -64,6 +64,20 @@ export interface WriteResult {
   readonly generation: number;
 }
 
+/** What `alter` gives to its task. */
+export interface ChangeSubject {
+  readonly id: ProjectionId;
+  readonly record: ProjectionRecord;
+  /** Publishes the content of an earlier generation, of which the number is given. */
+  readonly rollBack: (payload: MountPayload, rollbackOf: number) => Promise<RollbackResult>;
+}
+
+export interface RollbackResult {
+  readonly changed: boolean;
+  /** Number of the generation that is live now. */
+  readonly generation: number;
+}
+
 export interface ProjectionView {
   readonly record: ProjectionRecord;
   readonly files: number;
@@ -169,12 +183,43 @@ export class ProjectionService {
         });
       }
     }
-    const { changed } = await this.#swap(target, payload);
-    if (wanted.immutable !== record.immutable) this.#catalog.setImmutable(id, wanted.immutable);
     const { keep = record.keep } = wanted;
-    if (keep !== record.keep) this.#options.onDropped(await this.#catalog.setKeep(id, keep));
-    const configured = changed || wanted.immutable !== record.immutable;
+    // More are kept from this swap on; fewer only when it has succeeded.
+    if (keep > record.keep) await this.#catalog.setKeep(id, keep);
+    const { changed } = await this.#swap(target, payload);
+    if (!changed) this.#noteSourceSeen(id, record);
+    if (wanted.immutable !== record.immutable) this.#catalog.setImmutable(id, wanted.immutable);
+    if (keep < record.keep) this.#options.onDropped(await this.#catalog.setKeep(id, keep));
+    const configured = changed || wanted.immutable !== record.immutable || keep !== record.keep;
     return { action: configured ? 'configured' : 'unchanged', generation: this.#number(id) };
+  }
+
+  /** Of sources that are read all the time not every time is written down. */
+  #noteSourceSeen(id: ProjectionId, { sourceSeenAtMs }: ProjectionRecord): void {
+    const nowMs = this.#options.clock.nowMs();
+    if (nowMs - sourceSeenAtMs >= limits.sourceSeenMs) this.#catalog.noteSourceSeen(id, nowMs);
+  }
+
+  /** Runs a task as the only change of a live projection. Throws NOT_FOUND, and what the task throws. */
+  alter<T>(directory: string, task: (subject: ChangeSubject) => Promise<T>): Promise<T> {
+    return this.#change(directory, async () => {
+      const { id, record } = this.find(directory);
+      const rollBack = async (payload: MountPayload, rollbackOf: number): Promise<RollbackResult> => {
+        const target = this.#target(id, directory, isSecret(record), rollbackOf);
+        const { changed } = await this.#figures.write(() => this.#swap(target, validatePayload(payload)));
+        return { changed, generation: this.#number(id) };
+      };
+      return await task({ id, record, rollBack });
+    });
+  }
+
+  /** Throws NOT_FOUND if there is no live projection of that directory. */
+  find(directory: string): { readonly id: ProjectionId; readonly record: ProjectionRecord } {
+    this.#catalog.refresh();
+    const id = this.#catalog.findProjection(directory);
+    const record = id === undefined ? undefined : this.#catalog.projection(id);
+    if (id === undefined || record?.state !== 'live' || record.generation === 0) throw notFound(directory);
+    return { id, record };
   }
 
   /** Throws NOT_FOUND. Readers that hold something of it open read on. */
@@ -200,11 +245,8 @@ export class ProjectionService {
 
   /** Throws NOT_FOUND. */
   get(directory: string): ProjectionDetailView {
-    this.#catalog.refresh();
-    const id = this.#catalog.findProjection(directory);
-    const record = id === undefined ? undefined : this.#catalog.projection(id);
-    if (record?.state !== 'live' || record.generation === 0) throw notFound(directory);
-    const paths = [...this.#catalog.nodes(record.generation).files()];
+    const { record } = this.find(directory);
+    const paths = [...this.#catalog.nodes(record.generation as GenerationId).files()];
     return { ...this.#view(record), paths, reactions: this.#options.reactions?.view(directory) };
   }
 
@@ -291,7 +333,7 @@ export class ProjectionService {
     }
   }
 
-  #target(projection: ProjectionId, directory: string, secret: boolean): MountTarget {
+  #target(projection: ProjectionId, directory: string, secret: boolean, rollbackOf?: number): MountTarget {
     const { catalog, blobs, throughMount, clock, onAborted } = this.#options;
     const protection = secret ? 'secret' : 'plain';
     const recent = this.#recent;
@@ -305,6 +347,7 @@ export class ProjectionService {
       protection,
       recent,
       onAborted,
+      rollbackOf,
     });
   }
 

@@ -40,6 +40,7 @@ import {
 } from './projection-attributes.ts';
 import { ProjectionNodes, type ResolvedNode } from './projection-nodes.ts';
 import { ProjectionSwaps, readOnly } from './projection-swaps.ts';
+import { type ExtendedAttributes, generationXattrs, NO_ATTRIBUTES, projectionXattrs } from './projection-xattrs.ts';
 import type { Publications } from './publications.ts';
 import { SwapOverlay } from './swap-overlay.ts';
 
@@ -51,6 +52,8 @@ export interface ProjectionTreeOptions {
   readonly clock: Clock;
   readonly owner: Owner;
   readonly graceMs: number;
+  /** When the sources of the projection with that directory were read; undefined if it has none. */
+  readonly sourcesSeenAtMs?: (directory: string) => number | undefined;
   readonly storeSizeBytes: () => number;
   readonly onForgotten: (id: GenerationId) => void;
   /** Told of every swap; absent where there is no live view. */
@@ -292,6 +295,23 @@ export class ProjectionTree implements FileSystem {
 
   #projectionStatus(record: ProjectionNodesRecord): FileSystemStatus {
     return projectionStatus(record.generation === 0 ? undefined : this.#catalog.generation(record.generation));
+  }
+
+  getExtendedAttribute(_caller: Caller, nodeId: NodeId, name: string): Uint8Array | undefined {
+    return this.#extendedAttributes(nodeId).get(name);
+  }
+
+  listExtendedAttributes(_caller: Caller, nodeId: NodeId): readonly string[] {
+    return [...this.#extendedAttributes(nodeId).keys()];
+  }
+
+  #extendedAttributes(nodeId: NodeId): ExtendedAttributes {
+    const node = this.#resolve(nodeId);
+    if (node.kind === 'projection')
+      return projectionXattrs(node.record, this.#options.sourcesSeenAtMs?.(node.record.directory));
+    if (node.kind !== 'generation' || node.index !== DIRECTORY_INDEX) return NO_ATTRIBUTES;
+    // The record in memory may be from before the publication, which gave the number.
+    return generationXattrs(this.#catalog.generation(node.generation.id) ?? node.generation.record);
   }
 
   makeDirectory(caller: Caller, parent: NodeId, name: string): Entry {

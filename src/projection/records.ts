@@ -38,6 +38,8 @@ export interface ProjectionRecord {
   readonly keep: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
+  /** When its source was last read, whether it said something new or not; 0 before that. */
+  readonly sourceSeenAtMs: number;
 }
 
 /** Whether content is sealed in the store and never shown. */
@@ -51,6 +53,8 @@ export interface GenerationRecord {
   readonly directory: string;
   /** Which publication of its projection made it, from 1; 0 before it is published. */
   readonly number: number;
+  /** The number of the generation whose content a rollback took; absent if the content came from the source. */
+  readonly rollbackOf?: number;
   readonly createdAtMs: number;
   /** Node ids taken, from the generation's id on. */
   readonly nodes: number;

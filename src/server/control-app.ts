@@ -10,6 +10,7 @@ import { DunnageError, toHttpStatus } from '../errors/dunnage-error.ts';
 import { stackWithoutMessage, toErrorBody, toPublicError } from './error-body.ts';
 import type { ControlOperations } from './operations.ts';
 import { addApplyRoute } from './routes/apply.ts';
+import { addHistoryRoutes } from './routes/history.ts';
 import { addMetricsRoute } from './routes/metrics.ts';
 import { addProjectionRoutes } from './routes/projections.ts';
 import { addShutdownRoute } from './routes/shutdown.ts';
@@ -68,6 +69,7 @@ export async function buildControlApp(options: ControlAppOptions): Promise<Fasti
   addMetricsRoute(app, operations);
   await addApplyRoute(app, operations);
   await addProjectionRoutes(app, operations);
+  await addHistoryRoutes(app, operations);
   await addShutdownRoute(app, operations);
   return app;
 }

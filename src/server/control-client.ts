@@ -5,6 +5,13 @@
 import { limits } from '../base/limits.ts';
 import type { Payload } from '../projection/payload.ts';
 import { payloadToJson } from '../projection/payload-json.ts';
+import type {
+  GenerationDiff,
+  GenerationRange,
+  ProjectionHistory,
+  PurgeResult,
+  RollbackResult,
+} from './history-operations.ts';
 import { type Exchange, exchange, exchangeText } from './http-exchange.ts';
 import type {
   ApplyResult,
@@ -66,6 +73,36 @@ export class ControlClient implements ControlOperations {
   writeProjectionJson(name: string, payloadJson: string): Promise<ApplyResult> {
     const body = { contentType: 'application/json', text: payloadJson, bytesMax: limits.controlBodyBytesMax };
     return this.#call<ApplyResult>({ method: 'PUT', path: `/v1/projections/${encodeURIComponent(name)}`, body });
+  }
+
+  projectionHistory(kind: ProjectionKind, namespace: string, name: string): Promise<ProjectionHistory> {
+    return this.#call<ProjectionHistory>({ method: 'GET', path: `${objectPath(kind, namespace, name)}/history` });
+  }
+
+  diffProjection(
+    kind: ProjectionKind,
+    namespace: string,
+    name: string,
+    { from, to }: GenerationRange,
+  ): Promise<GenerationDiff> {
+    const query = [...(from === undefined ? [] : [`from=${from}`]), ...(to === undefined ? [] : [`to=${to}`])];
+    const path = `${objectPath(kind, namespace, name)}/diff${query.length === 0 ? '' : `?${query.join('&')}`}`;
+    return this.#call<GenerationDiff>({ method: 'GET', path });
+  }
+
+  rollbackProjection(
+    kind: ProjectionKind,
+    namespace: string,
+    name: string,
+    to: number | undefined,
+  ): Promise<RollbackResult> {
+    const body = { contentType: 'application/json', text: JSON.stringify({ to }), bytesMax: 4096 };
+    return this.#call<RollbackResult>({ method: 'POST', path: `${objectPath(kind, namespace, name)}/rollback`, body });
+  }
+
+  purgeHistory(kind: ProjectionKind, namespace: string, name: string, keep: number): Promise<PurgeResult> {
+    const path = `${objectPath(kind, namespace, name)}/history?keep=${keep}`;
+    return this.#call<PurgeResult>({ method: 'DELETE', path });
   }
 
   async shutdown(unmount: boolean): Promise<void> {

@@ -1,6 +1,7 @@
 /** What the control API asks of the daemon: a port of the server, implemented by the composition root. */
 
 import type { ProjectionKind } from '../projection/records.ts';
+import type { HistoryOperations } from './history-operations.ts';
 
 export type { ProjectionKind };
 
@@ -130,7 +131,7 @@ export interface WriteFile {
   readonly gid?: number;
 }
 
-export interface ControlOperations {
+export interface ControlOperations extends HistoryOperations {
   status(): Promise<DaemonStatus>;
   /** Figures of the daemon in Prometheus' text format. */
   metrics(): Promise<string>;

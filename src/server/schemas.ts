@@ -14,7 +14,10 @@ const count: JsonSchema = { type: 'integer' };
 const flag: JsonSchema = { type: 'boolean' };
 
 /** An object with exactly these fields; those in `optional` may be missing. */
-function exactly(properties: Readonly<Record<string, JsonSchema>>, optional: readonly string[] = []): JsonSchema {
+export function exactly(
+  properties: Readonly<Record<string, JsonSchema>>,
+  optional: readonly string[] = [],
+): JsonSchema {
   const required = Object.keys(properties).filter((name) => !optional.includes(name));
   return { type: 'object', additionalProperties: false, required, properties };
 }

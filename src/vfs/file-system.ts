@@ -120,7 +120,8 @@ export interface FileSystem {
     newName: string,
     flags: number,
   ): Awaitable<void>;
-  getExtendedAttribute?(caller: Caller, nodeId: NodeId, name: string): Awaitable<Uint8Array>;
+  /** Undefined if the node has no attribute of that name. */
+  getExtendedAttribute?(caller: Caller, nodeId: NodeId, name: string): Awaitable<Uint8Array | undefined>;
   listExtendedAttributes?(caller: Caller, nodeId: NodeId): Awaitable<readonly string[]>;
   access?(caller: Caller, nodeId: NodeId, mask: number): Awaitable<void>;
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { createControlOperations } from '../../src/daemon/control-operations.ts';
+import { createHistoryOperations } from '../../src/daemon/history-operations.ts';
 import type { ControlOperations, WriteFile } from '../../src/server/operations.ts';
 import { TreeHarness } from '../projection/helpers/tree-harness.ts';
 import { exampleStatus } from '../server/fake-operations.ts';
@@ -31,6 +32,7 @@ beforeEach(async () => {
     projections: harness.service,
     sources: harness.sources,
     status: () => Promise.resolve(exampleStatus()),
+    history: createHistoryOperations(harness.history(OWNER), () => false),
     metrics: () => Promise.resolve('dunnage_swaps_total 3\n'),
     shutdown: (unmount) => Promise.resolve(void shutdowns.push(unmount)),
     ...OWNER,

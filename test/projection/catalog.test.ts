@@ -22,6 +22,7 @@ describe('Catalog: projections', () => {
       keep: 1,
       createdAtMs: CREATED_AT_MS,
       updatedAtMs: CREATED_AT_MS,
+      sourceSeenAtMs: 0,
     });
     assert.equal(scene.catalog.findProjection('secret.db'), id);
     assert.deepEqual([...scene.catalog.allUnsettled()], [id]);

@@ -1,6 +1,13 @@
 /** A daemon's operations in memory: they record what was asked and answer what the test put there. */
 import { DunnageError } from '../../src/errors/dunnage-error.ts';
 import type {
+  GenerationDiff,
+  GenerationRange,
+  ProjectionHistory,
+  PurgeResult,
+  RollbackResult,
+} from '../../src/server/history-operations.ts';
+import type {
   ApplyResult,
   ControlOperations,
   DaemonStatus,
@@ -10,11 +17,17 @@ import type {
   WriteFile,
 } from '../../src/server/operations.ts';
 
+const EXAMPLE = { kind: 'Projection', namespace: 'default', name: 'web', directory: 'web' } as const;
+
 export class FakeOperations implements ControlOperations {
   readonly calls: { readonly name: keyof ControlOperations; readonly arguments: readonly unknown[] }[] = [];
   readonly objects: ProjectionDetail[] = [];
   daemon: DaemonStatus = exampleStatus();
   applied: readonly ApplyResult[] = [];
+  history: ProjectionHistory = exampleHistory();
+  diff: GenerationDiff = exampleDiff();
+  rolledBack: RollbackResult = { ...EXAMPLE, action: 'rolled-back', to: 2, generation: 4, warnings: [] };
+  purged: PurgeResult = { ...EXAMPLE, dropped: [2, 1], kept: [3] };
   /** Thrown by the next operation instead of an answer. */
   failure: unknown;
   /** Awaited by every operation before it answers. */
@@ -57,6 +70,36 @@ export class FakeOperations implements ControlOperations {
   async writeProjection(name: string, files: ReadonlyMap<string, WriteFile>): Promise<ApplyResult> {
     await this.#enter('writeProjection', name, files);
     return { kind: 'Projection', namespace: 'default', name, directory: name, action: 'created', generation: 1 };
+  }
+
+  async projectionHistory(kind: ProjectionKind, namespace: string, name: string): Promise<ProjectionHistory> {
+    await this.#enter('projectionHistory', kind, namespace, name);
+    return this.history;
+  }
+
+  async diffProjection(
+    kind: ProjectionKind,
+    namespace: string,
+    name: string,
+    range: GenerationRange,
+  ): Promise<GenerationDiff> {
+    await this.#enter('diffProjection', kind, namespace, name, range);
+    return this.diff;
+  }
+
+  async rollbackProjection(
+    kind: ProjectionKind,
+    namespace: string,
+    name: string,
+    to: number | undefined,
+  ): Promise<RollbackResult> {
+    await this.#enter('rollbackProjection', kind, namespace, name, to);
+    return this.rolledBack;
+  }
+
+  async purgeHistory(kind: ProjectionKind, namespace: string, name: string, keep: number): Promise<PurgeResult> {
+    await this.#enter('purgeHistory', kind, namespace, name, keep);
+    return this.purged;
   }
 
   async shutdown(unmount: boolean): Promise<void> {
@@ -139,5 +182,59 @@ export function exampleConfigMap(): ProjectionDetail {
     updatedAtMs: 1_700_000_000_000,
     awaitingSource: false,
     paths: [{ path: 'nginx.conf', mode: 0o644, uid: 1000, gid: 1000, sizeBytes: 7, sha256: 'ab'.repeat(32) }],
+  };
+}
+
+export function exampleHistory(): ProjectionHistory {
+  const generation = { live: false, createdAtMs: 1_700_000_000_000, files: 2, sizeBytes: 1536 };
+  return {
+    ...EXAMPLE,
+    limit: 10,
+    generations: [
+      {
+        ...generation,
+        generation: 3,
+        live: true,
+        directory: '..2023_11_14_22_15_20.3333333',
+        createdAtMs: 1_700_000_120_000,
+        changes: { added: 0, removed: 0, modified: 1 },
+        rollbackOf: 1,
+      },
+      {
+        ...generation,
+        generation: 2,
+        directory: '..2023_11_14_22_14_20.2222222',
+        createdAtMs: 1_700_000_060_000,
+        changes: { added: 1, removed: 2, modified: 3 },
+        rollbackOf: undefined,
+      },
+      {
+        ...generation,
+        generation: 1,
+        directory: '..2023_11_14_22_13_20.1111111',
+        changes: undefined,
+        rollbackOf: undefined,
+      },
+    ],
+  };
+}
+
+export function exampleDiff(): GenerationDiff {
+  const side = { mode: 0o644, uid: 0, gid: 0, sizeBytes: 2, sha256: 'ab'.repeat(32) };
+  return {
+    ...EXAMPLE,
+    from: 2,
+    to: 3,
+    files: [
+      {
+        path: 'app.ini',
+        change: 'modified',
+        before: side,
+        after: { ...side, mode: 0o600, uid: 7, sha256: 'cd'.repeat(32) },
+        content: 'differs',
+        shown: 'text',
+        hunks: [{ oldStart: 1, oldLines: 1, newStart: 1, newLines: 1, lines: ['-1', '+2'] }],
+      },
+    ],
   };
 }

@@ -4,6 +4,7 @@ import { limits } from '../../base/limits.ts';
 import { contextOf } from '../context.ts';
 import { readText } from '../read-input.ts';
 import { formatResult } from './apply.ts';
+import { addDiffCommand, addHistoryCommand, addRollbackCommand } from './projection-history.ts';
 
 const WRITE_HELP = `
 The payload: {"files": {"<path>": {"data": "<base64>", "mode": 420, "uid": 0, "gid": 0}}}
@@ -14,7 +15,12 @@ Examples:
   $ render-config | dunnage projection write web --payload -`;
 
 export function addProjectionCommand(program: Command): void {
-  const projection = program.command('projection').description('work with objects of kind Projection');
+  const projection = program
+    .command('projection')
+    .description('write Projections; generations of every kind of object');
+  addHistoryCommand(projection);
+  addDiffCommand(projection);
+  addRollbackCommand(projection);
   projection
     .command('write')
     .description('create a Projection or replace its whole content at once')

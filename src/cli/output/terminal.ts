@@ -16,6 +16,8 @@ export interface Terminal {
   out(text: string): void;
   /** Everything said to a person besides. */
   say(text: string): void;
+  /** Whether results go to a terminal, which must not be driven by what they hold. */
+  readonly isTerminal: boolean;
   /** The text in colour if results go to a terminal and nobody objects. */
   paint(colour: Colour, text: string): string;
 }
@@ -31,6 +33,7 @@ export function openTerminal(
   return {
     out: (text) => void stdout.write(text),
     say: (text) => void stderr.write(text),
+    isTerminal: stdout.isTTY === true,
     paint: (colour, text) => (coloured ? `\u001b[${CODES[colour][0]}m${text}\u001b[${CODES[colour][1]}m` : text),
   };
 }

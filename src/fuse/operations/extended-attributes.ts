@@ -5,16 +5,20 @@ import { encodeSize, type ReplyWriter } from '../encode.ts';
 import type { Handler } from '../exchange.ts';
 import { WireError } from '../wire-error.ts';
 
-const { ENOSYS, ERANGE } = constants.errno;
+const { ENODATA, ENOSYS, ERANGE } = constants.errno;
 
-/** ENOSYS makes the kernel stop asking, also for `security.capability` before each write. */
+/** ENOSYS makes the kernel stop asking, also for `security.capability` before each write. A name that is not there is no failure to log. */
 export const getExtendedAttribute: Handler = (exchange) => {
   const { request, fileSystem, caller } = exchange;
   if (fileSystem.getExtendedAttribute === undefined) return exchange.refuse(ENOSYS);
   const roomBytes = request.u32();
   request.skip(4);
   const result = fileSystem.getExtendedAttribute(caller, request.nodeId as NodeId, request.name());
-  exchange.answer(result, (reply, value) => encodeValue(reply, value, roomBytes));
+  if (result === undefined) return exchange.refuse(ENODATA);
+  exchange.answer(result, (reply, value) => {
+    if (value === undefined) throw new WireError(ENODATA, 'no such attribute');
+    encodeValue(reply, value, roomBytes);
+  });
 };
 
 export const listExtendedAttributes: Handler = (exchange) => {

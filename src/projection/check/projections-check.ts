@@ -166,6 +166,7 @@ function rebuilt(scene: CatalogScene, id: number): ProjectionRecord | undefined 
     keep: limits.historyGenerations,
     createdAtMs: Math.min(...published.map((one) => one.record.createdAtMs)),
     updatedAtMs: newest.record.createdAtMs,
+    sourceSeenAtMs: newest.record.rollbackOf === undefined ? newest.record.createdAtMs : 0,
   };
 }
 

@@ -21,6 +21,8 @@ export interface Manifest {
   readonly immutable: boolean;
   /** What is done after each swap; undefined for kinds that cannot say. */
   readonly onSwap?: readonly Reaction[];
+  /** Generations to keep, with the live one; undefined if the manifest does not say. */
+  readonly historyLimit: number | undefined;
   readonly labels: Readonly<Record<string, string>>;
   /** Without `kubectl.kubernetes.io/last-applied-configuration`, which repeats the content. */
   readonly annotations: Readonly<Record<string, string>>;

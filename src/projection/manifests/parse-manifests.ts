@@ -6,6 +6,7 @@ import { DunnageError } from '../../errors/dunnage-error.ts';
 import { shown } from '../path-rules.ts';
 import type { ProjectionKind } from '../records.ts';
 import { Field, type FieldContext } from './fields.ts';
+import { readHistoryLimit } from './history-limit.ts';
 import { type ObjectContent, readConfigMap, readSecret } from './kubernetes-objects.ts';
 import type { Manifest } from './manifest.ts';
 import { DEFAULT_NAMESPACE, projectionDirectory } from './names.ts';
@@ -78,7 +79,8 @@ function readObject(document: YamlDocument, root: FieldPath, value: unknown, ite
 
   const metadata = readMetadata(object.get('metadata'), kind);
   const content = readContent(object, kind);
-  return { kind, ...metadata, ...content, secret: kind === 'Secret', document: document.index };
+  const historyLimit = readHistoryLimit(object, kind);
+  return { kind, ...metadata, historyLimit, ...content, secret: kind === 'Secret', document: document.index };
 }
 
 function readContent(object: Field, kind: ProjectionKind): ObjectContent {

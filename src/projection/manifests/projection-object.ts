@@ -10,6 +10,7 @@
  *     fsGroup: {gid: 2000, policy: Exact}   # group of files that give none; Widen (default) makes them group-readable
  *     onCollision: Error        # or Warn: of two sources with the same path the later one wins
  *     sources: []               # see source-fields.ts
+ *     historyLimit: 10          # generations kept for rollback, with the live one; 10 if absent
  *     files:                    # come after all sources
  *       - path: conf/app.ini    # relative; may contain directories
  *         data: |               # text, or `base64:` for bytes: exactly one of the two
@@ -24,7 +25,17 @@ import type { FileDefaults, FsGroup, InlineFile, SourcedSpec } from '../sources/
 import type { Field } from './fields.ts';
 import { readOwner, readSources } from './source-fields.ts';
 
-const SPEC_FIELDS = ['defaultMode', 'uid', 'gid', 'fsGroup', 'onCollision', 'sources', 'files', 'onSwap'];
+const SPEC_FIELDS = [
+  'defaultMode',
+  'uid',
+  'gid',
+  'fsGroup',
+  'onCollision',
+  'sources',
+  'files',
+  'historyLimit',
+  'onSwap',
+];
 
 export interface ProjectionContent {
   /** The files of the manifest itself. */

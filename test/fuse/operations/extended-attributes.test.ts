@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { constants } from 'node:os';
 import { describe, it } from 'node:test';
-import { DunnageError } from '../../../src/errors/dunnage-error.ts';
 import { FakeConnection, fileSystem } from '../fake-connection.ts';
 import { text, u32 } from '../request-bytes.ts';
 
@@ -10,9 +9,9 @@ const { ENODATA, ERANGE } = constants.errno;
 describe('extended attributes', () => {
   const fake = new FakeConnection(
     fileSystem({
-      getExtendedAttribute: (_caller, _nodeId, name) => {
-        if (name !== 'user.a') throw new DunnageError('NO_DATA', 'none');
-        return Buffer.from('value');
+      getExtendedAttribute: (_caller, nodeId, name) => {
+        const value = name === 'user.a' ? Buffer.from('value') : undefined;
+        return nodeId === 1 ? value : Promise.resolve(value);
       },
       listExtendedAttributes: async (_caller, nodeId) => (nodeId === 1 ? ['user.a', 'user.b'] : []),
     }),
@@ -23,6 +22,15 @@ describe('extended attributes', () => {
     assert.equal(fake.ask('GETXATTR', { body: [u32(5), u32(0), text('user.a')] })?.body.toString(), 'value');
     assert.equal(fake.ask('GETXATTR', { body: [u32(4), u32(0), text('user.a')] })?.errno, ERANGE);
     assert.equal(fake.ask('GETXATTR', { body: [u32(4), u32(0), text('user.c')] })?.errno, ENODATA);
+  });
+
+  it('are answered the same by a file system that takes its time', async () => {
+    fake.channel.replies.length = 0;
+    fake.ask('GETXATTR', { nodeId: 2, body: [u32(5), u32(0), text('user.a')] });
+    fake.ask('GETXATTR', { nodeId: 2, body: [u32(5), u32(0), text('user.c')] });
+    await fake.channel.replyCount(2);
+    const [value, none] = fake.channel.replies;
+    assert.deepEqual([value?.body.toString(), none?.errno], ['value', ENODATA]);
   });
 
   it('are listed with a NUL behind each name', async () => {

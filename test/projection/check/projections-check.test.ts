@@ -19,8 +19,18 @@ for (const bytes of ['{torn', 'null', '[]', '{"directory":"web"}', '']) {
     await made.mends(['projection-unreadable', 'projection-unreadable']);
     const after = [made.catalog.projection(made.web), made.catalog.projection(made.secret)];
     for (const [index, record] of after.entries()) {
-      const { createdAtMs: _1, updatedAtMs: _2, ...rest } = record as object as Record<string, unknown>;
-      const { createdAtMs: _3, updatedAtMs: _4, ...wanted } = before[index] as object as Record<string, unknown>;
+      const {
+        createdAtMs: _1,
+        updatedAtMs: _2,
+        sourceSeenAtMs: _5,
+        ...rest
+      } = record as object as Record<string, unknown>;
+      const {
+        createdAtMs: _3,
+        updatedAtMs: _4,
+        sourceSeenAtMs: _6,
+        ...wanted
+      } = before[index] as object as Record<string, unknown>;
       assert.deepEqual(rest, wanted);
     }
     assert.deepEqual(await made.files(made.web), WEB_FILES);

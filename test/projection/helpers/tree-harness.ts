@@ -11,8 +11,10 @@ import { silentLog } from '../../../src/base/log.ts';
 import { type Metrics, silentMetrics } from '../../../src/base/metrics.ts';
 import { toErrno } from '../../../src/errors/dunnage-error.ts';
 import { Catalog } from '../../../src/projection/catalog.ts';
+import { ProjectionHistory } from '../../../src/projection/history/projection-history.ts';
 import { LOOKUP_SLOT_BYTES, LookupTable } from '../../../src/projection/lookup-table.ts';
 import type { Payload } from '../../../src/projection/payload.ts';
+import type { Owner } from '../../../src/projection/projection-attributes.ts';
 import {
   ProjectionService,
   type ProjectionServiceOptions,
@@ -53,7 +55,8 @@ export class TreeHarness {
   /** Throw here to have the agent die before an operation. */
   beforeOperation: (operation: MountOperation) => void = () => undefined;
   metrics: Metrics = silentMetrics;
-  readonly clock: Clock = { nowMs: () => 1_795_000_000_123, monotonicMs: () => 0 };
+  nowMs = 1_795_000_000_123;
+  readonly clock: Clock = { nowMs: () => this.nowMs, monotonicMs: () => 0 };
   #held: { readonly node: NodeId }[] = [];
   #onInvalidated: () => void = () => undefined;
 
@@ -114,6 +117,11 @@ export class TreeHarness {
     const clock = { ...this.clock, monotonicMs: () => performance.now() };
     const write = this.service.write.bind(this.service);
     return new SourceService({ store, catalog, blobs, sealingKey, clock, log: silentLog, metrics, mountPoint, write });
+  }
+
+  history(owner: Owner = { uid: 0, gid: 0 }): ProjectionHistory {
+    const { catalog, blobs, service: projections } = this;
+    return new ProjectionHistory({ catalog, blobs, projections, owner, onDropped: (ids) => this.tree.dropped(ids) });
   }
 
   async close(): Promise<void> {

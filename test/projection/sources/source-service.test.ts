@@ -4,6 +4,7 @@ import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { createControlOperations } from '../../../src/daemon/control-operations.ts';
+import { createHistoryOperations } from '../../../src/daemon/history-operations.ts';
 import type { ControlOperations } from '../../../src/server/operations.ts';
 import { exampleStatus } from '../../server/fake-operations.ts';
 import { TreeHarness } from '../helpers/tree-harness.ts';
@@ -17,6 +18,7 @@ function useHarness(): void {
   operations = createControlOperations({
     projections: harness.service,
     sources: harness.sources,
+    history: createHistoryOperations(harness.history(), (directory) => harness.sources.view(directory) !== undefined),
     status: () => Promise.resolve(exampleStatus()),
     metrics: () => Promise.resolve(''),
     shutdown: () => Promise.resolve(),
