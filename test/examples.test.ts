@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -12,6 +12,7 @@ import { compiledRoot, repositoryRoot } from './tools/repository.ts';
 
 const run = promisify(execFile);
 const EXAMPLES = join(repositoryRoot(), 'examples');
+const EXAMPLE_MS_MAX = 60_000;
 const needsRoot = process.geteuid?.() === 0 ? {} : { skip: 'examples are applied to a mounted tree, which needs root' };
 
 const missing = ['/usr/sbin/nginx', '/usr/bin/curl'].find((program) => !existsSync(program));
@@ -94,6 +95,35 @@ describe('examples', needsRoot, () => {
     );
   });
 
+  test('single-file-mount.sh shows a rotation through a bind mount of one file, and its events', async () => {
+    const { stdout } = await run('sh', [join(EXAMPLES, 'single-file-mount.sh')], {
+      env: { ...process.env, DUNNAGE_SOCKET: join(daemon.runtimeDir, 'dunnage.sock') },
+      timeout: EXAMPLE_MS_MAX,
+    });
+    const header = await readFile(join(EXAMPLES, 'single-file-mount.sh'), 'utf8');
+    assert.equal(
+      stdout,
+      [...header.matchAll(/^# {3}(in the container: .*)$/gm)].map(([, line]) => `${line}\n`).join(''),
+    );
+    assert.match(stdout, /MODIFY\n.*CLOSE_WRITE\n.*spring-tide-42\n$/);
+  });
+
+  test('single-file-mount.sh starts a daemon of its own where none is named, and leaves nothing', async () => {
+    const { DUNNAGE_SOCKET: _, ...env } = process.env;
+    const folder = await mkdtemp(join(env['TMPDIR'] ?? '/var/tmp', 'ex-'));
+    try {
+      const { stdout } = await run('sh', [join(EXAMPLES, 'single-file-mount.sh')], {
+        env: { ...env, TMPDIR: folder },
+        timeout: EXAMPLE_MS_MAX,
+      });
+      assert.match(stdout, /winter-tide-41\n(.*\n)+.*spring-tide-42\n$/);
+      assert.ok(!(await readFile('/proc/self/mountinfo', 'utf8')).includes(folder));
+      await rmdir(folder);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
   test('no example is without a test here', async () => {
     const tested = [
       'config-map.yaml',
@@ -101,6 +131,7 @@ describe('examples', needsRoot, () => {
       'projection.yaml',
       'secret-rotated.yaml',
       'secret.yaml',
+      'single-file-mount.sh',
       'watch-with-inotify.sh',
     ];
     assert.deepEqual((await readdir(EXAMPLES)).sort(), tested);

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { DaemonProcess } from '../tools/daemon-process.ts';
+import { InotifyWatch, type SeenEvent } from './helpers/inotify.ts';
 import { projectionRoot, startDaemon, text, timestampDirectories } from './helpers/projected.ts';
 
 const PROGRAM = fileURLToPath(new URL('./programs/dying-daemon.js', import.meta.url));
@@ -14,12 +15,18 @@ const OLD = { a: 'old', b: 'old', 'c/d': 'old' };
 const NEW = { b: 'new', 'c/e': 'new', f: 'new' };
 
 let daemon: DaemonProcess;
+/** Of a live file that the write changes. */
+let watch: InotifyWatch;
 beforeEach(async () => {
   daemon = await startDaemon();
   await daemon.client.writeProjection('web', text(OLD));
+  watch = await InotifyWatch.start(join(daemon.mountPoint, 'live/web/b'));
   await daemon.dunnage('down', '--keep');
 });
-afterEach(() => daemon.stop());
+afterEach(async () => {
+  await watch.stop();
+  await daemon.stop();
+});
 
 /** Takes the tree over with a daemon that dies in the course of the write; resolves when it is dead. */
 async function writeAndDie(settings: { dieAtStep?: string; dieBeforeOperation?: number }): Promise<void> {
@@ -56,7 +63,12 @@ async function assertOldOrNew(expected: 'old' | 'new'): Promise<void> {
   assert.deepEqual(new Set(visible), new Set(Object.keys(wanted).map((path) => path.split('/')[0])));
   assert.ok(!names.includes('..data_tmp'));
   assert.equal((await timestampDirectories(root)).length, 1);
+  const live = join(daemon.mountPoint, 'live/web');
+  assert.deepEqual(await contents(live), wanted);
+  assert.deepEqual((await readdir(live)).sort(), visible.sort());
 }
+
+const isClosedAfterWrite = ({ events }: SeenEvent): boolean => events.includes('CLOSE_WRITE');
 
 const moments: readonly {
   readonly name: string;
@@ -78,13 +90,17 @@ const moments: readonly {
 
 describe('kill -9 in a write, then a takeover', () => {
   for (const { name, at, left } of moments) {
-    it(`[S4] ${name}: the ${left} content`, async () => {
+    it(`[S4] [S55] ${name}: the ${left} content`, async () => {
       await writeAndDie(at);
       await daemon.up();
       assert.ok((await daemon.client.status()).takenOver);
       await assertOldOrNew(left);
+      // Told by the daemon that died or by the one that took over, and before that has anything else to do.
+      if (left === 'new') await watch.until(isClosedAfterWrite);
+      else assert.ok(!watch.seen.some(isClosedAfterWrite));
       await daemon.client.writeProjection('web', text(NEW));
       await assertOldOrNew('new');
+      await watch.until(isClosedAfterWrite);
     });
   }
 });

@@ -130,6 +130,15 @@ export function exampleStatus(): DaemonStatus {
     projections: 2,
     connections: [
       {
+        name: 'root',
+        mountPoint: '/run/dunnage/mnt',
+        protocol: '7.45',
+        features: ['HAS_RESEND'],
+        requests: 3,
+        unanswered: 0,
+        failedNotifications: 0,
+      },
+      {
         name: 'projections',
         mountPoint: '/run/dunnage/mnt/projections',
         protocol: '7.45',

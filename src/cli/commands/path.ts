@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import type { ProjectionDetail } from '../../server/operations.ts';
-import { projectionPath } from '../../tree/places.ts';
+import { livePath, projectionPath } from '../../tree/places.ts';
 import { contextOf } from '../context.ts';
 import { parseTarget } from '../kinds.ts';
 import { mountLine, RUNTIMES, type Runtime, TARGET_PLACEHOLDER } from '../mount-lines.ts';
@@ -13,6 +13,7 @@ import { nearest } from '../nearest.ts';
 interface PathOptions {
   readonly namespace: string;
   readonly file?: string;
+  readonly live?: boolean;
   readonly target?: string;
   readonly docker?: boolean;
   readonly podman?: boolean;
@@ -21,12 +22,13 @@ interface PathOptions {
 }
 
 const PATH_HELP = `
-The lines are read-only and take over later mounts from the host (rslave, HostToContainer). A bind mount of a single
-file does not follow changes: mount the directory.
+The lines are read-only and take over later mounts from the host (rslave, HostToContainer). A single file comes from the
+live view, where a bind mount of it follows changes.
 
 Examples:
   $ cat "$(dunnage path secret/db --file password)"
   $ docker run $(dunnage path secret/db --docker --target /etc/db) nginx
+  $ docker run $(dunnage path configmap/web --file nginx.conf --docker --target /etc/nginx/nginx.conf) nginx
   $ dunnage path configmap/web -n prod --k8s`;
 
 export function addPathCommand(program: Command): void {
@@ -40,6 +42,7 @@ export function addPathCommand(program: Command): void {
     .argument('[name]', 'the name, if the first word is only the kind')
     .option('-n, --namespace <name>', 'namespace of the object', 'default')
     .option('--file <key>', 'one file of the object')
+    .option('--live', 'its place in the live view: plain files, of which each can be mounted and watched by itself')
     .addOption(runtimeOption('docker', 'print the option for docker run'))
     .addOption(runtimeOption('podman', 'print the option for podman run'))
     .addOption(runtimeOption('k8s', 'print the volume and volumeMount of a pod'))
@@ -54,8 +57,13 @@ export function addPathCommand(program: Command): void {
       const client = context.client();
       const detail = await client.getProjection(kind, options.namespace, name);
       if (options.file !== undefined) requireFile(detail, options.file);
-      const { mountPoint } = await client.status();
-      const path = join(projectionPath(mountPoint, detail.directory), options.file ?? '');
+      const status = await client.status();
+      const hasLiveView = status.connections.some(({ name }) => name === 'root');
+      if (options.live === true && !hasLiveView) throw noLiveView();
+      // What is below the object stays at one generation in projections/ when it is bind-mounted.
+      const isLive = options.live === true || (runtime !== undefined && options.file !== undefined && hasLiveView);
+      const root = (isLive ? livePath : projectionPath)(status.mountPoint, detail.directory);
+      const path = join(root, options.file ?? '');
       if (runtime === undefined) {
         context.print({ path }, () => `${path}\n`);
         return;
@@ -63,13 +71,19 @@ export function addPathCommand(program: Command): void {
       const isDirectory = !detail.paths.some((file) => file.path === options.file);
       const target = options.target ?? TARGET_PLACEHOLDER;
       const line = mountLine(runtime, { source: path, target, label: detail.directory, isDirectory });
-      if (options.file !== undefined) {
+      if (options.file !== undefined && !isLive) {
         context.terminal.say(
           'note: a bind mount below the object keeps the content it had when the container started; mount the whole object\n',
         );
       }
       context.print({ path, runtime, line }, () => `${line}\n`);
     });
+}
+
+function noLiveView(): DunnageError {
+  return new DunnageError('NOT_SUPPORTED', 'there is no live view: the tree was mounted without privileges', {
+    remedy: 'start the daemon as root, or leave out --live and mount the whole object',
+  });
 }
 
 function checkTarget(target: string | undefined, runtime: Runtime | undefined): void {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { exampleConfigMap, exampleSecret } from '../../server/fake-operations.ts';
+import { exampleConfigMap, exampleSecret, exampleStatus } from '../../server/fake-operations.ts';
 import { serveFake } from '../../server/serve-fake.ts';
 import { dunnage, type Ran } from '../run-dunnage.ts';
 
 const DIRECTORY = '/run/dunnage/mnt/projections/secret.db';
+const LIVE = '/run/dunnage/mnt/live/secret.db';
 
 test('path prints where the object and its files are', async (context) => {
   const { socketPath, operations } = await serveFake(context);
@@ -36,12 +37,37 @@ test('path prints the line for a container, and its parts as JSON', async (conte
   assert.deepEqual(JSON.parse(json.stdout), { path: DIRECTORY, runtime: 'docker', line });
 });
 
-test('a single file for a container comes with the warning that it does not follow changes', async (context) => {
+test('what is below an object comes from the live view, if it is for a container', async (context) => {
   const { socketPath, operations } = await serveFake(context);
   operations.objects.push(exampleSecret());
+  const path = (...words: string[]): Promise<Ran> => dunnage(['path', 'secret/db', ...words, '--socket', socketPath]);
+  assert.deepEqual(await path('--file', 'password', '--podman', '--target', '/etc/pw'), {
+    exitCode: 0,
+    stdout: `-v ${LIVE}/password:/etc/pw:ro,rslave\n`,
+    stderr: '',
+  });
+  assert.match(
+    (await path('--file', 'password', '--k8s')).stdout,
+    /path: ".*\/live\/secret\.db\/password"\n.*type: File\n/,
+  );
+  assert.match((await path('--file', 'tls', '--k8s')).stdout, /path: ".*\/live\/secret\.db\/tls"\n.*type: Directory\n/);
+  assert.equal((await path('--live')).stdout, `${LIVE}\n`);
+  assert.equal((await path('--live', '--file', 'password')).stdout, `${LIVE}/password\n`);
+  assert.equal((await path('--live', '--systemd', '--target', '/x')).stdout, `BindReadOnlyPaths=${LIVE}:/x\n`);
+});
+
+test('without a live view a single file comes with the warning that it does not follow changes', async (context) => {
+  const { socketPath, operations } = await serveFake(context);
+  operations.objects.push(exampleSecret());
+  const status = exampleStatus();
+  const connections = status.connections.filter(({ name }) => name !== 'root');
+  operations.status = () => Promise.resolve({ ...status, connections });
   const ran = await dunnage(['path', 'secret/db', '--file', 'password', '--podman', '--socket', socketPath]);
   assert.equal(ran.stdout, `-v ${DIRECTORY}/password:/CHANGE/ME:ro,rslave\n`);
   assert.match(ran.stderr, /^note: .* mount the whole object/);
+  const refused = await dunnage(['path', 'secret/db', '--live', '--socket', socketPath]);
+  assert.deepEqual([refused.exitCode === 0, refused.stdout], [false, '']);
+  assert.match(refused.stderr, /there is no live view/);
 });
 
 test('what does not exist has no path, and options that contradict each other are refused', async (context) => {
