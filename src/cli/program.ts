@@ -10,6 +10,8 @@ import { addDeleteCommand } from './commands/delete.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addDownCommand } from './commands/down.ts';
+import { addFsckCommand } from './commands/fsck.ts';
+import { addGcCommand } from './commands/gc.ts';
 import { addGetCommand } from './commands/get.ts';
 import { addPathCommand } from './commands/path.ts';
 import { addProjectionCommand } from './commands/projection.ts';
@@ -25,7 +27,7 @@ Examples:
   $ dunnage down                         unmount everything
 
 Exit codes: 0 done, 1 internal error, 2 wrong usage or input, 3 no daemon, 4 not found, 5 state forbids it,
-6 permission, 7 no space, 8 try again, 9 input/output or damage, 10 missing on this host. See docs/cli.md.`;
+6 permission, 7 no space, 8 try again, 9 input/output or damage, 10 missing on this host; fsck: 11 damage found, 12 all mended, 13 not all. See docs/cli.md.`;
 
 export function buildProgram(): Command {
   const program = new Command('dunnage')
@@ -55,6 +57,8 @@ export function buildProgram(): Command {
   addDeleteCommand(program);
   addPathCommand(program);
   addProjectionCommand(program);
+  addFsckCommand(program);
+  addGcCommand(program);
   addDoctorCommand(program);
   addDemoCommand(program);
   addCompletionCommand(program);

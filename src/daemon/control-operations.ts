@@ -22,6 +22,7 @@ export interface ControlOperationsOptions {
   readonly projections: ProjectionService;
   readonly sources: SourceService;
   readonly history: HistoryOperations;
+  readonly maintenance: Pick<ControlOperations, 'fsck' | 'gc'>;
   readonly status: () => Promise<DaemonStatus>;
   readonly metrics: () => Promise<string>;
   readonly shutdown: (unmount: boolean) => Promise<void>;
@@ -43,6 +44,8 @@ export function createControlOperations(options: ControlOperationsOptions): Cont
 
   return {
     status: async () => withTroubles(await options.status(), sources.troubled()),
+    fsck: (repair) => options.maintenance.fsck(repair),
+    gc: (dryRun) => options.maintenance.gc(dryRun),
     metrics: options.metrics,
     shutdown: options.shutdown,
     ...options.history,

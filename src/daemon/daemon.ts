@@ -11,6 +11,7 @@ import type { Log } from '../base/log.ts';
 import { makeDirectoriesSync } from '../base/make-directories.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import { MountAgent } from '../mounts/agent.ts';
+import { loadNative } from '../native/load.ts';
 import { agentProgramPath } from '../native/programs.ts';
 import type { StepHook } from '../projection/atomic-writer.ts';
 import { Catalog } from '../projection/catalog.ts';
@@ -36,8 +37,10 @@ import { DaemonLock } from './daemon-lock.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import { registerFigures } from './figures.ts';
 import { FuseThread } from './fuse-thread-client.ts';
+import { servingGarbagePort } from './garbage.ts';
 import { createHistoryOperations } from './history-operations.ts';
 import { LiveAgent } from './live-agent.ts';
+import { Maintenance } from './maintenance.ts';
 import { PrometheusMetrics } from './metrics.ts';
 import { realPlace } from './real-place.ts';
 import { describeSealingKey, openSealingKey, sealingWarnings } from './sealing.ts';
@@ -192,9 +195,11 @@ export class Daemon {
     await projections.recover();
     await live.announcer.recover();
     sources.start();
+    const maintenance = this.#maintenance({ store, blobs, sealingKey }, tree, thread, projections);
     const operations = createControlOperations({
       projections,
       sources,
+      maintenance,
       status: () => this.#status(tree, thread, store, projections, sealingKey),
       history: this.#history({ catalog, blobs, projections }, sources, thread),
       metrics: () => metrics.text(),
@@ -269,6 +274,27 @@ export class Daemon {
       const lock = DaemonLock.acquire(directory, what);
       this.#cleanups.push(() => lock.release());
     }
+  }
+
+  #maintenance(
+    { store, blobs, sealingKey }: Pick<OpenStore, 'store' | 'blobs' | 'sealingKey'>,
+    tree: TreeMount,
+    thread: FuseThread,
+    projections: ProjectionService,
+  ): Maintenance {
+    const { lookupsDescriptor, lookupsBytes } = tree;
+    blobs.onReplaced((digest) => thread.forgetContent(digest));
+    return new Maintenance({
+      ...{ store, stateDir: this.#options.stateDir, key: sealingKey, clock: systemClock },
+      serving: {
+        isInUse: (digest) => blobs.isInUse(digest),
+        onDamaged: (digest, nodes) => {
+          thread.forgetContent(digest);
+          thread.invalidate(nodes);
+        },
+      },
+      garbage: servingGarbagePort(projections, () => loadNative().mapShared(lookupsDescriptor, lookupsBytes)),
+    });
   }
 
   async #openStore(): Promise<OpenStore> {

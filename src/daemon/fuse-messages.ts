@@ -1,5 +1,5 @@
 /** What the main thread and the FUSE thread say to each other. Plain data: it crosses a MessagePort. */
-import type { GenerationId, ProjectionId } from '../base/ids.ts';
+import type { GenerationId, NodeId, ProjectionId } from '../base/ids.ts';
 import type { LogFields } from '../base/log.ts';
 import type { NegotiatedRecord } from '../fuse/init.ts';
 
@@ -43,6 +43,10 @@ export type ToFuseThread =
   | { readonly type: 'drain'; readonly generation: GenerationId }
   /** Generations left the history without a swap. */
   | { readonly type: 'dropped'; readonly generations: readonly GenerationId[] }
+  /** The file of that content is another one now, or was found damaged: it must not be read through an old descriptor. */
+  | { readonly type: 'forget-content'; readonly digest: Uint8Array }
+  /** What the kernel has cached of these nodes must go: their content was found damaged. */
+  | { readonly type: 'invalidate'; readonly nodes: readonly NodeId[] }
   | { readonly type: 'statistics' }
   | { readonly type: 'close' };
 

@@ -1,10 +1,12 @@
 /** The main thread's end of the FUSE thread. */
 import { Worker } from 'node:worker_threads';
-import type { GenerationId, ProjectionId } from '../base/ids.ts';
+import type { GenerationId, NodeId, ProjectionId } from '../base/ids.ts';
+
 import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import type { NegotiatedRecord } from '../fuse/init.ts';
+import type { Digest } from '../store/digest.ts';
 import type {
   ConnectionName,
   ConnectionStatistics,
@@ -94,6 +96,16 @@ export class FuseThread {
   /** What is left of the live view's plan towards that generation will not be carried out. */
   giveUpAnnouncement(projection: ProjectionId, towards: GenerationId | 0): void {
     this.#say({ type: 'live-given-up', projection, towards });
+  }
+
+  /** Closes what is open of the content's file. */
+  forgetContent(digest: Digest): void {
+    this.#say({ type: 'forget-content', digest });
+  }
+
+  /** Has the kernel forget what it has cached of these nodes. */
+  invalidate(nodes: readonly NodeId[]): void {
+    this.#say({ type: 'invalidate', nodes });
   }
 
   async statistics(): Promise<readonly ConnectionStatistics[]> {

@@ -15,6 +15,7 @@ import { LookupTable } from '../projection/lookup-table.ts';
 import { ProjectionTree } from '../projection/projection-tree.ts';
 import { SourceSeen } from '../projection/sources/source-seen.ts';
 import { BlobStore } from '../store/blob-store.ts';
+import { toDigest } from '../store/digest.ts';
 import { SealingKey } from '../store/sealing-key.ts';
 import { Store } from '../store/store.ts';
 import { GraftedTree } from '../tree/grafted-tree.ts';
@@ -142,6 +143,11 @@ port.on('message', (message: ToFuseThread) => {
       return projections.drain(message.generation);
     case 'dropped':
       return projections.dropped(message.generations);
+    case 'forget-content':
+      return blobs.forget(toDigest(message.digest));
+    case 'invalidate':
+      for (const node of message.nodes) projectionsCache.invalidateNode(node);
+      return;
     case 'statistics':
       return statistics();
     case 'close':

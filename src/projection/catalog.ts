@@ -13,10 +13,11 @@ import assert from 'node:assert/strict';
 import type { GenerationId, NodeId, ProjectionId } from '../base/ids.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import type { BlobStore, PreparedBlob } from '../store/blob-store.ts';
-import { type Codec, jsonValue, numberAndStringKey, numberKey, stringKey } from '../store/codecs.ts';
+import { type Codec, checkedValue, jsonValue, numberAndStringKey, numberKey, stringKey } from '../store/codecs.ts';
 import type { Digest } from '../store/digest.ts';
 import { NodeIdCounter } from '../store/node-id-counter.ts';
 import type { Store, Table } from '../store/store.ts';
+import { isGenerationRecord, isLinkRecord, isProjectionRecord, isStagedRecord } from './check/record-shapes.ts';
 import { type Content, retainRuns, runsEnded } from './content-runs.ts';
 import {
   type ContentNode,
@@ -91,14 +92,14 @@ export class Catalog {
     const json = <T>(): Codec<T> => jsonValue<T>();
     this.#store = store;
     this.#ids = new NodeIdCounter(store);
-    this.#projections = store.table('projections', numberKey, json<ProjectionRecord>());
+    this.#projections = store.table('projections', numberKey, checkedValue(json(), isProjectionRecord));
     this.#names = store.table('projection-names', stringKey, json<number>());
-    this.#generations = store.table('generations', numberKey, json<GenerationRecord>());
+    this.#generations = store.table('generations', numberKey, checkedValue(json(), isGenerationRecord));
     this.#nodes = store.table('generation-nodes', numberKey, contentNodesCodec);
     this.#directories = store.table('generation-directories', numberAndStringKey, json<number>());
-    this.#links = store.table('links', numberAndStringKey, json<LinkRecord>());
+    this.#links = store.table('links', numberAndStringKey, checkedValue(json(), isLinkRecord));
     this.#linkNodes = store.table('link-nodes', numberKey, json<readonly [number, string]>());
-    this.#staged = store.table('staged', numberKey, json<StagedRecord>());
+    this.#staged = store.table('staged', numberKey, checkedValue(json(), isStagedRecord));
     this.#dropped = store.table('dropped', numberKey, json<true>());
     this.#unsettled = store.table('unsettled', numberKey, json<true>());
   }

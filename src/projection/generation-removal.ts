@@ -4,6 +4,7 @@
  */
 import type { GenerationId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
+import { DunnageError } from '../errors/dunnage-error.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { Catalog } from './catalog.ts';
 
@@ -34,6 +35,11 @@ export class GenerationRemoval {
     this.#timer ??= setTimeout(() => void this.run(), BATCH_MS).unref();
   }
 
+  /** Whether the generation only waits for its batch. */
+  isForgotten(id: GenerationId): boolean {
+    return this.#forgotten.has(id);
+  }
+
   /**
    * Removes what was forgotten up to now. What cannot be removed (the disk is full) is logged and tried again with the next
    * batch: what is published can be served all the same.
@@ -54,7 +60,7 @@ export class GenerationRemoval {
       catalog.refresh();
       while (this.#forgotten.size > 0) {
         const batch = [...this.#forgotten].slice(0, BATCH_GENERATIONS);
-        catalog.remove(batch, blobs);
+        removeBatch(this.#options, batch);
         for (const id of batch) this.#forgotten.delete(id);
         await new Promise(setImmediate);
       }
@@ -68,5 +74,23 @@ export class GenerationRemoval {
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     await this.#running;
+  }
+}
+
+/** One that is broken stays, and holds up no other. */
+function removeBatch({ catalog, blobs, log }: RemovalOptions, ids: readonly GenerationId[]): void {
+  try {
+    catalog.remove(ids, blobs);
+  } catch (error) {
+    const isBroken = error instanceof DunnageError && (error.code === 'CORRUPT' || error.code === 'NOT_FOUND');
+    if (!isBroken) throw error;
+    if (ids.length > 1) {
+      for (const id of ids) removeBatch({ catalog, blobs, log }, [id]);
+      return;
+    }
+    log.error(
+      { generation: ids[0], error: error.message },
+      'a replaced generation is damaged and stays; dunnage fsck --repair removes it',
+    );
   }
 }

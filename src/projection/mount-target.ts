@@ -112,10 +112,11 @@ export class MountTarget implements SwapTarget<MountFile> {
     return true;
   }
 
-  /** Whether the published generation has that content at that path. */
+  /** Whether the published generation has that content at that path. What was found damaged it has not: it is stored anew. */
   #isPublished(path: string, file: MountFile): boolean {
     const published = this.#published.get(path);
-    return published?.sizeBytes === sizeBytes(file) && this.#digestOf(path, file).equals(published.digest);
+    if (published?.sizeBytes !== sizeBytes(file) || !this.#digestOf(path, file).equals(published.digest)) return false;
+    return this.#options.blobs.isReadable(published.digest);
   }
 
   #digestOf(path: string, file: MountFile): Digest {

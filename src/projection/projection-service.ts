@@ -293,6 +293,17 @@ export class ProjectionService {
     await this.#removal.run();
   }
 
+  /** Whether the kernel has forgotten the dropped generation, so that nothing holds it any more. */
+  isForgotten(id: GenerationId): boolean {
+    return this.#removal.isForgotten(id);
+  }
+
+  /** Whether the generation is dropped and still there. */
+  isDropped(id: GenerationId): boolean {
+    this.#catalog.refresh();
+    return this.#catalog.isDropped(id);
+  }
+
   /** Removes at once what waits for it. */
   async removeForgotten(): Promise<void> {
     await this.#removal.run();
@@ -373,7 +384,7 @@ export class ProjectionService {
   }
 
   #isAwaiting(generation: GenerationId): boolean {
-    for (const digest of this.#catalog.digests(generation)) if (!this.#options.blobs.isReadable(digest)) return true;
+    for (const digest of this.#catalog.digests(generation)) if (this.#options.blobs.isSealedAway(digest)) return true;
     return false;
   }
 }

@@ -11,6 +11,7 @@ import { stackWithoutMessage, toErrorBody, toPublicError } from './error-body.ts
 import type { ControlOperations } from './operations.ts';
 import { addApplyRoute } from './routes/apply.ts';
 import { addHistoryRoutes } from './routes/history.ts';
+import { addMaintenanceRoutes } from './routes/maintenance.ts';
 import { addMetricsRoute } from './routes/metrics.ts';
 import { addProjectionRoutes } from './routes/projections.ts';
 import { addShutdownRoute } from './routes/shutdown.ts';
@@ -70,6 +71,7 @@ export async function buildControlApp(options: ControlAppOptions): Promise<Fasti
   await addApplyRoute(app, operations);
   await addProjectionRoutes(app, operations);
   await addHistoryRoutes(app, operations);
+  await addMaintenanceRoutes(app, operations);
   await addShutdownRoute(app, operations);
   return app;
 }

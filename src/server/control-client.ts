@@ -17,6 +17,8 @@ import type {
   ApplyResult,
   ControlOperations,
   DaemonStatus,
+  FsckReport,
+  GcReport,
   ProjectionDetail,
   ProjectionKind,
   ProjectionSummary,
@@ -24,6 +26,8 @@ import type {
 
 /** A daemon that says nothing for this long is taken for dead. Swaps wait for flushes, so this is generous. */
 const SILENCE_MS_MAX = 120_000;
+
+const LONG_SILENCE_MS_MAX = 24 * 3_600_000;
 
 export class ControlClient implements ControlOperations {
   readonly #socketPath: string;
@@ -105,15 +109,35 @@ export class ControlClient implements ControlOperations {
     return this.#call<PurgeResult>({ method: 'DELETE', path });
   }
 
+  fsck(repair: boolean): Promise<FsckReport> {
+    return this.#call<FsckReport>(longRequest('/v1/fsck', { repair }));
+  }
+
+  gc(dryRun: boolean): Promise<GcReport> {
+    return this.#call<GcReport>(longRequest('/v1/gc', { dryRun }));
+  }
+
   async shutdown(unmount: boolean): Promise<void> {
     const body = { contentType: 'application/json', text: JSON.stringify({ unmount }), bytesMax: 4096 };
     await this.#call({ method: 'POST', path: '/v1/shutdown', body });
   }
 
-  #call<Answer>(request: Pick<Exchange, 'method' | 'path' | 'body'>): Promise<Answer> {
-    const silenceMsMax = this.#silenceMsMax;
-    return exchange({ ...request, socketPath: this.#socketPath, silenceMsMax }) as Promise<Answer>;
+  #call<Answer>(request: Asked): Promise<Answer> {
+    return exchange({ silenceMsMax: this.#silenceMsMax, ...request, socketPath: this.#socketPath }) as Promise<Answer>;
   }
+}
+
+type Asked = Pick<Exchange, 'method' | 'path' | 'body'> & Partial<Pick<Exchange, 'silenceMsMax'>>;
+
+/** Work that takes as long as reading everything that is stored. A daemon that dies meanwhile ends the connection. */
+function longRequest(path: string, body: Readonly<Record<string, boolean>>): Asked {
+  const text = JSON.stringify(body);
+  return {
+    method: 'POST',
+    path,
+    body: { contentType: 'application/json', text, bytesMax: 4096 },
+    silenceMsMax: LONG_SILENCE_MS_MAX,
+  };
 }
 
 function objectPath(kind: ProjectionKind, namespace: string, name: string): string {

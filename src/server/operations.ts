@@ -124,6 +124,55 @@ export interface DaemonStatus {
   readonly warnings: readonly string[];
 }
 
+/** Something that is wrong in the state directory; `docs/fsck.md` lists the codes. */
+export interface FsckFinding {
+  readonly code: string;
+  /** What it is about: a projection and its file, or a file of the state directory. */
+  readonly object: string;
+  readonly what: string;
+  readonly repairable: boolean;
+  /** What a repair does or did, or what somebody has to do. */
+  readonly action: string;
+}
+
+export interface FsckReport {
+  readonly stateDir: string;
+  /** A daemon serves the tree. */
+  readonly online: boolean;
+  readonly repair: boolean;
+  readonly outcome: 'clean' | 'found' | 'repaired' | 'unrepaired';
+  /** Contents of which every byte was compared. */
+  readonly verifiedBlobs: number;
+  readonly verifiedBytes: number;
+  /** Sealed with a key that is not here: only their length was checked. */
+  readonly unverifiableBlobs: number;
+  readonly repaired: readonly FsckFinding[];
+  readonly remaining: readonly FsckFinding[];
+}
+
+/** A replaced generation that cannot go yet. */
+export interface GcHeld {
+  readonly object: string;
+  readonly sizeBytes: number;
+  /** Who holds it, as a phrase. */
+  readonly by: string;
+}
+
+/** What was removed; with `dryRun` what would be. */
+export interface GcReport {
+  readonly dryRun: boolean;
+  /** Replaced generations. */
+  readonly generations: number;
+  /** Contents to which nothing refers. */
+  readonly blobs: number;
+  /** Files and rows that nothing names. */
+  readonly files: number;
+  readonly sizeBytes: number;
+  readonly held: readonly GcHeld[];
+  /** Kept on purpose. */
+  readonly history: { readonly generations: number };
+}
+
 export interface WriteFile {
   readonly data: Uint8Array;
   readonly mode: number;
@@ -142,6 +191,10 @@ export interface ControlOperations extends HistoryOperations {
   deleteProjection(kind: ProjectionKind, namespace: string, name: string): Promise<void>;
   /** Creates or replaces the content of `Projection NAME`. */
   writeProjection(name: string, files: ReadonlyMap<string, WriteFile>): Promise<ApplyResult>;
+  /** Checks the state directory and mends what can be mended while the tree is served. Throws BUSY during another run. */
+  fsck(repair: boolean): Promise<FsckReport>;
+  /** Removes what nothing refers to any more; with `dryRun` only tells. Throws BUSY during another run. */
+  gc(dryRun: boolean): Promise<GcReport>;
   /** Unmounts (`unmount`) or leaves the tree to the holder, then ends the daemon. Resolves when the tree is gone, before the process ends. */
   shutdown(unmount: boolean): Promise<void>;
 }

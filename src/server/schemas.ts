@@ -133,3 +133,27 @@ export const statusAnswer: JsonSchema = exactly(
   },
   ['holderPid'],
 );
+
+export const fsckBody: JsonSchema = exactly({ repair: flag });
+export const gcBody: JsonSchema = exactly({ dryRun: flag });
+const findingAnswer: JsonSchema = exactly({ code: text, object: text, what: text, repairable: flag, action: text });
+export const fsckAnswer: JsonSchema = exactly({
+  stateDir: text,
+  online: flag,
+  repair: flag,
+  outcome: text,
+  verifiedBlobs: count,
+  verifiedBytes: count,
+  unverifiableBlobs: count,
+  repaired: { type: 'array', items: findingAnswer },
+  remaining: { type: 'array', items: findingAnswer },
+});
+export const gcAnswer: JsonSchema = exactly({
+  dryRun: flag,
+  generations: count,
+  blobs: count,
+  files: count,
+  sizeBytes: count,
+  held: { type: 'array', items: exactly({ object: text, sizeBytes: count, by: text }) },
+  history: exactly({ generations: count }),
+});

@@ -8,7 +8,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { DunnageError } from '../errors/dunnage-error.ts';
-import { bytesValue, type Codec, digestKey, jsonValue, stringKey } from './codecs.ts';
+import { bytesValue, type Codec, checkedValue, digestKey, jsonValue, stringKey } from './codecs.ts';
 import type { Digest } from './digest.ts';
 import type { Store } from './store.ts';
 import type { Table } from './table.ts';
@@ -88,6 +88,10 @@ const STAMP_BYTES = 8;
 export const TOTAL = 'total';
 const NOTHING: BlobStatistics = { blobs: 0, sizeBytes: 0 };
 
+export function isStatistics(value: BlobStatistics): boolean {
+  return Number.isSafeInteger(value?.blobs) && Number.isSafeInteger(value.sizeBytes);
+}
+
 export class BlobRecords {
   readonly #records: Table<Digest, BlobRecord>;
   readonly #inline: Table<Digest, Uint8Array>;
@@ -98,11 +102,25 @@ export class BlobRecords {
     this.#records = store.table(BLOB_TABLES.records, digestKey, blobRecordValue);
     this.#inline = store.table(BLOB_TABLES.inline, digestKey, bytesValue);
     this.#garbage = store.table(BLOB_TABLES.garbage, digestKey, bytesValue);
-    this.#statistics = store.table(BLOB_TABLES.statistics, stringKey, jsonValue<BlobStatistics>());
+    this.#statistics = store.table(
+      BLOB_TABLES.statistics,
+      stringKey,
+      checkedValue(jsonValue<BlobStatistics>(), isStatistics),
+    );
   }
 
   get(digest: Digest): BlobRecord | undefined {
     return this.#records.get(digest);
+  }
+
+  /** Whether there is a record, also one that cannot be read: its content is not for the collector. */
+  has(digest: Digest): boolean {
+    try {
+      return this.#records.get(digest) !== undefined;
+    } catch (error) {
+      if (error instanceof DunnageError && error.code === 'CORRUPT') return true;
+      throw error;
+    }
   }
 
   /** Stored form of inline content. */
@@ -166,8 +184,14 @@ export class BlobRecords {
     return present !== undefined && Buffer.from(stamp).equals(present) && this.#garbage.remove(digest);
   }
 
+  /** Totals that cannot be read begin anew: they are for people, and fsck counts again. */
   statistics(): BlobStatistics {
-    return this.#statistics.get(TOTAL) ?? NOTHING;
+    try {
+      return this.#statistics.get(TOTAL) ?? NOTHING;
+    } catch (error) {
+      if (error instanceof DunnageError && error.code === 'CORRUPT') return NOTHING;
+      throw error;
+    }
   }
 
   #count(blobs: number, sizeBytes: number): void {

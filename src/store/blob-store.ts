@@ -51,6 +51,9 @@ export class BlobStore {
   readonly #key: SealingKey;
   readonly #log: Log;
   readonly #pins = new BlobPins();
+  #onReplaced: (digest: Digest) => void = () => undefined;
+  /** Prepared without the bytes: they were there. */
+  readonly #borrowed = new WeakSet<PreparedBlob>();
   readonly #writes = new Map<string, Promise<void>>();
 
   constructor(options: BlobStoreOptions) {
@@ -86,19 +89,24 @@ export class BlobStore {
 
   /**
    * Content that is stored already, to be referred to once more: one of a kept generation. The caller retains or abandons
-   * the result. Throws NOT_FOUND if nobody refers to it any more.
+   * the result. Throws NOT_FOUND if nobody refers to it any more, CORRUPT if it was found damaged.
    */
   prepareExisting(digest: Digest): PreparedBlob {
-    const { sizeBytes, protection, place } = this.#find(digest);
+    const { sizeBytes, protection, place, damaged } = this.#find(digest);
+    if (damaged === true) throw foundDamaged();
     // The last reference may go before this one is added, and take a content row along.
     const inline = place === 'inline' ? this.#records.content(digest) : undefined;
-    return this.#pinned({ digest, sizeBytes, protection, inline });
+    const blob = this.#pinned({ digest, sizeBytes, protection, inline });
+    this.#borrowed.add(blob);
+    return blob;
   }
 
   /** The same prepared content once more, for another reference: as many can be retained. Preconditions: `blob` is still prepared. */
   prepareAgain(blob: PreparedBlob): PreparedBlob {
     assert(this.#pins.has(blob), 'the blob was not prepared here, or was retained or abandoned before');
-    return this.#pinned({ ...blob });
+    const again = this.#pinned({ ...blob });
+    if (this.#borrowed.has(blob)) this.#borrowed.add(again);
+    return again;
   }
 
   /** Adds a reference. Preconditions: in a transaction; `blob` came from `prepare` of this instance and was not abandoned. */
@@ -106,7 +114,8 @@ export class BlobStore {
     assert(this.#store.inTransaction, 'retain needs a transaction');
     assert(this.#pins.has(blob), 'the blob was not prepared here, or was retained or abandoned before');
     const record = this.#records.get(blob.digest);
-    if (record !== undefined && record.damaged !== true) {
+    // Bytes that were not stored anew heal nothing.
+    if (record !== undefined && (record.damaged !== true || this.#borrowed.has(blob))) {
       this.#records.countUp(blob.digest, record);
     } else {
       const { sizeBytes, protection, inline } = blob;
@@ -182,6 +191,22 @@ export class BlobStore {
     return record.protection === 'plain' || record.keyId === this.#key.id;
   }
 
+  /** The next read opens the content's file anew. */
+  forget(digest: Digest): void {
+    this.#files.forget(digest);
+  }
+
+  /** Calls back when a content file was written, in the place of a damaged one perhaps, that another thread has open. */
+  onReplaced(listener: (digest: Digest) => void): void {
+    this.#onReplaced = listener;
+  }
+
+  /** Whether it is sealed with a key that is gone. */
+  isSealedAway(digest: Digest): boolean {
+    const record = this.#records.get(digest);
+    return record !== undefined && record.protection === 'secret' && record.keyId !== this.#key.id;
+  }
+
   /** Whether it is being stored or waits for its first reference: known to this instance alone. */
   isInUse(digest: Digest): boolean {
     return this.#pins.isPinned(digest) || this.#writes.has(digest.toString('hex'));
@@ -236,6 +261,7 @@ export class BlobStore {
   async #writeFile(digest: Digest, data: Uint8Array, protection: Protection): Promise<void> {
     if (!(await this.#isIntact(digest, data, protection))) {
       await this.#files.write(digest, this.#storedForm(digest, data, protection));
+      this.#onReplaced(digest);
       return;
     }
     this.#store.refresh();
@@ -286,10 +312,10 @@ export class BlobStore {
   }
 
   #markUnreferenced(digests: readonly Digest[]): void {
-    const unreferenced = digests.filter((digest) => this.#records.get(digest) === undefined);
+    const unreferenced = digests.filter((digest) => !this.#records.has(digest));
     if (unreferenced.length === 0) return;
     this.#store.transactBuffered(() => {
-      for (const digest of unreferenced) if (this.#records.get(digest) === undefined) this.#records.markGarbage(digest);
+      for (const digest of unreferenced) if (!this.#records.has(digest)) this.#records.markGarbage(digest);
     });
   }
 
@@ -297,7 +323,7 @@ export class BlobStore {
   #collectOne(entry: { readonly digest: Digest; readonly stamp: Uint8Array }): boolean {
     if (this.#pins.isPinned(entry.digest)) return false;
     if (!this.#records.removeGarbage(entry.digest, entry.stamp)) return false;
-    if (this.#records.get(entry.digest) !== undefined) return false;
+    if (this.#records.has(entry.digest)) return false;
     this.#files.removeSync(entry.digest);
     return true;
   }

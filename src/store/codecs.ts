@@ -67,3 +67,15 @@ export function jsonValue<T>(): Codec<T> {
     decode: (bytes) => JSON.parse(utf8.decode(bytes)) as T,
   };
 }
+
+/** What decodes to something else than it should is as unreadable as what does not decode. */
+export function checkedValue<T>(codec: Codec<T>, accept: (value: T) => boolean): Codec<T> {
+  return {
+    encode: (value) => codec.encode(value),
+    decode(bytes) {
+      const value = codec.decode(bytes);
+      if (!accept(value)) throw new TypeError('not a record of its table');
+      return value;
+    },
+  };
+}

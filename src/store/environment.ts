@@ -42,7 +42,7 @@ export function openEnvironment(options: EnvironmentOptions): Environment {
     prepareDirectory(directory);
     recover({ dataFile: path, bootId: options.bootId, log: options.log });
   } else {
-    assertThere(directory, path);
+    assertThere(options.stateDir);
     assertRecovered({ dataFile: path, bootId: options.bootId });
   }
   const header = readNewestMeta(path);
@@ -77,9 +77,10 @@ export function openEnvironment(options: EnvironmentOptions): Environment {
   }
 }
 
-function assertThere(directory: string, path: string): void {
-  if (existsSync(path)) return;
-  throw new DunnageError('NOT_FOUND', `there is no metadata in ${directory}`, {
+/** Throws NOT_FOUND. */
+export function assertThere(stateDir: string): void {
+  if (existsSync(dataFile(stateDir))) return;
+  throw new DunnageError('NOT_FOUND', `there is no metadata in ${join(stateDir, METADATA_DIRECTORY)}`, {
     remedy: 'Name the state directory of a daemon that has run: --state-dir',
   });
 }

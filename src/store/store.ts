@@ -19,7 +19,7 @@ import type { Log } from '../base/log.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import type { Codec } from './codecs.ts';
 import { readBootId } from './durable-root.ts';
-import { dataFile, type Environment, openEnvironment } from './environment.ts';
+import { assertThere, dataFile, type Environment, openEnvironment } from './environment.ts';
 import { Flusher } from './flusher.ts';
 import { checkFormat } from './format-version.ts';
 import { fromLmdbError } from './lmdb-error.ts';
@@ -57,11 +57,15 @@ export class Store {
   readonly #dataFile: string;
   readonly #flusher: Flusher | undefined;
   readonly #tables = new Map<string, BinaryDatabase>();
+  readonly #log: Log;
+  /** Rows that were logged because they cannot be read. */
+  readonly #broken = new Set<string>();
   #afterCommit: (() => void)[] | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(environment: Environment, path: string, flusher: Flusher | undefined) {
+  private constructor(environment: Environment, path: string, flusher: Flusher | undefined, log: Log) {
     this.#environment = environment;
+    this.#log = log;
     this.#dataFile = path;
     this.#flusher = flusher;
   }
@@ -74,7 +78,7 @@ export class Store {
     const staleReaders = environment.readerCheck();
     if (staleReaders > 0) log.info({ staleReaders }, 'cleared reader slots of processes that died');
     const flusher = readOnly ? undefined : new Flusher(environment, path, bootId, options.durableMark);
-    const store = new Store(environment, path, flusher);
+    const store = new Store(environment, path, flusher, log);
     try {
       // What an earlier process left in the page cache becomes durable before anything is written over it.
       flusher?.flushSync();
@@ -85,6 +89,11 @@ export class Store {
       throw error;
     }
     return store;
+  }
+
+  /** Throws NOT_FOUND if there is no metadata in the state directory. */
+  static requireThere(stateDir: string): void {
+    assertThere(stateDir);
   }
 
   /** Opens or creates a table. Preconditions: not in a transaction. */
@@ -99,7 +108,20 @@ export class Store {
       }
       if (database !== undefined) this.#tables.set(name, database);
     }
-    return new LmdbTable(database, key, value, () => this.inTransaction);
+    return new LmdbTable(database, key, value, {
+      name,
+      inTransaction: () => this.inTransaction,
+      onBroken: (table, rawKey, reason) => this.#logBroken(table, rawKey, reason),
+    });
+  }
+
+  /** Once for each row: lists are read again and again. */
+  #logBroken(table: string, key: Uint8Array, reason: unknown): void {
+    const row = `${table} ${Buffer.from(key).toString('hex')}`;
+    if (this.#broken.has(row)) return;
+    this.#broken.add(row);
+    const error = reason instanceof Error ? reason.name : typeof reason;
+    this.#log.error({ table, key: row.slice(table.length + 1), error }, 'a row of the metadata cannot be read');
   }
 
   get inTransaction(): boolean {

@@ -15,12 +15,16 @@ export interface RangeOptions<K> {
 }
 
 export interface Table<K, V> {
+  /** Throws CORRUPT if the row cannot be read. */
   get(key: K): V | undefined;
   /** Preconditions: inside a transaction. */
   put(key: K, value: V): void;
   /** Preconditions: inside a transaction. Returns whether the key existed. */
   remove(key: K): boolean;
-  /** Lazy: read it to the end, or leave the loop, before the next await. */
+  /**
+   * Lazy: read it to the end, or leave the loop, before the next await. A row that cannot be read is logged and left out:
+   * one broken object must not take the others along.
+   */
   range(options: RangeOptions<K>): IterableIterator<{ key: K; value: V }>;
   count(): number;
 }
@@ -30,27 +34,39 @@ const KEY_BYTES_MAX = 1978;
 
 export type BinaryDatabase = Database<Buffer, Uint8Array>;
 
+/** What a table is told by its store. */
+export interface TableContext {
+  readonly name: string;
+  readonly inTransaction: () => boolean;
+  readonly onBroken: (table: string, key: Uint8Array, reason: unknown) => void;
+}
+
 export class LmdbTable<K, V> implements Table<K, V> {
   readonly #database: BinaryDatabase | undefined;
   readonly #key: Codec<K>;
   readonly #value: Codec<V>;
-  readonly #inTransaction: () => boolean;
+  readonly #context: TableContext;
 
   /** `database` is undefined for a table that a read-only store does not have: it is empty. */
-  constructor(database: BinaryDatabase | undefined, key: Codec<K>, value: Codec<V>, inTransaction: () => boolean) {
+  constructor(database: BinaryDatabase | undefined, key: Codec<K>, value: Codec<V>, context: TableContext) {
     this.#database = database;
     this.#key = key;
     this.#value = value;
-    this.#inTransaction = inTransaction;
+    this.#context = context;
   }
 
   get(key: K): V | undefined {
     const bytes = this.#database?.get(this.#encodeKey(key));
-    return bytes === undefined ? undefined : this.#value.decode(bytes);
+    if (bytes === undefined) return undefined;
+    try {
+      return this.#value.decode(bytes);
+    } catch (cause) {
+      throw brokenRow(this.#context.name, cause);
+    }
   }
 
   put(key: K, value: V): void {
-    assert(this.#inTransaction() && this.#database !== undefined, 'put needs a transaction');
+    assert(this.#context.inTransaction() && this.#database !== undefined, 'put needs a transaction');
     try {
       this.#database.putSync(this.#encodeKey(key), this.#value.encode(value) as Buffer);
     } catch (error) {
@@ -59,7 +75,7 @@ export class LmdbTable<K, V> implements Table<K, V> {
   }
 
   remove(key: K): boolean {
-    assert(this.#inTransaction() && this.#database !== undefined, 'remove needs a transaction');
+    assert(this.#context.inTransaction() && this.#database !== undefined, 'remove needs a transaction');
     try {
       return this.#database.removeSync(this.#encodeKey(key));
     } catch (error) {
@@ -77,7 +93,8 @@ export class LmdbTable<K, V> implements Table<K, V> {
       ...(limit === undefined ? {} : { limit }),
     });
     for (const { key, value } of entries) {
-      yield { key: this.#key.decode(key), value: this.#value.decode(value) };
+      const row = this.#decode(key, value);
+      if (row !== undefined) yield row;
     }
   }
 
@@ -85,6 +102,15 @@ export class LmdbTable<K, V> implements Table<K, V> {
     // Unlike getCount this reads one number instead of walking the tree.
     if (this.#database === undefined) return 0;
     return (this.#database.getStats() as { entryCount: number }).entryCount;
+  }
+
+  #decode(key: Uint8Array, value: Uint8Array): { key: K; value: V } | undefined {
+    try {
+      return { key: this.#key.decode(key), value: this.#value.decode(value) };
+    } catch (reason) {
+      this.#context.onBroken(this.#context.name, key, reason);
+      return undefined;
+    }
   }
 
   #encodeKey(key: K): Uint8Array {
@@ -95,4 +121,11 @@ export class LmdbTable<K, V> implements Table<K, V> {
     }
     return bytes;
   }
+}
+
+function brokenRow(table: string, cause: unknown): DunnageError {
+  return new DunnageError('CORRUPT', `a row of the metadata (${table}) cannot be read`, {
+    remedy: 'Run: dunnage fsck. What it finds here is mended by: dunnage down, then dunnage fsck --repair',
+    cause,
+  });
 }

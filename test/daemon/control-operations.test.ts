@@ -5,7 +5,7 @@ import { createControlOperations } from '../../src/daemon/control-operations.ts'
 import { createHistoryOperations } from '../../src/daemon/history-operations.ts';
 import type { ControlOperations, WriteFile } from '../../src/server/operations.ts';
 import { TreeHarness } from '../projection/helpers/tree-harness.ts';
-import { exampleStatus } from '../server/fake-operations.ts';
+import { exampleStatus, FakeOperations } from '../server/fake-operations.ts';
 
 const OWNER = { uid: 11, gid: 22 };
 const CONFIG_MAP = `
@@ -34,6 +34,7 @@ beforeEach(async () => {
     status: () => Promise.resolve(exampleStatus()),
     history: createHistoryOperations(harness.history(OWNER), () => false),
     metrics: () => Promise.resolve('dunnage_swaps_total 3\n'),
+    maintenance: new FakeOperations(),
     shutdown: (unmount) => Promise.resolve(void shutdowns.push(unmount)),
     ...OWNER,
   });

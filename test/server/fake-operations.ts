@@ -11,6 +11,8 @@ import type {
   ApplyResult,
   ControlOperations,
   DaemonStatus,
+  FsckReport,
+  GcReport,
   ProjectionDetail,
   ProjectionKind,
   ProjectionSummary,
@@ -100,6 +102,16 @@ export class FakeOperations implements ControlOperations {
   async purgeHistory(kind: ProjectionKind, namespace: string, name: string, keep: number): Promise<PurgeResult> {
     await this.#enter('purgeHistory', kind, namespace, name, keep);
     return this.purged;
+  }
+
+  async fsck(repair: boolean): Promise<FsckReport> {
+    await this.#enter('fsck', repair);
+    return exampleFsck(repair);
+  }
+
+  async gc(dryRun: boolean): Promise<GcReport> {
+    await this.#enter('gc', dryRun);
+    return exampleGc(dryRun);
   }
 
   async shutdown(unmount: boolean): Promise<void> {
@@ -246,4 +258,25 @@ export function exampleDiff(): GenerationDiff {
       },
     ],
   };
+}
+
+export function exampleFsck(repair: boolean): FsckReport {
+  const lost = {
+    code: 'content-lost',
+    object: 'web: nginx.conf',
+    what: 'its SHA-256 is another one',
+    repairable: false,
+    action: 'apply its source again',
+  };
+  return {
+    ...{ stateDir: '/var/lib/dunnage', online: true, repair, outcome: repair ? 'unrepaired' : 'found' },
+    ...{ verifiedBlobs: 4, verifiedBytes: 4096, unverifiableBlobs: 1 },
+    repaired: [],
+    remaining: [lost],
+  };
+}
+
+export function exampleGc(dryRun: boolean): GcReport {
+  const held = [{ object: 'web, generation 2', sizeBytes: 512, by: 'readers hold it open' }];
+  return { dryRun, generations: 1, blobs: 2, files: 0, sizeBytes: 2048, held, history: { generations: 3 } };
 }

@@ -55,10 +55,12 @@ function countGeneration(scene: CatalogScene, references: References, { id, cont
   const label = projection?.directory ?? `generation ${id}`;
   const older = generation !== undefined && projection?.generation !== id ? ` (generation ${generation.number})` : '';
   let paths: Map<ContentNode, string> | undefined;
-  for (const node of begun) {
-    references.add(node.digest, node.sizeBytes, protection, () => {
-      paths ??= new Map(pathsOf(content).map((path, position) => [content[position] as ContentNode, path]));
-      return `${label}${older}: ${paths.get(node)}`;
-    });
-  }
+  const nameOf = (node: FileNode): string => {
+    paths ??= new Map(pathsOf(content).map((path, position) => [content[position] as ContentNode, path]));
+    return `${label}${older}: ${paths.get(node)}`;
+  };
+  for (const node of begun) references.add(node.digest, node.sizeBytes, protection, () => nameOf(node));
+  if (projection?.generation !== id) return;
+  // A run may have begun long ago; people look for the file that they see.
+  for (const node of content) if (node.kind === 'file') references.nameFirst(node.digest, nameOf(node));
 }

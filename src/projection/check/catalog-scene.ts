@@ -1,12 +1,13 @@
 /** What every check of the catalog works on: its tables, read so that a broken row is a finding and no failure. */
-import type { GenerationId, ProjectionId } from '../../base/ids.ts';
+import type { GenerationId, NodeId, ProjectionId } from '../../base/ids.ts';
 import type { BlobScene } from '../../store/check/blob-scene.ts';
 import { TolerantTable } from '../../store/check/tolerant-table.ts';
 import { type Codec, jsonValue, numberAndStringKey, numberKey, stringKey } from '../../store/codecs.ts';
+import type { Digest } from '../../store/digest.ts';
 import type { Store } from '../../store/store.ts';
 import type { ContentNode } from '../generation-nodes.ts';
 import type { GenerationRecord, LinkRecord, ProjectionRecord, StagedRecord } from '../records.ts';
-import { strictNodesCodec } from './node-list.ts';
+import { FIRST_INDEX, strictNodesCodec } from './node-list.ts';
 import { isGenerationRecord, isId, isLinkRecord, isProjectionRecord, isStagedRecord } from './record-shapes.ts';
 
 export interface CatalogSceneOptions {
@@ -74,6 +75,18 @@ export class CatalogScene {
       dropped: this.dropped.has(id),
       kept: history.includes(id as GenerationId),
     };
+  }
+
+  /** Every file node with that content, in any generation. Reads all lists of files. */
+  nodesWith(digest: Digest): readonly NodeId[] {
+    const found: NodeId[] = [];
+    for (const { key, value } of this.nodes.rows()) {
+      if (key === undefined || value === undefined) continue;
+      for (const [position, node] of value.entries()) {
+        if (node.kind === 'file' && node.digest.equals(digest)) found.push((key + position + FIRST_INDEX) as NodeId);
+      }
+    }
+    return found;
   }
 
   /** How a projection is called in a finding. */

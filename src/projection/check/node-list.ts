@@ -6,7 +6,7 @@ import { MODE_MAX } from '../path-rules.ts';
 import type { GenerationRecord } from '../records.ts';
 
 /** Index of the first entry of a list. */
-const FIRST_INDEX = 2;
+export const FIRST_INDEX = 2;
 
 /** Also refuses bytes that the codec reads but would not write: names that are no UTF-8. */
 export const strictNodesCodec: Codec<readonly ContentNode[]> = {

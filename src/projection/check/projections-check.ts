@@ -88,7 +88,10 @@ function wrongHistory(scene: CatalogScene, id: number, record: ProjectionRecord,
       scene.change(() => {
         const present = scene.projections.get(id);
         const mended = present === undefined ? undefined : mendedHistory(scene, id, present);
-        if (present !== undefined && mended !== undefined) scene.projections.put(id, { ...present, ...mended });
+        if (present === undefined || mended === undefined) return;
+        scene.projections.put(id, { ...present, ...mended });
+        // The links go with the content: the next start takes them away.
+        if (mended.generation === 0) scene.unsettled.put(id, true);
       }),
   });
 }

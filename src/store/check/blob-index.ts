@@ -110,6 +110,7 @@ function unreferenced(recount: Recount, digest: Digest, record: BlobRecord): Iss
   return blobIssue('blob-unreferenced', {
     object: nameContent(digest, undefined),
     what: `${record.sizeBytes} bytes are kept, and no file refers to them`,
+    freedBytes: record.sizeBytes,
     action: 'remove the content',
     repair: recount.of(digest),
   });

@@ -21,12 +21,13 @@ export function blobLeftoversCheck(scene: BlobScene): Check {
 }
 
 function* danglingRows(scene: BlobScene): IterableIterator<Issue> {
-  for (const { rawKey, key } of scene.inline.rows()) {
+  for (const { rawKey, key, value } of scene.inline.rows()) {
     if (key !== undefined && isNamed(scene, key, 'inline')) continue;
     const digest = key?.toString('hex');
     yield blobIssue('blob-row-dangling', {
       object: digest === undefined ? `content, key of ${rawKey.length} bytes` : `content ${digest.slice(0, 16)}`,
       what: digest === undefined ? 'the key is no digest' : 'its bytes are in the metadata, and no record says so',
+      freedBytes: value?.length ?? 0,
       action: 'remove the bytes',
       repair: () =>
         scene.change(() => {
@@ -59,6 +60,7 @@ function danglingFile(scene: BlobScene, { digest, path }: ContentFile): Issue | 
   return blobIssue('blob-file-dangling', {
     object: path,
     what: `${sizeBytes} bytes that no record names`,
+    freedBytes: sizeBytes,
     action: 'remove the file',
     repair: async () => {
       // If power failed with the removal of a record not yet on disk, the record would come back and need its file.
@@ -77,6 +79,7 @@ function temporary({ path, sizeBytes }: TemporaryFile): Issue {
   return blobIssue('temporary-file', {
     object: path,
     what: `${sizeBytes} bytes of a write that was cut short`,
+    freedBytes: sizeBytes,
     action: 'remove the file',
     repair: () => unlink(path),
   });

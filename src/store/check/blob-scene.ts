@@ -2,7 +2,7 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { blobOfName, blobPath } from '../blob-files.ts';
-import { BLOB_TABLES, type BlobRecord, type BlobStatistics, blobRecordValue } from '../blob-records.ts';
+import { BLOB_TABLES, type BlobRecord, type BlobStatistics, blobRecordValue, isStatistics } from '../blob-records.ts';
 import { bytesValue, digestKey, jsonValue, stringKey } from '../codecs.ts';
 import type { Digest } from '../digest.ts';
 import type { SealingKey } from '../sealing-key.ts';
@@ -54,7 +54,7 @@ export class BlobScene {
       name: BLOB_TABLES.statistics,
       key: stringKey,
       value: jsonValue<BlobStatistics>(),
-      accept: (value) => Number.isSafeInteger(value?.blobs) && Number.isSafeInteger(value.sizeBytes),
+      accept: isStatistics,
     });
   }
 

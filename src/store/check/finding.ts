@@ -49,6 +49,8 @@ export interface Finding {
 }
 
 export interface Issue extends Finding {
+  /** Bytes on disk that a repair gives back. */
+  readonly freedBytes?: number;
   /** May be mended while a daemon serves the tree. */
   readonly online: boolean;
   /** Undefined if it cannot be mended. Makes its own transactions. */
@@ -63,7 +65,10 @@ export interface Check {
 }
 
 /** An issue with what its code says about it. */
-export function blobIssue(code: BlobFindingCode, fields: Pick<Issue, 'object' | 'what' | 'action' | 'repair'>): Issue {
+export function blobIssue(
+  code: BlobFindingCode,
+  fields: Pick<Issue, 'object' | 'what' | 'action' | 'repair' | 'freedBytes'>,
+): Issue {
   return { code, ...fields, repairable: fields.repair !== undefined, online: TABLE[code].online };
 }
 

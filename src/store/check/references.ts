@@ -32,6 +32,14 @@ export class References {
     if (known.files.length < FILES_MAX) known.files.push(file());
   }
 
+  /** A file by which people know the content best. */
+  nameFirst(digest: Digest, file: string): void {
+    const files = this.#byDigest.get(digest.toString('hex'))?.files;
+    if (files === undefined || files.includes(file)) return;
+    files.unshift(file);
+    files.length = Math.min(files.length, FILES_MAX);
+  }
+
   get(digest: Digest): Reference | undefined {
     return this.#byDigest.get(digest.toString('hex'));
   }

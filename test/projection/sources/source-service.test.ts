@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { createControlOperations } from '../../../src/daemon/control-operations.ts';
 import { createHistoryOperations } from '../../../src/daemon/history-operations.ts';
 import type { ControlOperations } from '../../../src/server/operations.ts';
-import { exampleStatus } from '../../server/fake-operations.ts';
+import { exampleStatus, FakeOperations } from '../../server/fake-operations.ts';
 import { TreeHarness } from '../helpers/tree-harness.ts';
 
 let harness: TreeHarness;
@@ -19,6 +19,7 @@ function useHarness(): void {
     projections: harness.service,
     sources: harness.sources,
     history: createHistoryOperations(harness.history(), (directory) => harness.sources.view(directory) !== undefined),
+    maintenance: new FakeOperations(),
     status: () => Promise.resolve(exampleStatus()),
     metrics: () => Promise.resolve(''),
     shutdown: () => Promise.resolve(),
