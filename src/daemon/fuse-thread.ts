@@ -61,8 +61,10 @@ const blobs = new BlobStore({ store, stateDir: data.stateDir, sealingKey, log })
 const catalog = new Catalog(store);
 const lookups = new LookupTable(loadNative().mapShared(data.lookupsDescriptor, data.lookupsBytes));
 const owner = { uid: data.uid, gid: data.gid };
+const sourceSeen = new SourceSeen(store);
+const sourcesSeenAtMs = (directory: string): number | undefined => sourceSeen.get(directory)?.seenAtMs;
 const live: LiveTree = new LiveTree({
-  ...{ catalog, store, blobs, lookups, owner },
+  ...{ catalog, store, blobs, lookups, owner, sourcesSeenAtMs },
   startedAtMs: systemClock.nowMs(),
   prune: (nodes) => connections.get('root')?.prune(nodes),
   generations: {
@@ -71,7 +73,6 @@ const live: LiveTree = new LiveTree({
     release: (id) => projections.generations.release(id),
   },
 });
-const sourceSeen = new SourceSeen(store);
 const projections: ProjectionTree = new ProjectionTree({
   catalog,
   blobs,
@@ -81,7 +82,7 @@ const projections: ProjectionTree = new ProjectionTree({
   owner,
   publications: live.publications,
   graceMs: data.graceMs,
-  sourcesSeenAtMs: (directory) => sourceSeen.get(directory)?.seenAtMs,
+  sourcesSeenAtMs,
   storeSizeBytes: () => store.sizeBytes,
   onForgotten: (generation) => say({ type: 'forgotten', generation }),
 });

@@ -3,9 +3,10 @@
  *
  *   projections/<name>            user.dunnage.generation     number of the live generation
  *                                 user.dunnage.source-seen    when its source was last read (RFC 3339, UTC)
+ *   live/<name> and all below     both as well
  *   a generation's directory      user.dunnage.generation     its own number
  *
- * Both are directories, so `getfattr` works through a bind mount as well. Nothing else has any. The kernel does not cache
+ * `getfattr` works through a bind mount as well. Nothing else has any. The kernel does not cache
  * them: each question is a request, and nobody asks on the way of a read.
  */
 import type { GenerationRecord, ProjectionRecord } from './records.ts';

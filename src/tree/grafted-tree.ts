@@ -63,6 +63,14 @@ export class GraftedTree implements FileSystem {
     return isLiveNode(nodeId) ? this.#live.statFileSystem(caller, nodeId) : this.#root.statFileSystem();
   }
 
+  getExtendedAttribute(caller: Caller, nodeId: NodeId, name: string): Uint8Array | undefined {
+    return isLiveNode(nodeId) ? this.#live.getExtendedAttribute(caller, nodeId, name) : undefined;
+  }
+
+  listExtendedAttributes(caller: Caller, nodeId: NodeId): readonly string[] {
+    return isLiveNode(nodeId) ? this.#live.listExtendedAttributes(caller, nodeId) : [];
+  }
+
   open(caller: Caller, nodeId: NodeId, flags: number): OpenReply {
     if (!isLiveNode(nodeId)) throw new DunnageError('IS_A_DIRECTORY', 'there are only directories here');
     return this.#live.open(caller, nodeId, flags);

@@ -208,6 +208,9 @@ describe('extended attributes of a projection', () => {
       await write('web', { key: '3' });
       assert.equal(await attribute(target, 'generation'), '3');
       const listed = await run('getfattr', ['--absolute-names', '-d', target]);
+      // A container with a single file sees nothing but that.
+      const file = join(daemon.mountPoint, 'live/web/key');
+      assert.equal(await attribute(file, 'generation'), '3');
       assert.match(listed, /user\.dunnage\.generation="3"\nuser\.dunnage\.source-seen=/);
       await daemon.client.rollbackProjection('Projection', 'default', 'web', undefined);
       assert.equal(await attribute(target, 'generation'), '4');
@@ -217,7 +220,7 @@ describe('extended attributes of a projection', () => {
     }
   });
 
-  it('a file has none, and asking for one that is not there is no error of the file system', async () => {
+  it('a file of a generation has none, and asking for one that is not there is no error of the file system', async () => {
     await write('bare', { key: '1' });
     const key = join(projectionRoot(daemon, 'bare'), 'key');
     assert.equal(await run('getfattr', ['--absolute-names', '-d', '-m', '-', key]), '');

@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { type NodeId, ROOT_NODE_ID } from '../../src/base/ids.ts';
 import { LIVE_NODE_ID } from '../../src/projection/live/live-ids.ts';
+import { GENERATION_ATTRIBUTE, SOURCE_SEEN_ATTRIBUTE } from '../../src/projection/projection-xattrs.ts';
 import { GraftedTree } from '../../src/tree/grafted-tree.ts';
 import { RootTree } from '../../src/tree/root-tree.ts';
 import { caller, LiveScene } from '../projection/live/live-scene.ts';
@@ -52,6 +53,22 @@ describe('GraftedTree', () => {
     assert.equal(live.lookups.count(file), 1);
     tree.forget(file, 1);
     assert.equal(live.lookups.count(file), 0);
+  });
+
+  it('has extended attributes below live only', async (t) => {
+    const { live, tree } = scene(t);
+    await live.write(live.create('web'), { a: 'one' });
+    const web = tree.lookup(caller, LIVE_NODE_ID, 'web').attributes?.nodeId as NodeId;
+    const file = tree.lookup(caller, web, 'a').attributes?.nodeId as NodeId;
+    for (const node of [web, file]) {
+      assert.deepEqual(tree.listExtendedAttributes(caller, node), [GENERATION_ATTRIBUTE, SOURCE_SEEN_ATTRIBUTE]);
+      assert.equal(String(tree.getExtendedAttribute(caller, node, GENERATION_ATTRIBUTE)), '1');
+      assert.equal(tree.getExtendedAttribute(caller, node, 'security.capability'), undefined);
+    }
+    for (const node of [ROOT_NODE_ID, PROJECTIONS, LIVE_NODE_ID]) {
+      assert.deepEqual(tree.listExtendedAttributes(caller, node), []);
+      assert.equal(tree.getExtendedAttribute(caller, node, GENERATION_ATTRIBUTE), undefined);
+    }
   });
 
   it('refuses every change beside live', (t) => {

@@ -34,6 +34,7 @@ import {
   rootStatus,
   timestamp,
 } from '../projection-attributes.ts';
+import { type ExtendedAttributes, NO_ATTRIBUTES, projectionXattrs } from '../projection-xattrs.ts';
 import { LiveAnnouncements } from './live-announcements.ts';
 import { LIVE_NODE_ID, type LiveId, liveIdOf, liveNodeId } from './live-ids.ts';
 import { inListingOrder, type ListedName } from './live-listing.ts';
@@ -61,6 +62,8 @@ export interface LiveTreeOptions {
   readonly lookups: LookupTable;
   readonly owner: Owner;
   readonly startedAtMs: number;
+  /** When the sources of the projection with that directory were read; undefined if it has none. */
+  readonly sourcesSeenAtMs?: (directory: string) => number | undefined;
   readonly prune: (nodes: readonly NodeId[]) => void;
   readonly onOpen?: (event: LiveOpen) => void;
 }
@@ -192,6 +195,22 @@ export class LiveTree implements FileSystem {
     if (place === LIVE_ROOT) return rootStatus(this.#options.store.sizeBytes, this.#catalog.projectionCount());
     const generation = this.#view.generationOf(place.projection);
     return projectionStatus(generation === 0 ? undefined : this.#catalog.generation(generation));
+  }
+
+  getExtendedAttribute(_caller: Caller, nodeId: NodeId, name: string): Uint8Array | undefined {
+    return this.#extendedAttributes(nodeId).get(name);
+  }
+
+  listExtendedAttributes(_caller: Caller, nodeId: NodeId): readonly string[] {
+    return [...this.#extendedAttributes(nodeId).keys()];
+  }
+
+  /** Of files too: whoever has a single one mounted sees nothing else. */
+  #extendedAttributes(nodeId: NodeId): ExtendedAttributes {
+    const place = this.#place(nodeId);
+    const record = place === LIVE_ROOT ? undefined : this.#catalog.projection(place.projection);
+    if (record === undefined) return NO_ATTRIBUTES;
+    return projectionXattrs(record, this.#options.sourcesSeenAtMs?.(record.directory));
   }
 
   open(caller: Caller, nodeId: NodeId, flags: number): OpenReply {

@@ -260,6 +260,24 @@ describe('following', { timeout: 30_000 }, () => {
     assert.equal(await harness.readFile('web/l'), 'kept');
   });
 
+  it('leaves a rollback alone until a source changes, and passes on that of a source', async () => {
+    const [from, both] = [projection('top', { sources: [{ projection: { name: 'base' } }] }), ['1', '2'] as const];
+    for (const data of both) await operations.apply(projection('base', { files: [{ path: 'k', data }] }));
+    await operations.apply(from);
+    await operations.apply(configMap({ c: '1' }));
+    await operations.apply(projection('web', { sources: [{ configMap: { name: 'cm' } }] }));
+    await operations.apply(configMap({ c: '2' }));
+    await becomes('web/c', '2');
+    const back = await operations.rollbackProjection('Projection', 'default', 'web', undefined);
+    assert.match(back.warnings.join(), /until one of them changes/);
+    harness.sources.changed('configmap.cm');
+    await operations.rollbackProjection('Projection', 'default', 'base', undefined);
+    await becomes('top/k', '1');
+    assert.equal(await harness.readFile('web/c'), '1');
+    await operations.apply(configMap({ c: '3' }));
+    await becomes('web/c', '3');
+  });
+
   it('does not undo at a restart what was written over the content, as a rollback does, while sources give the same', async () => {
     await operations.apply(configMap({ k: '1' }));
     await operations.apply(projection('web', { sources: [{ configMap: { name: 'cm' } }] }));
