@@ -1,9 +1,11 @@
 /** Every file of examples/ does what its header says, on a daemon as users start it. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { stayInside } from './kernel/helpers/stay-inside.ts';
@@ -88,6 +90,37 @@ describe('examples', needsRoot, () => {
     );
   });
 
+  test('sources.yaml follows its sources, and watch-with-chokidar.ts reloads with them', async () => {
+    assert.equal(await apply('sources.yaml'), 'projection/site created\nconfigmap/site created\nsecret/site created\n');
+    assert.equal(await readFile(projected('site/labels'), 'utf8'), 'app="site"\nstage="production"');
+    const { mode, uid, gid } = await stat(projected('site/keys/api-token'));
+    assert.deepEqual([mode & 0o777, uid, gid], [0o440, 0, 2000]);
+
+    const program = spawn(process.execPath, [
+      join(compiledRoot(), 'examples/watch-with-chokidar.js'),
+      projected('site'),
+      '2',
+    ]);
+    const ended = once(program, 'exit');
+    try {
+      const lines = createInterface({ input: program.stdout })[Symbol.asyncIterator]();
+      const manifest = await readFile(join(EXAMPLES, 'sources.yaml'), 'utf8');
+      const said = [String((await lines.next()).value)];
+      for (const workers of [8, 16]) {
+        const file = join(daemon.folder, 'changed.yaml');
+        await writeFile(file, manifest.replace('workers = 4', `workers = ${workers}`));
+        await daemon.dunnage('apply', '-f', file);
+        said.push(String((await lines.next()).value));
+      }
+      assert.equal(await readFile(projected('site/site.ini'), 'utf8'), '[site]\nworkers = 16\n');
+      for (const line of said) assert.match(line, /^\.\.\d{4}[_\d]+\.\d+: 3 files$/);
+      assert.equal(new Set(said).size, said.length);
+    } finally {
+      program.kill();
+      await ended;
+    }
+  });
+
   test('watch-with-inotify.sh says how it is used', async () => {
     await assert.rejects(
       run('sh', [join(EXAMPLES, 'watch-with-inotify.sh')]),
@@ -132,6 +165,8 @@ describe('examples', needsRoot, () => {
       'secret-rotated.yaml',
       'secret.yaml',
       'single-file-mount.sh',
+      'sources.yaml',
+      'watch-with-chokidar.ts',
       'watch-with-inotify.sh',
     ];
     assert.deepEqual((await readdir(EXAMPLES)).sort(), tested);
