@@ -18,6 +18,8 @@ export interface HostWatchOptions {
   readonly mountPoint: string;
   readonly onChange: () => void;
   readonly log: Log;
+  /** Internal, for tests. */
+  readonly watchDirectory?: typeof watchDirectory;
 }
 
 export class HostWatch {
@@ -26,6 +28,7 @@ export class HostWatch {
   #directories: DirectoryWatcher[] = [];
   #target: FSWatcher | undefined;
   #failure: string | undefined;
+  #isArming = false;
   #isClosed = false;
 
   constructor(options: HostWatchOptions) {
@@ -43,10 +46,20 @@ export class HostWatch {
     if (this.#isClosed) return;
     if (this.#places !== undefined && this.#failure === undefined && samePlaces(places, this.#places)) return;
     await this.#disarm();
+    if (this.#isClosed) return;
+    const before = this.#failure;
     this.#failure = undefined;
     this.#places = places;
-    for (const [directory, names] of places.names) this.#watchDirectory(directory, names);
-    if (places.target !== undefined) await this.#watchTarget(places.target.path);
+    this.#isArming = true;
+    try {
+      for (const [directory, names] of places.names) this.#watchDirectory(directory, names);
+      if (places.target !== undefined) await this.#watchTarget(places.target.path);
+    } finally {
+      this.#isArming = false;
+    }
+    if (this.#failure !== undefined && this.#failure !== before) {
+      this.#options.log.warn({ error: this.#failure }, 'a source is looked at from time to time instead');
+    }
     // What changed while the watches were made is seen by nobody.
     if (!samePlaces(places, await hostPlaces(this.#options.path))) this.#options.onChange();
   }
@@ -65,7 +78,8 @@ export class HostWatch {
 
   #watchDirectory(directory: string, names: ReadonlySet<string>): void {
     try {
-      const watcher = watchDirectory(directory, (_, name) => {
+      const start = this.#options.watchDirectory ?? watchDirectory;
+      const watcher = start(directory, (_, name) => {
         if (name === null || names.has(name)) this.#options.onChange();
       });
       watcher.on('error', (error) => this.#fail(error));
@@ -100,11 +114,9 @@ export class HostWatch {
 
   #fail(error: unknown): void {
     if (this.#isClosed) return;
-    this.#failure = `changes of ${this.#options.path} cannot be watched: ${error instanceof Error ? error.message : String(error)}`;
-    this.#options.log.warn(
-      { path: this.#options.path, error: this.#failure },
-      'a source is looked at from time to time',
-    );
-    this.#options.onChange();
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#failure = `changes of ${this.#options.path} cannot be watched: ${reason}`;
+    // While the watches are made a reading is about to follow anyway; to ask for another would never end.
+    if (!this.#isArming) this.#options.onChange();
   }
 }

@@ -126,14 +126,11 @@ export class SourceService {
 
   /** Keeps the new spec for the time of the task, and for good if that succeeds. */
   async #replaceSpec<T>(directory: string, kept: KeptSpec, secret: boolean, task: () => Promise<T>): Promise<T> {
-    const before = this.#projections.get(directory);
-    this.#specs.put(directory, kept, secret);
+    const undo = this.#specs.put(directory, kept, secret);
     try {
       return await task();
     } catch (error) {
-      // A broken spec is not worth restoring: it was waiting to be replaced.
-      if (before === undefined) this.#specs.remove(directory);
-      else this.#specs.put(directory, before.kept, secret);
+      undo();
       throw error;
     }
   }

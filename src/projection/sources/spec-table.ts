@@ -46,8 +46,8 @@ export class SpecTable {
     return [...this.#rows.range({})].map(({ key }) => key);
   }
 
-  /** One buffered commit; the swap that follows makes it durable. */
-  put(directory: string, { metadata, spec }: KeptSpec, secret: boolean): void {
+  /** One buffered commit; the swap that follows makes it durable. The result takes it back. */
+  put(directory: string, { metadata, spec }: KeptSpec, secret: boolean): () => void {
     const { sources, files, ...rest } = spec;
     const literals = Buffer.from(
       JSON.stringify(contentsOf(spec).map((bytes) => Buffer.from(bytes).toString('base64'))),
@@ -61,17 +61,26 @@ export class SpecTable {
       files: files.map(({ data: _, ...file }) => file),
       literals: { digest: digest.toString('hex'), sizeBytes: literals.length, keyId: secret ? this.#key.id : '' },
     };
+    this.#store.refresh();
+    const before = this.#rows.get(directory);
+    const literalsBefore = this.#literals.get(directory);
+    // What the store gives may be its own memory, good until the next change.
+    const copy = literalsBefore && Uint8Array.from(literalsBefore);
+    this.#write(directory, row, stored);
+    return () => this.#write(directory, before, copy);
+  }
+
+  #write(directory: string, row: SpecRow | undefined, stored: Uint8Array | undefined): void {
     this.#store.transactBuffered(() => {
-      this.#rows.put(directory, row);
-      this.#literals.put(directory, stored);
+      if (row === undefined) this.#rows.remove(directory);
+      else this.#rows.put(directory, row);
+      if (stored === undefined) this.#literals.remove(directory);
+      else this.#literals.put(directory, stored);
     });
   }
 
   remove(directory: string): void {
-    this.#store.transactBuffered(() => {
-      this.#rows.remove(directory);
-      this.#literals.remove(directory);
-    });
+    this.#write(directory, undefined, undefined);
   }
 
   /** @throws DunnageError AWAITING_SOURCE (literal content is sealed with a key that is gone), CORRUPT. */

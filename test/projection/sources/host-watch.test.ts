@@ -7,6 +7,7 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
+  watch as watchDirectory,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -97,6 +98,31 @@ describe('HostWatch', { timeout: 20_000 }, () => {
       renameSync(join(folder, 'next'), join(folder, 'current'));
     });
     await tells(() => writeFileSync(join(folder, '2/a'), '1'));
+  });
+
+  it('says what cannot be watched, asks for no reading while it tries, and is whole again once it can', async () => {
+    writeFileSync(join(folder, 'f'), '1');
+    const warned: unknown[] = [];
+    const log = { ...silentLog, warn: (fields: unknown) => warned.push(fields) };
+    let isFull = true;
+    const start: typeof watchDirectory = ((...given: Parameters<typeof watchDirectory>) => {
+      if (isFull) throw Object.assign(new Error('ENOSPC: System limit for number of file watchers reached'), {});
+      return watchDirectory(...given);
+    }) as typeof watchDirectory;
+    let told = 0;
+    const onChange = (): void => {
+      told += 1;
+      onEvent();
+    };
+    watch = new HostWatch({ path: join(folder, 'f'), mountPoint: '/nowhere', onChange, log, watchDirectory: start });
+    await watch.arm();
+    await watch.arm();
+    assert.match(watch.failure ?? '', /changes of .*\/f cannot be watched: ENOSPC/);
+    assert.deepEqual([told, warned.length], [0, 1]);
+    isFull = false;
+    await watch.arm();
+    assert.equal(watch.failure, undefined);
+    await tells(() => rmSync(join(folder, 'f')));
   });
 
   it('tells when a directory is replaced as a whole', async () => {

@@ -54,6 +54,18 @@ describe('SpecTable', () => {
     });
   }
 
+  it('takes a replacement back, also of a spec that cannot be read', async () => {
+    const undoFirst = table.put('web', WHOLE, true);
+    const later = await afterReboot();
+    const undo = later.put('web', BARE, false);
+    assert.deepEqual(later.get('web'), BARE);
+    undo();
+    assert.throws(() => later.get('web'), { code: 'AWAITING_SOURCE' });
+    assert.deepEqual(table.get('web'), WHOLE);
+    undoFirst();
+    assert.equal(table.get('web'), undefined);
+  });
+
   it('keeps literal content of a protected projection from whoever has another key, and nothing else', async () => {
     table.put('web', WHOLE, true);
     table.put('bare', BARE, true);
