@@ -17,6 +17,7 @@ const SUITES = [
   'fuse-connection',
   'fuse-takeover',
   'kill-in-a-request',
+  'live-watches',
   'projection-conformance',
   'projection-mount',
 ] as const;

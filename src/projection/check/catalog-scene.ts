@@ -37,6 +37,8 @@ export class CatalogScene {
   readonly staged: TolerantTable<number, StagedRecord>;
   readonly dropped: TolerantTable<number, true>;
   readonly unsettled: TolerantTable<number, true>;
+  /** Node ids of the live view, which mends itself. */
+  readonly liveNodes: TolerantTable<number, unknown>;
   readonly counters: TolerantTable<string, number>;
 
   /** Preconditions: not in a transaction. */
@@ -60,6 +62,7 @@ export class CatalogScene {
     this.staged = open('staged', numberKey, isStagedRecord);
     this.dropped = open('dropped', numberKey, (value: true) => value === true);
     this.unsettled = open('unsettled', numberKey, (value: true) => value === true);
+    this.liveNodes = open('live-nodes', numberKey, () => true);
     this.counters = open<string, number>('counters', stringKey, isId);
   }
 

@@ -3,9 +3,10 @@
  * announce, so that a daemon that takes over completes them; read by the main thread, which has the agent carry them out.
  */
 import type { ProjectionId } from '../../base/ids.ts';
-import { jsonValue, numberKey } from '../../store/codecs.ts';
+import { numberKey } from '../../store/codecs.ts';
 import type { Store, Table } from '../../store/store.ts';
-import { LivePlan, type LivePlanRecord } from './live-plan.ts';
+import { isPlanRecord, LivePlan, type LivePlanRecord } from './live-plan.ts';
+import { tolerantJson } from './tolerant-json.ts';
 
 interface AnnouncementRecord {
   readonly directory: string;
@@ -19,13 +20,18 @@ export interface Announcement {
   readonly plan: LivePlan;
 }
 
+function isAnnouncement(value: unknown): boolean {
+  const record = value as Partial<AnnouncementRecord> | null;
+  return typeof record === 'object' && typeof record?.directory === 'string' && isPlanRecord(record.plan);
+}
+
 export class LiveAnnouncements {
   readonly #store: Store;
-  readonly #pending: Table<number, AnnouncementRecord>;
+  readonly #pending: Table<number, AnnouncementRecord | undefined>;
 
   constructor(store: Store) {
     this.#store = store;
-    this.#pending = store.table('live-announcements', numberKey, jsonValue<AnnouncementRecord>());
+    this.#pending = store.table('live-announcements', numberKey, tolerantJson<AnnouncementRecord>(isAnnouncement));
   }
 
   /** What is pending as of the newest commit of either thread. */
@@ -37,11 +43,21 @@ export class LiveAnnouncements {
 
   all(): Announcement[] {
     this.#store.refresh();
-    return [...this.#pending.range({})].map(({ key, value: { directory, plan } }) => ({
-      projection: key as ProjectionId,
-      directory,
-      plan: new LivePlan(plan),
-    }));
+    return [...this.#pending.range({})].flatMap(({ key, value }) =>
+      value === undefined
+        ? []
+        : [{ projection: key as ProjectionId, directory: value.directory, plan: new LivePlan(value.plan) }],
+    );
+  }
+
+  /** Takes away everything, also what cannot be read. */
+  clear(): void {
+    this.#store.refresh();
+    const keys = [...this.#pending.range({})].map(({ key }) => key);
+    if (keys.length === 0) return;
+    this.#store.transactBuffered(() => {
+      for (const key of keys) this.#pending.remove(key);
+    });
   }
 
   put({ projection, directory, plan }: Announcement): void {

@@ -8,10 +8,11 @@
  * kernel does not know are swept. FUSE thread only.
  */
 import type { ProjectionId } from '../../base/ids.ts';
-import { jsonValue, numberAndStringKey, numberKey } from '../../store/codecs.ts';
+import { numberAndStringKey, numberKey } from '../../store/codecs.ts';
 import { NodeIdCounter } from '../../store/node-id-counter.ts';
 import type { Store, Table } from '../../store/store.ts';
 import type { LiveId } from './live-ids.ts';
+import { tolerantJson } from './tolerant-json.ts';
 
 export type LiveKind = 'file' | 'directory';
 
@@ -35,13 +36,23 @@ const nameKey = (parent: LiveId, name: string, kind: LiveKind): readonly [number
   letterOf(kind) + name,
 ];
 
+const isId = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) > 0;
+const isRow = (value: unknown): boolean =>
+  Array.isArray(value) &&
+  isId(value[0]) &&
+  isId(value[1]) &&
+  (value[2] === 'f' || value[2] === 'd') &&
+  typeof value[3] === 'string' &&
+  value[3] !== '';
+
+const lastName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 export const joinPath = (directory: string, name: string): string => (directory === '' ? name : `${directory}/${name}`);
 
 export class LiveNodes {
   readonly #store: Store;
   readonly #ids: NodeIdCounter;
-  readonly #rows: Table<number, Row>;
-  readonly #names: Table<readonly [number, string], number>;
+  readonly #rows: Table<number, Row | undefined>;
+  readonly #names: Table<readonly [number, string], number | undefined>;
   readonly #cached = new Map<LiveId, LiveNode>();
   /** Numbers given so far by this daemon. */
   assigned = 0;
@@ -49,8 +60,8 @@ export class LiveNodes {
   constructor(store: Store) {
     this.#store = store;
     this.#ids = new NodeIdCounter(store);
-    this.#rows = store.table('live-nodes', numberKey, jsonValue<Row>());
-    this.#names = store.table('live-names', numberAndStringKey, jsonValue<number>());
+    this.#rows = store.table('live-nodes', numberKey, tolerantJson<Row>(isRow));
+    this.#names = store.table('live-names', numberAndStringKey, tolerantJson<number>(isId));
   }
 
   /** Undefined for what has no row: `live` itself and the directories of projections. */
@@ -67,8 +78,11 @@ export class LiveNodes {
     return node;
   }
 
+  /** Undefined also for a name whose number is not that of such a path: it is given another. */
   find(parent: LiveId, name: string, kind: LiveKind): LiveId | undefined {
-    return this.#names.get(nameKey(parent, name, kind));
+    const id = this.#names.get(nameKey(parent, name, kind));
+    const node = id === undefined ? undefined : this.node(id);
+    return node?.kind === kind && lastName(node.path) === name ? id : undefined;
   }
 
   /** The number of a path, if each part of it was looked at. */
@@ -107,11 +121,12 @@ export class LiveNodes {
     this.#store.transactBuffered(() => {
       for (const id of ids) {
         const row = this.#rows.get(id);
-        if (row === undefined) continue;
-        const [, parent, letter, path] = row;
-        const key: readonly [number, string] = [parent, letter + path.slice(path.lastIndexOf('/') + 1)];
         this.#rows.remove(id);
-        if (this.#names.get(key) === id) this.#names.remove(key);
+        if (row !== undefined) {
+          const [, parent, letter, path] = row;
+          const key: readonly [number, string] = [parent, letter + lastName(path)];
+          if (this.#names.get(key) === id) this.#names.remove(key);
+        }
         this.#cached.delete(id);
       }
     });
@@ -126,6 +141,7 @@ export class LiveNodes {
   within(parent: ProjectionId | LiveId): LiveId[] {
     const found: LiveId[] = [];
     for (const { key, value } of [...this.#names.range({ start: [parent, ''], end: [parent + 1, ''] })]) {
+      if (value === undefined) continue;
       if (key[1].startsWith('d')) found.push(...this.within(value));
       found.push(value);
     }

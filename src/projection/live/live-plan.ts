@@ -21,6 +21,23 @@ export interface LivePlanRecord {
   readonly modes: readonly (readonly [path: string, mode: number])[];
 }
 
+/** Whether a value out of the store is one. */
+export function isPlanRecord(value: unknown): value is LivePlanRecord {
+  const record = value as Partial<LivePlanRecord> | null | undefined;
+  if (typeof record !== 'object' || record === null || !Number.isSafeInteger(record.towards)) return false;
+  const { creates, removes, writes, modes } = record;
+  const arePairs = (list: unknown, accept: (second: unknown) => boolean): boolean =>
+    Array.isArray(list) && list.every((e) => Array.isArray(e) && typeof e[0] === 'string' && accept(e[1]));
+  const isKind = (kind: unknown): boolean => kind === 'file' || kind === 'directory';
+  return (
+    arePairs(creates, isKind) &&
+    arePairs(removes, isKind) &&
+    Array.isArray(writes) &&
+    writes.every((path) => typeof path === 'string') &&
+    arePairs(modes, Number.isSafeInteger)
+  );
+}
+
 const LIVE = 'live';
 const NEW_DIRECTORY_MODE = 0o755;
 /** The file that is made has the mode of its content whatever is asked for. */

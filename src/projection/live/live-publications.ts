@@ -127,7 +127,7 @@ export class LivePublications implements Publications {
 
   /** A new mount: nobody looks at anything yet. */
   reset(): void {
-    for (const { projection } of this.#options.announcements.all()) this.#options.announcements.remove(projection);
+    this.#options.announcements.clear();
   }
 
   #prepare(projection: ProjectionId, plan: LivePlan): void {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bytesValue, stringKey } from '../../../src/store/codecs.ts';
+import { bytesValue, numberKey, stringKey } from '../../../src/store/codecs.ts';
 import { NodeIdCounter } from '../../../src/store/node-id-counter.ts';
 import { DamagedCatalog } from './damaged-catalog.ts';
 
@@ -21,3 +21,16 @@ for (const wrong of ['5', 'null', '"many"', undefined]) {
     );
   });
 }
+
+test('ids of the live view are in use as well', async (t) => {
+  const made = await DamagedCatalog.make(t);
+  const before = made.store.transactBuffered(() => new NodeIdCounter(made.store).reserve(1));
+  made.change(() => {
+    made.store.table('live-nodes', numberKey, bytesValue).put(before + 40, Buffer.from('[2,2,"f","a"]'));
+  });
+  await made.mends(['node-counter-wrong']);
+  assert.equal(
+    made.store.transactBuffered(() => new NodeIdCounter(made.store).reserve(1)),
+    before + 41,
+  );
+});

@@ -5,7 +5,7 @@ import type { GenerationId, ProjectionId } from '../../../src/base/ids.ts';
 import { silentLog } from '../../../src/base/log.ts';
 import { Catalog, type NewProjection } from '../../../src/projection/catalog.ts';
 import { buildNodes, type FileContent } from '../../../src/projection/generation-nodes.ts';
-import { BlobStore } from '../../../src/store/blob-store.ts';
+import { BlobStore, type Protection } from '../../../src/store/blob-store.ts';
 import { SealingKey } from '../../../src/store/sealing-key.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { makeStateDirectory, openStore } from '../../store/state-directory.ts';
@@ -16,7 +16,9 @@ export class CatalogScene {
   readonly stateDir: string;
   readonly store: Store;
   readonly catalog: Catalog;
-  readonly blobs: BlobStore;
+  blobs: BlobStore;
+  /** Of what is staged. */
+  protection: Protection = 'plain';
   /** Modes of what is staged, where they are not 0644. */
   readonly modes: Map<string, number> = new Map();
   #staged = 0;
@@ -25,6 +27,12 @@ export class CatalogScene {
     this.stateDir = makeStateDirectory(t);
     this.store = openStore(t, this.stateDir);
     this.catalog = new Catalog(this.store);
+    const sealingKey = SealingKey.fromBytes(randomBytes(32));
+    this.blobs = new BlobStore({ store: this.store, stateDir: this.stateDir, sealingKey, log: silentLog });
+  }
+
+  /** The key of Secrets is another one. */
+  rebooted(): void {
     const sealingKey = SealingKey.fromBytes(randomBytes(32));
     this.blobs = new BlobStore({ store: this.store, stateDir: this.stateDir, sealingKey, log: silentLog });
   }
@@ -48,7 +56,7 @@ export class CatalogScene {
     const contents = new Map<string, FileContent>();
     const prepared = [];
     for (const [path, text] of Object.entries(files)) {
-      const blob = await blobs.prepare(Buffer.from(text), 'plain');
+      const blob = await blobs.prepare(Buffer.from(text), this.protection);
       prepared.push(blob);
       const { digest, sizeBytes } = blob;
       const mode = this.modes.get(path) ?? 0o644;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { ProjectionId } from '../../../src/base/ids.ts';
 import { joinPath, type LiveNode, LiveNodes } from '../../../src/projection/live/live-nodes.ts';
+import { bytesValue, numberAndStringKey, numberKey } from '../../../src/store/codecs.ts';
 import { makeStateDirectory, openStore } from '../../store/state-directory.ts';
 
 const PROJECTION = 900 as ProjectionId;
@@ -73,5 +74,30 @@ describe('LiveNodes', () => {
     }
     assert.equal(nodes.node(parent.id)?.path.length, 16 * 256 - 1);
     assert.equal(nodes.findPath(PROJECTION, parent.path, 'directory'), parent.id);
+  });
+
+  it('gives another number where the table is damaged, instead of failing', (t) => {
+    const store = openStore(t, makeStateDirectory(t));
+    const first = new LiveNodes(store);
+    const [a, b] = first.assign(TOP, [
+      { name: 'a', kind: 'file' },
+      { name: 'b', kind: 'file' },
+    ]) as [number, number];
+    const rows = store.table('live-nodes', numberKey, bytesValue);
+    const names = store.table('live-names', numberAndStringKey, bytesValue);
+    store.transactBuffered(() => {
+      rows.put(a, Buffer.from('{'));
+      names.put([PROJECTION, 'fb'], Buffer.from(String(a)));
+    });
+    const nodes = new LiveNodes(store);
+    assert.equal(nodes.node(a), undefined);
+    const again = nodes.assign(TOP, [
+      { name: 'a', kind: 'file' },
+      { name: 'b', kind: 'file' },
+    ]) as [number, number];
+    assert.ok(!again.includes(a) && !again.includes(b));
+    nodes.remove([a]);
+    assert.equal(rows.get(a), undefined);
+    assert.deepEqual(nodes.within(PROJECTION).sort(), again);
   });
 });

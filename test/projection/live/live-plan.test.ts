@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { GenerationId } from '../../../src/base/ids.ts';
-import { LivePlan } from '../../../src/projection/live/live-plan.ts';
+import { isPlanRecord, LivePlan } from '../../../src/projection/live/live-plan.ts';
 
 describe('LivePlan', () => {
   it('is the same plan after the way through the store', () => {
@@ -49,5 +49,25 @@ describe('LivePlan', () => {
       { directory: 'live/web', operations: [{ kind: 'unlink', name: 'a' }] },
       { directory: 'live', operations: [{ kind: 'rmdir', name: 'web' }] },
     ]);
+  });
+
+  it('knows a record of its own from anything else', () => {
+    const plan = LivePlan.empty(7 as GenerationId);
+    plan.creates.set('d', 'directory');
+    plan.modes.set('b', 0o600);
+    const { record } = plan;
+    assert.ok(isPlanRecord(record));
+    const wrong = [
+      undefined,
+      null,
+      [],
+      {},
+      { ...record, towards: '7' },
+      { ...record, creates: [['d', 'link']] },
+      { ...record, removes: ['d'] },
+      { ...record, writes: [1] },
+      { ...record, modes: [['b', '600']] },
+    ];
+    for (const value of wrong) assert.ok(!isPlanRecord(value), JSON.stringify(value));
   });
 });

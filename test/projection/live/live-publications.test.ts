@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { bytesValue, numberKey } from '../../../src/store/codecs.ts';
 import { caller, LiveScene } from './live-scene.ts';
 
 describe('LivePublications: what is announced', () => {
@@ -194,6 +195,20 @@ describe('LivePublications: what goes wrong', () => {
     scene.tree.giveUp(id, third);
     assert.deepEqual(scene.announcements.all(), []);
     assert.deepEqual(scene.names('web'), ['a', 'b']);
+  });
+
+  it('starts with a damaged plan in the store', async (t) => {
+    const scene = new LiveScene(t);
+    const id = scene.create('web');
+    await scene.write(id, { a: '1' });
+    const pending = scene.store.table('live-announcements', numberKey, bytesValue);
+    scene.store.transactBuffered(() => pending.put(id, Buffer.from('{"directory":"web","plan":{}}')));
+    scene.restart();
+    scene.tree.resume();
+    assert.deepEqual(scene.announcements.all(), []);
+    assert.equal(await scene.readPath('web/a'), '1');
+    scene.tree.reset();
+    assert.equal(pending.get(id), undefined);
   });
 
   it('forgets plans where the mount is new', async (t) => {

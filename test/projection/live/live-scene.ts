@@ -50,6 +50,11 @@ export class LiveScene extends CatalogScene {
     });
   }
 
+  override rebooted(): void {
+    super.rebooted();
+    this.restart();
+  }
+
   /** A swap as the projections tree makes it. */
   override async write(projection: ProjectionId, files: Readonly<Record<string, string>>): Promise<GenerationId> {
     const id = await this.stage(projection, files);

@@ -157,6 +157,21 @@ describe('LiveTree: swaps', () => {
   });
 });
 
+describe('LiveTree: Secrets', () => {
+  it('fail with EIO while their source is awaited, and never read as empty', async (t) => {
+    const scene = new LiveScene(t);
+    scene.protection = 'secret';
+    await scene.write(scene.create('db'), { password: 'swordfish' });
+    const node = scene.node('db/password');
+    const handle = scene.open(node);
+    assert.equal(await scene.read(node, handle), 'swordfish');
+    scene.rebooted();
+    assert.equal(scene.attributes(node).sizeBytes, 9);
+    assert.throws(() => scene.tree.read(caller, node, scene.open(node), 0, 100), { code: 'AWAITING_SOURCE' });
+    assert.throws(() => scene.tree.read(caller, node, handle, 0, 100), { code: 'AWAITING_SOURCE' });
+  });
+});
+
 describe('LiveTree: who may do what', () => {
   it('[S54] refuses whatever nobody waits for', async (t) => {
     const scene = new LiveScene(t);
