@@ -35,7 +35,7 @@ export const limits = {
   sourceReadsParallel: 4,
   /** Where changes cannot be watched, sources are looked at this often. */
   sourcePollMs: 5_000,
-  /** Largest body of a control request; large content is meant for the library, not for one JSON document. */
+  /** Largest body of a control request; large files are streamed singly, and have no limit. */
   controlBodyBytesMax: 268_435_456,
   /** Largest manifest document stream `apply` accepts. */
   manifestBytesMax: 67_108_864,

@@ -18,6 +18,8 @@ import type {
   WriteFile,
 } from '../server/operations.ts';
 
+import type { FileOperations } from './file-operations.ts';
+
 export interface ControlOperationsOptions {
   readonly projections: ProjectionService;
   readonly sources: SourceService;
@@ -25,6 +27,7 @@ export interface ControlOperationsOptions {
   readonly maintenance: Pick<ControlOperations, 'fsck' | 'gc'>;
   readonly status: () => Promise<DaemonStatus>;
   readonly metrics: () => Promise<string>;
+  readonly files: FileOperations;
   readonly shutdown: (unmount: boolean) => Promise<void>;
   /** Owner of files that name none. */
   readonly uid: number;
@@ -49,6 +52,7 @@ export function createControlOperations(options: ControlOperationsOptions): Cont
     metrics: options.metrics,
     shutdown: options.shutdown,
     ...options.history,
+    ...options.files,
 
     async apply(manifestYaml: string): Promise<readonly ApplyResult[]> {
       const manifests = parseManifests(manifestYaml);

@@ -36,6 +36,7 @@ import { createControlOperations } from './control-operations.ts';
 import { DaemonLock } from './daemon-lock.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import { registerFigures } from './figures.ts';
+import { createFileOperations } from './file-operations.ts';
 import { FuseThread } from './fuse-thread-client.ts';
 import { servingGarbagePort } from './garbage.ts';
 import { createHistoryOperations } from './history-operations.ts';
@@ -203,6 +204,7 @@ export class Daemon {
       status: () => this.#status(tree, thread, store, projections, sealingKey),
       history: this.#history({ catalog, blobs, projections }, sources, thread),
       metrics: () => metrics.text(),
+      files: createFileOperations({ projections, sources, blobs, log: this.#log }),
       shutdown: async (unmount) => {
         this.#unmountAtEnd = unmount;
         this.#isStopping = true;

@@ -10,14 +10,15 @@ import type { Log } from '../base/log.ts';
 import { type Metrics, silentMetrics } from '../base/metrics.ts';
 import { KeyedMutex } from '../base/mutex.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
-import type { BlobStore } from '../store/blob-store.ts';
+import type { BlobStore, Protection } from '../store/blob-store.ts';
 import type { MountOperation, ThroughMount } from '../vfs/ports.ts';
 import { AtomicWriter, type StepHook } from './atomic-writer.ts';
 import type { Catalog } from './catalog.ts';
+import { type FileChanges, type LiveFile, withChangedFiles } from './file-changes.ts';
 import type { FileNode } from './generation-nodes.ts';
 import { GenerationRemoval } from './generation-removal.ts';
 import { MountTarget, operationError } from './mount-target.ts';
-import { validatePayload } from './path-rules.ts';
+import { shown, validatePayload } from './path-rules.ts';
 import type { MountFile, MountPayload } from './payload.ts';
 import type { Reaction } from './reactions/reaction.ts';
 import type { ReactionsView, SwapReactions } from './reactions/swap-reactions.ts';
@@ -116,6 +117,47 @@ export class ProjectionService {
         return isReacting && result.action === 'unchanged' ? { ...result, action: 'configured' } : result;
       }),
     );
+  }
+
+  /**
+   * Adds, replaces and removes files in one swap; makes the projection if there is none and files are given. Throws NOT_FOUND if
+   * a file that shall go is not there, and what `write` throws.
+   */
+  changeFiles(wanted: Omit<WantedProjection, 'payload' | 'onSwap'>, changes: FileChanges): Promise<WriteResult> {
+    const { directory } = wanted;
+    const current = (): readonly LiveFile[] => {
+      this.#catalog.refresh();
+      const id = this.#catalog.findProjection(directory);
+      const record = id === undefined ? undefined : this.#catalog.projection(id);
+      if (record?.state === 'live' && record.generation !== 0)
+        return [...this.#catalog.nodes(record.generation).files()];
+      if (changes.files.size === 0) throw notFound(directory);
+      return [];
+    };
+    return this.#figures.write(() =>
+      this.#change(directory, async () => {
+        const files = current();
+        const protection = this.protection(directory);
+        if ([...changes.files.values()].some(({ stored }) => stored.protection !== protection)) {
+          throw new DunnageError('STALE', `${directory} has become a secret while the file was sent`, {
+            remedy: 'send it again',
+          });
+        }
+        const missing = [...changes.removed].find((path) => !files.some((file) => file.path === path));
+        if (missing !== undefined) throw noFile(directory, missing);
+        return await withChangedFiles(files, changes, this.#options.blobs, (payload) =>
+          this.#write({ ...wanted, payload }),
+        );
+      }),
+    );
+  }
+
+  /** How content of the projection is stored; `plain` for one that does not exist. Secrets among Projections stay secret. */
+  protection(directory: string): Protection {
+    this.#catalog.refresh();
+    const id = this.#catalog.findProjection(directory);
+    const record = id === undefined ? undefined : this.#catalog.projection(id);
+    return record?.state === 'live' && isSecret(record) ? 'secret' : 'plain';
   }
 
   /** Changes of one projection are made one after another; what a change published, also one that failed, is reacted to. */
@@ -387,6 +429,11 @@ export class ProjectionService {
     for (const digest of this.#catalog.digests(generation)) if (this.#options.blobs.isSealedAway(digest)) return true;
     return false;
   }
+}
+
+/** For a path that is no file of it. */
+export function noFile(directory: string, path: string): DunnageError {
+  return new DunnageError('NOT_FOUND', `projection ${directory} has no file "${shown(path)}"`);
 }
 
 function notFound(directory: string): DunnageError {

@@ -23,6 +23,12 @@ export function takeBodies(scope: FastifyInstance, kind: BodyKind): void {
   );
 }
 
+/** Makes bodies of that type, as they arrive, the only ones the routes of this scope take: of any length, and not read by the framework. */
+export function takeStreams(scope: FastifyInstance, contentType: string): void {
+  scope.removeAllContentTypeParsers();
+  scope.addContentTypeParser(contentType, async () => undefined);
+}
+
 function decodeUtf8(body: Buffer): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(body);

@@ -10,6 +10,7 @@ import { DunnageError, toHttpStatus } from '../errors/dunnage-error.ts';
 import { stackWithoutMessage, toErrorBody, toPublicError } from './error-body.ts';
 import type { ControlOperations } from './operations.ts';
 import { addApplyRoute } from './routes/apply.ts';
+import { addFileRoutes } from './routes/files.ts';
 import { addHistoryRoutes } from './routes/history.ts';
 import { addMaintenanceRoutes } from './routes/maintenance.ts';
 import { addMetricsRoute } from './routes/metrics.ts';
@@ -23,7 +24,7 @@ const HEADER_BYTES_MAX = 16 * 1024;
 export interface ControlAppOptions {
   readonly operations: ControlOperations;
   readonly log: Log;
-  /** A request must have arrived whole within this time. */
+  /** A request must have arrived whole within this time; of a streamed body something must arrive within it, again and again. */
   readonly requestTimeoutMs: number;
 }
 
@@ -32,7 +33,6 @@ export async function buildControlApp(options: ControlAppOptions): Promise<Fasti
   const app = fastify({
     logger: false,
     exposeHeadRoutes: false,
-    requestTimeout: requestTimeoutMs,
     return503OnClosing: true,
     // A percent-encoded name takes up to three bytes for one; what the routes take is for their schemas to say.
     routerOptions: { maxParamLength: 3 * limits.objectNameMax },
@@ -45,6 +45,7 @@ export async function buildControlApp(options: ControlAppOptions): Promise<Fasti
     frameworkErrors: (error, request, reply) => sendError(error, request, reply, log),
     clientErrorHandler: (error, socket) => refuseUnreadable(error, socket, log),
   });
+  limitArrival(app, requestTimeoutMs, log);
   app.server.maxConnections = limits.controlConnectionsMax;
   app.removeAllContentTypeParsers();
   app.setErrorHandler((error, request, reply) => sendError(error, request, reply, log));
@@ -72,8 +73,21 @@ export async function buildControlApp(options: ControlAppOptions): Promise<Fasti
   await addProjectionRoutes(app, operations);
   await addHistoryRoutes(app, operations);
   await addMaintenanceRoutes(app, operations);
+  await addFileRoutes(app, operations, requestTimeoutMs);
   await addShutdownRoute(app, operations);
   return app;
+}
+
+/** Node has one limit for whole requests, which would cut every long upload; this one ends where the route begins to read for itself. */
+function limitArrival(app: FastifyInstance, requestTimeoutMs: number, log: Log): void {
+  const timers = new WeakMap<object, NodeJS.Timeout>();
+  app.addHook('onRequest', async ({ raw }) => {
+    const late = Object.assign(new Error('late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' });
+    timers.set(raw, setTimeout(() => refuseUnreadable(late, raw.socket, log), requestTimeoutMs).unref());
+  });
+  const arrived = async ({ raw }: FastifyRequest): Promise<void> => clearTimeout(timers.get(raw));
+  app.addHook('preValidation', arrived);
+  app.addHook('onResponse', arrived);
 }
 
 type AnyReply = Pick<FastifyReply, 'code' | 'header'>;

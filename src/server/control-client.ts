@@ -5,6 +5,7 @@
 import { limits } from '../base/limits.ts';
 import type { Payload } from '../projection/payload.ts';
 import { payloadToJson } from '../projection/payload-json.ts';
+import { encodeFiles, FILES_TYPE } from './file-frames.ts';
 import type {
   GenerationDiff,
   GenerationRange,
@@ -13,15 +14,19 @@ import type {
   RollbackResult,
 } from './history-operations.ts';
 import { type Exchange, exchange, exchangeText } from './http-exchange.ts';
+import { download, upload } from './http-streams.ts';
 import type {
   ApplyResult,
   ControlOperations,
   DaemonStatus,
   FsckReport,
   GcReport,
+  IncomingFile,
+  OutgoingFile,
   ProjectionDetail,
   ProjectionKind,
   ProjectionSummary,
+  SizedFile,
 } from './operations.ts';
 
 /** A daemon that says nothing for this long is taken for dead. Swaps wait for flushes, so this is generous. */
@@ -117,9 +122,41 @@ export class ControlClient implements ControlOperations {
     return this.#call<GcReport>(longRequest('/v1/gc', { dryRun }));
   }
 
+  writeFile(name: string, { path, content, mode, uid, gid }: IncomingFile): Promise<ApplyResult> {
+    const query = new URLSearchParams({
+      ...(mode === undefined ? {} : { mode: mode.toString(8) }),
+      ...(uid === undefined ? {} : { uid: String(uid) }),
+      ...(gid === undefined ? {} : { gid: String(gid) }),
+    });
+    const target = `${filePath(name, path)}${query.size === 0 ? '' : `?${query}`}`;
+    return this.#upload('PUT', target, 'application/octet-stream', content);
+  }
+
+  writeFiles(name: string, files: AsyncIterable<SizedFile>): Promise<ApplyResult> {
+    return this.#upload('PATCH', filePath(name), FILES_TYPE, encodeFiles(files));
+  }
+
+  removeFile(name: string, path: string): Promise<ApplyResult> {
+    return this.#call<ApplyResult>({ method: 'DELETE', path: filePath(name, path) });
+  }
+
+  readFile(name: string, path: string): Promise<OutgoingFile> {
+    return download({ socketPath: this.#socketPath, path: filePath(name, path), silenceMsMax: this.#silenceMsMax });
+  }
+
   async shutdown(unmount: boolean): Promise<void> {
     const body = { contentType: 'application/json', text: JSON.stringify({ unmount }), bytesMax: 4096 };
     await this.#call({ method: 'POST', path: '/v1/shutdown', body });
+  }
+
+  #upload(
+    method: 'PUT' | 'PATCH',
+    path: string,
+    contentType: string,
+    chunks: AsyncIterable<Uint8Array>,
+  ): Promise<ApplyResult> {
+    const [socketPath, silenceMsMax] = [this.#socketPath, this.#silenceMsMax];
+    return upload({ socketPath, silenceMsMax, method, path, contentType, chunks }) as Promise<ApplyResult>;
   }
 
   #call<Answer>(request: Asked): Promise<Answer> {
@@ -138,6 +175,11 @@ function longRequest(path: string, body: Readonly<Record<string, boolean>>): Ask
     body: { contentType: 'application/json', text, bytesMax: 4096 },
     silenceMsMax: LONG_SILENCE_MS_MAX,
   };
+}
+
+function filePath(name: string, path?: string): string {
+  const files = `/v1/projections/${encodeURIComponent(name)}/files`;
+  return path === undefined ? files : `${files}/${encodeURIComponent(path)}`;
 }
 
 function objectPath(kind: ProjectionKind, namespace: string, name: string): string {

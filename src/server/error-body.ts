@@ -74,7 +74,8 @@ function fromFramework(error: FrameworkError): DunnageError | undefined {
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
     case 'FST_ERR_CTP_EMPTY_TYPE':
       return new DunnageError('INVALID_ARGUMENT', 'the content type of the request is not one this route reads', {
-        remedy: 'manifests are application/yaml, everything else is application/json',
+        remedy:
+          'manifests are application/yaml, single files application/octet-stream, everything else is application/json',
       });
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return new DunnageError('INVALID_ARGUMENT', 'the body of the request is not as long as its Content-Length says');

@@ -23,7 +23,11 @@ export async function exchangeText(options: Exchange): Promise<string> {
 
 /** Resolves to the parsed JSON body of a 2xx answer; undefined if it has none. */
 export async function exchange(options: Exchange): Promise<unknown> {
-  const { status, text } = await send(options);
+  return parseAnswer(await send(options));
+}
+
+/** The JSON of a 2xx answer; throws the error of any other. */
+export function parseAnswer({ status, text }: Answer): unknown {
   if (status >= 200 && status < 300 && text === '') return undefined;
   const body = parsed(text);
   if (status >= 200 && status < 300 && body !== undefined) return body;
@@ -39,7 +43,7 @@ function parsed(text: string): unknown {
   }
 }
 
-interface Answer {
+export interface Answer {
   readonly status: number;
   readonly text: string;
 }
@@ -84,13 +88,13 @@ function tooLarge(sizeBytes: number, bytesMax: number): DunnageError {
   );
 }
 
-async function readAnswer(response: IncomingMessage): Promise<Answer> {
+export async function readAnswer(response: IncomingMessage): Promise<Answer> {
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk as Buffer);
   return { status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') };
 }
 
-function silent(socketPath: string, silenceMsMax: number): DunnageError {
+export function silent(socketPath: string, silenceMsMax: number): DunnageError {
   return new DunnageError(
     'TIMED_OUT',
     `the daemon at ${socketPath} did not answer within ${silenceMsMax / 1000} seconds`,
@@ -100,7 +104,7 @@ function silent(socketPath: string, silenceMsMax: number): DunnageError {
   );
 }
 
-function explain(error: unknown, socketPath: string): DunnageError {
+export function explain(error: unknown, socketPath: string): DunnageError {
   const code = (error as { code?: unknown } | null)?.code;
   switch (code) {
     case 'ENOENT':

@@ -4,7 +4,7 @@
  */
 import { KeyedMutex } from '../base/mutex.ts';
 import { validatePayload } from '../projection/path-rules.ts';
-import type { FileProjection, Payload } from '../projection/payload.ts';
+import type { FileAttributes, FileProjection, Payload } from '../projection/payload.ts';
 import type { ControlClient } from './control-client.ts';
 
 export class MountedProjection {
@@ -29,5 +29,26 @@ export class MountedProjection {
     const checked = validatePayload(payload);
     const { action } = await this.#queue.run('write', () => this.#client.writeProjection(this.#name, checked));
     return { changed: action !== 'unchanged' };
+  }
+
+  /**
+   * Adds or replaces one file, whatever its length, in memory that does not grow with it; the other files stay. One swap. Mode and
+   * owner that are not given are those of the file that is replaced (0644 and the daemon's for a new one). If `content` throws,
+   * that is thrown and nothing has changed. Same errors as `write`.
+   */
+  async writeFile(
+    path: string,
+    content: AsyncIterable<Uint8Array>,
+    attributes: Partial<FileAttributes> = {},
+  ): Promise<{ readonly changed: boolean }> {
+    const { action } = await this.#queue.run('write', () =>
+      this.#client.writeFile(this.#name, { path, ...attributes, content }),
+    );
+    return { changed: action !== 'unchanged' };
+  }
+
+  /** Takes one file away; the other files stay. Throws NOT_FOUND if it is not there. */
+  async removeFile(path: string): Promise<void> {
+    await this.#queue.run('write', () => this.#client.removeFile(this.#name, path));
   }
 }

@@ -180,6 +180,25 @@ export interface WriteFile {
   readonly gid?: number;
 }
 
+/** A file on its way to a Projection. What is not said of mode and owner is as in the file that is replaced (0644 and the daemon otherwise). */
+export interface IncomingFile {
+  readonly path: string;
+  readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly content: AsyncIterable<Uint8Array>;
+}
+
+/** One of several files that are sent one after another. */
+export interface SizedFile extends IncomingFile {
+  readonly sizeBytes: number;
+}
+
+export interface OutgoingFile {
+  readonly sizeBytes: number;
+  readonly content: AsyncIterable<Uint8Array>;
+}
+
 export interface ControlOperations extends HistoryOperations {
   status(): Promise<DaemonStatus>;
   /** Figures of the daemon in Prometheus' text format. */
@@ -195,6 +214,13 @@ export interface ControlOperations extends HistoryOperations {
   fsck(repair: boolean): Promise<FsckReport>;
   /** Removes what nothing refers to any more; with `dryRun` only tells. Throws BUSY during another run. */
   gc(dryRun: boolean): Promise<GcReport>;
+  /** Adds or replaces one file of `Projection NAME`, which is made if there is none; the other files stay. Content may be of any length. */
+  writeFile(name: string, file: IncomingFile): Promise<ApplyResult>;
+  /** The same for several files in one swap. */
+  writeFiles(name: string, files: AsyncIterable<SizedFile>): Promise<ApplyResult>;
+  removeFile(name: string, path: string): Promise<ApplyResult>;
+  /** The content that is published now, whatever is published meanwhile. */
+  readFile(name: string, path: string): Promise<OutgoingFile>;
   /** Unmounts (`unmount`) or leaves the tree to the holder, then ends the daemon. Resolves when the tree is gone, before the process ends. */
   shutdown(unmount: boolean): Promise<void>;
 }

@@ -28,6 +28,13 @@ const nameSchema: JsonSchema = { type: 'string', minLength: 1, maxLength: limits
 export const kindQuery: JsonSchema = exactly({ kind: kindSchema }, ['kind']);
 export const nameParams: JsonSchema = exactly({ name: nameSchema });
 export const objectParams: JsonSchema = exactly({ kind: kindSchema, namespace: nameSchema, name: nameSchema });
+export const fileParams: JsonSchema = exactly({ name: nameSchema, '*': { type: 'string', minLength: 1 } });
+const ownerText: JsonSchema = { type: 'string', pattern: '^[0-9]{1,10}$' };
+/** Mode in octal. */
+export const fileAttributesQuery: JsonSchema = exactly(
+  { mode: { type: 'string', pattern: '^0?[0-7]{1,3}$' }, uid: ownerText, gid: ownerText },
+  ['mode', 'uid', 'gid'],
+);
 export const shutdownBody: JsonSchema = exactly({ unmount: flag });
 /** A body the route reads itself: the parser hands it over as text. */
 export const textBody: JsonSchema = { type: 'string' };

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import { type Digest, toDigest } from './digest.ts';
 import { FileCache } from './file-cache.ts';
+import { TemporaryFile } from './temporary-file.ts';
 
 /** Descriptors kept open for reads. */
 const OPEN_FILES_MAX = 256;
@@ -70,6 +71,27 @@ export class BlobFiles {
       this.#onStep('folder-flushed');
     } catch (error) {
       await rm(temporary, { force: true });
+      throw fromSystemError(error, 'cannot store content');
+    }
+    this.#cache.drop(path);
+  }
+
+  /** A file for content of which the digest is not known yet. Throws NO_SPACE, IO. */
+  createTemporary(): Promise<TemporaryFile> {
+    return TemporaryFile.create(join(this.#temporaryDirectory, randomBytes(12).toString('hex')));
+  }
+
+  /** Gives the finished file its name; durable when it resolves. A file of that name is replaced. If it fails nothing is left. */
+  async publish(temporary: TemporaryFile, digest: Digest): Promise<void> {
+    const path = this.path(digest);
+    try {
+      await this.#makeShard(join(path, '..'));
+      await temporary.moveTo(path);
+      this.#onStep('renamed');
+      await flushDirectory(join(path, '..'));
+      this.#onStep('folder-flushed');
+    } catch (error) {
+      await temporary.discard();
       throw fromSystemError(error, 'cannot store content');
     }
     this.#cache.drop(path);

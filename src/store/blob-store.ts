@@ -18,6 +18,7 @@ import { BlobFiles, type WriteStep } from './blob-files.ts';
 import { BlobPins } from './blob-pins.ts';
 import { type BlobRecord, BlobRecords, type BlobStatistics, type Protection } from './blob-records.ts';
 import { type Digest, plainDigest } from './digest.ts';
+import { receiveContent } from './receive-content.ts';
 import { seal, sealedSizeBytes, sealedSpan, unseal } from './sealed-content.ts';
 import type { SealingKey } from './sealing-key.ts';
 import type { Store } from './store.ts';
@@ -80,6 +81,26 @@ export class BlobStore {
     if (isSmall) return blob;
     try {
       await this.#ensureFile(digest, data, protection);
+    } catch (error) {
+      this.abandon(blob);
+      throw error;
+    }
+    return blob;
+  }
+
+  /**
+   * `prepare` for content of any length that arrives in chunks; a chunk is asked for when the one before is written. What
+   * `chunks` throws is thrown on. Throws NO_SPACE, IO. If it fails nothing is left behind.
+   */
+  async prepareStream(chunks: AsyncIterable<Uint8Array>, protection: Protection): Promise<PreparedBlob> {
+    const place = { files: this.#files, sealingKey: this.#key, protection };
+    const received = await receiveContent(chunks, place);
+    if ('data' in received) return await this.prepare(received.data, protection);
+    const { digest, sizeBytes, file } = received;
+    // Pinned before it has its name: nobody takes the name for garbage.
+    const blob = this.#pinned({ digest, sizeBytes, protection, inline: undefined });
+    try {
+      await this.#files.publish(file, digest);
     } catch (error) {
       this.abandon(blob);
       throw error;
@@ -182,6 +203,17 @@ export class BlobStore {
     if (end <= offsetBytes) return new Uint8Array();
     if (record.protection === 'plain') return stored.subarray(offsetBytes, end);
     return unseal(this.#key.encryptionKey, digest, record.sizeBytes, 0, stored).subarray(offsetBytes, end);
+  }
+
+  /** `read` of content that is prepared: it is there as long as it is, whoever else gives it up. Throws CORRUPT, IO. */
+  async readPrepared(blob: PreparedBlob, offsetBytes: number, sizeBytes: number): Promise<Uint8Array> {
+    assert(this.#pins.has(blob), 'the blob was not prepared here, or was retained or abandoned before');
+    const end = Math.min(offsetBytes + sizeBytes, blob.sizeBytes);
+    if (end <= offsetBytes) return new Uint8Array();
+    if (blob.inline === undefined) return await this.#readFile(blob.digest, blob, offsetBytes, end);
+    if (blob.protection === 'plain') return blob.inline.subarray(offsetBytes, end);
+    const plain = unseal(this.#key.encryptionKey, blob.digest, blob.sizeBytes, 0, blob.inline);
+    return plain.subarray(offsetBytes, end);
   }
 
   /** Whether `read` would find content: false if nobody refers to it, if it was found damaged, or if its key is gone. */

@@ -45,15 +45,19 @@ export function seal(key: Uint8Array, digest: Digest, plain: Uint8Array): Buffer
   const chunks = chunkCount(plain.length);
   let position = 0;
   for (let chunk = 0; chunk < chunks; chunk += 1) {
-    const nonce = randomBytes(NONCE_BYTES);
-    const cipher = createCipheriv(ALGORITHM, key, nonce).setAAD(additionalData(digest, chunk, chunk === chunks - 1));
-    const body = cipher.update(plain.subarray(chunk * PLAIN_CHUNK_BYTES, (chunk + 1) * PLAIN_CHUNK_BYTES));
-    cipher.final();
-    position += nonce.copy(sealed, position);
-    position += body.copy(sealed, position);
-    position += cipher.getAuthTag().copy(sealed, position);
+    const bytes = plain.subarray(chunk * PLAIN_CHUNK_BYTES, (chunk + 1) * PLAIN_CHUNK_BYTES);
+    position += sealChunk(key, digest, chunk, chunk === chunks - 1, bytes).copy(sealed, position);
   }
   return sealed;
+}
+
+/** One chunk of content that comes in pieces. Only the last one may be shorter than `limits.sealedChunkBytes`. */
+export function sealChunk(key: Uint8Array, digest: Digest, chunk: number, isLast: boolean, plain: Uint8Array): Buffer {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv(ALGORITHM, key, nonce).setAAD(additionalData(digest, chunk, isLast));
+  const body = cipher.update(plain);
+  cipher.final();
+  return Buffer.concat([nonce, body, cipher.getAuthTag()]);
 }
 
 /** The whole chunks that cover plain bytes `offsetBytes` to `endBytes` (exclusive) of content of that size. */

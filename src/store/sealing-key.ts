@@ -8,7 +8,7 @@
 import { createHmac, hkdfSync } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { DunnageError } from '../errors/dunnage-error.ts';
-import { type Digest, toDigest } from './digest.ts';
+import { type Digest, type Digester, toDigest } from './digest.ts';
 import { createKeyFile, KEY_BYTES, openKey, readKeyFile } from './key-file.ts';
 import { LockedBytes, type PinnedFile, type SharedBytes } from './locked-bytes.ts';
 
@@ -98,6 +98,11 @@ export class SealingKey {
   /** Digest of secret content: without the key nobody can test a guess against it. */
   digestOf(data: Uint8Array): Digest {
     return toDigest(createHmac('sha256', this.#namingKey).update(data).digest());
+  }
+
+  /** `digestOf` in pieces. */
+  digester(): Digester {
+    return createHmac('sha256', this.#namingKey);
   }
 
   // The key must not leave through JSON or inspection by accident.

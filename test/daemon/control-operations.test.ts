@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { silentLog } from '../../src/base/log.ts';
 import { createControlOperations } from '../../src/daemon/control-operations.ts';
+import { createFileOperations } from '../../src/daemon/file-operations.ts';
 import { createHistoryOperations } from '../../src/daemon/history-operations.ts';
 import type { ControlOperations, WriteFile } from '../../src/server/operations.ts';
 import { TreeHarness } from '../projection/helpers/tree-harness.ts';
@@ -36,6 +38,9 @@ beforeEach(async () => {
     metrics: () => Promise.resolve('dunnage_swaps_total 3\n'),
     maintenance: new FakeOperations(),
     shutdown: (unmount) => Promise.resolve(void shutdowns.push(unmount)),
+    files: createFileOperations({
+      ...{ projections: harness.service, blobs: harness.blobs, log: silentLog, sources: harness.sources },
+    }),
     ...OWNER,
   });
 });

@@ -13,9 +13,12 @@ import type {
   DaemonStatus,
   FsckReport,
   GcReport,
+  IncomingFile,
+  OutgoingFile,
   ProjectionDetail,
   ProjectionKind,
   ProjectionSummary,
+  SizedFile,
   WriteFile,
 } from '../../src/server/operations.ts';
 
@@ -114,6 +117,38 @@ export class FakeOperations implements ControlOperations {
     return exampleGc(dryRun);
   }
 
+  /** What was uploaded and is there to be read, by path. */
+  readonly contents: Map<string, Buffer> = new Map();
+
+  async writeFile(name: string, { content, ...file }: IncomingFile): Promise<ApplyResult> {
+    await this.#enter('writeFile', name, file);
+    this.contents.set(file.path, await collect(content));
+    return { kind: 'Projection', namespace: 'default', name, directory: name, action: 'configured', generation: 2 };
+  }
+
+  async writeFiles(name: string, files: AsyncIterable<SizedFile>): Promise<ApplyResult> {
+    const heads: unknown[] = [];
+    await this.#enter('writeFiles', name, heads);
+    for await (const { content, ...head } of files) {
+      heads.push(head);
+      this.contents.set(head.path, await collect(content));
+    }
+    return { kind: 'Projection', namespace: 'default', name, directory: name, action: 'configured', generation: 2 };
+  }
+
+  async removeFile(name: string, path: string): Promise<ApplyResult> {
+    await this.#enter('removeFile', name, path);
+    this.contents.delete(path);
+    return { kind: 'Projection', namespace: 'default', name, directory: name, action: 'configured', generation: 3 };
+  }
+
+  async readFile(name: string, path: string): Promise<OutgoingFile> {
+    await this.#enter('readFile', name, path);
+    const found = this.contents.get(path);
+    if (found === undefined) throw new DunnageError('NOT_FOUND', `there is no file ${path}`);
+    return { sizeBytes: found.length, content: only(found) };
+  }
+
   async shutdown(unmount: boolean): Promise<void> {
     await this.#enter('shutdown', unmount);
   }
@@ -126,6 +161,16 @@ export class FakeOperations implements ControlOperations {
     this.failure = undefined;
     throw failure;
   }
+}
+
+export async function collect(content: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of content) chunks.push(Uint8Array.from(chunk));
+  return Buffer.concat(chunks);
+}
+
+export async function* only<T>(...values: readonly T[]): AsyncGenerator<T> {
+  yield* values;
 }
 
 export function exampleStatus(): DaemonStatus {

@@ -5,7 +5,7 @@ import { DunnageError } from '../../src/errors/dunnage-error.ts';
 import { ControlClient } from '../../src/server/control-client.ts';
 import { MountedProjection } from '../../src/server/mounted-projection.ts';
 import type { ApplyAction, WriteFile } from '../../src/server/operations.ts';
-import { FakeOperations } from './fake-operations.ts';
+import { FakeOperations, only } from './fake-operations.ts';
 import { makeDirectory, serveFake } from './serve-fake.ts';
 
 const text = (content: string, mode = 0o644): WriteFile => ({ data: Buffer.from(content), mode });
@@ -63,4 +63,20 @@ test('MountedProjection.write rejects with what the daemon says, and without one
   });
   const nobody = new ControlClient(join(await makeDirectory(t), 'none.sock'));
   await assert.rejects(new MountedProjection(nobody, 'web').write(payload), { code: 'UNREACHABLE' });
+});
+
+test('MountedProjection writes and removes single files, after the writes that were asked for before', async (t) => {
+  const { socketPath, operations } = await serveFake(t);
+  const web = new MountedProjection(new ControlClient(socketPath), 'web');
+  const [written, changed] = await Promise.all([
+    web.write({ a: text('1') }),
+    web.writeFile('b', only(Buffer.from('2')), { mode: 0o400 }),
+    web.removeFile('b'),
+  ]);
+  assert.deepEqual([written, changed], [{ changed: true }, { changed: true }]);
+  assert.deepEqual(
+    operations.calls.map(({ name }) => name),
+    ['writeProjection', 'writeFile', 'removeFile'],
+  );
+  assert.deepEqual(operations.calls[1]?.arguments, ['web', { path: 'b', mode: 0o400 }]);
 });

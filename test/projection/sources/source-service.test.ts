@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { silentLog } from '../../../src/base/log.ts';
 import { createControlOperations } from '../../../src/daemon/control-operations.ts';
+import { createFileOperations } from '../../../src/daemon/file-operations.ts';
 import { createHistoryOperations } from '../../../src/daemon/history-operations.ts';
 import type { ControlOperations } from '../../../src/server/operations.ts';
 import { exampleStatus, FakeOperations } from '../../server/fake-operations.ts';
@@ -23,6 +25,9 @@ function useHarness(): void {
     status: () => Promise.resolve(exampleStatus()),
     metrics: () => Promise.resolve(''),
     shutdown: () => Promise.resolve(),
+    files: createFileOperations({
+      ...{ projections: harness.service, blobs: harness.blobs, log: silentLog, sources: harness.sources },
+    }),
     uid: 0,
     gid: 0,
   });
