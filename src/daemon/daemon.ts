@@ -23,6 +23,7 @@ import { ProjectionService, type ProjectionServiceOptions } from '../projection/
 import { performOnHost } from '../projection/reactions/perform.ts';
 import { ReactionRecords } from '../projection/reactions/reaction-records.ts';
 import { SwapReactions } from '../projection/reactions/swap-reactions.ts';
+import { SourceSeen } from '../projection/sources/source-seen.ts';
 import { SourceService, type SourceServiceOptions } from '../projection/sources/source-service.ts';
 import { startControlServer } from '../server/control-server.ts';
 import type { HistoryOperations } from '../server/history-operations.ts';
@@ -332,10 +333,12 @@ export class Daemon {
 
   #metrics(catalog: Catalog, store: Store, blobs: BlobStore, thread: FuseThread): PrometheusMetrics {
     const metrics = new PrometheusMetrics(this.#log);
+    const seen = new SourceSeen(store);
     registerFigures(metrics, {
       ...{ catalog, blobs, store, clock: systemClock, startedAtMs: this.#startedAtMs },
       content: new ContentCounter(store),
       connections: () => thread.statistics(),
+      sourcesSeenAtMs: (directory) => seen.get(directory)?.seenAtMs,
     });
     return metrics;
   }

@@ -14,6 +14,8 @@ export interface FigureSources {
   readonly store: { readonly sizeBytes: number };
   readonly connections: () => Promise<readonly ConnectionStatistics[]>;
   readonly clock: Clock;
+  /** When the sources of the projection with that directory were read; undefined if it has none. */
+  readonly sourcesSeenAtMs: (directory: string) => number | undefined;
   readonly startedAtMs: number;
 }
 
@@ -24,7 +26,7 @@ export function registerFigures(metrics: Metrics, sources: FigureSources): void 
   registerProcess(metrics, sources);
 }
 
-function registerProjections(metrics: Metrics, { catalog, clock }: FigureSources): void {
+function registerProjections(metrics: Metrics, { catalog, clock, sourcesSeenAtMs }: FigureSources): void {
   const live = (sample: (record: ProjectionRecord) => number) => (): Sample[] => {
     catalog.refresh();
     return [...catalog.projections()]
@@ -51,6 +53,17 @@ function registerProjections(metrics: Metrics, { catalog, clock }: FigureSources
       labelNames: ['directory'],
     },
     live(({ updatedAtMs }) => Math.max(0, clock.nowMs() - updatedAtMs) / 1000),
+  );
+  metrics.observed(
+    {
+      type: 'gauge',
+      name: 'dunnage_projection_source_age_seconds',
+      help: 'Time since the source of a projection was last read: all of its sources, or its last write if it has none.',
+      labelNames: ['directory'],
+    },
+    live(({ directory, sourceSeenAtMs }) => {
+      return Math.max(0, clock.nowMs() - (sourcesSeenAtMs(directory) ?? sourceSeenAtMs)) / 1000;
+    }),
   );
 }
 

@@ -239,6 +239,11 @@ export class BlobStore {
     return record !== undefined && record.protection === 'secret' && record.keyId !== this.#key.id;
   }
 
+  /** How it is stored; undefined if nobody refers to it. Digests of the two kinds cannot be compared. */
+  protectionOf(digest: Digest): Protection | undefined {
+    return this.#records.get(digest)?.protection;
+  }
+
   /** Whether it is being stored or waits for its first reference: known to this instance alone. */
   isInUse(digest: Digest): boolean {
     return this.#pins.isPinned(digest) || this.#writes.has(digest.toString('hex'));

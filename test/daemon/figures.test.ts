@@ -17,8 +17,19 @@ function figures(connections: () => Promise<readonly ConnectionStatistics[]>): P
   const { catalog, blobs, store, clock } = harness;
   const metrics = new PrometheusMetrics(silentLog);
   const content = new ContentCounter(store);
+  const sourcesSeenAtMs = (directory: string): number | undefined =>
+    directory === 'two' ? clock.nowMs() + 60_000 : undefined;
   const later = { ...clock, nowMs: () => clock.nowMs() + 90_000 };
-  registerFigures(metrics, { catalog, blobs, store, clock: later, content, connections, startedAtMs: 5_000 });
+  registerFigures(metrics, {
+    catalog,
+    blobs,
+    store,
+    clock: later,
+    content,
+    connections,
+    startedAtMs: 5_000,
+    sourcesSeenAtMs,
+  });
   return metrics;
 }
 
@@ -35,6 +46,8 @@ describe('registerFigures', () => {
       'dunnage_projection_generation{directory="one"} 1',
       'dunnage_projection_generation{directory="two"} 2',
       'dunnage_projection_generation_age_seconds{directory="one"} 90',
+      'dunnage_projection_source_age_seconds{directory="one"} 90',
+      'dunnage_projection_source_age_seconds{directory="two"} 30',
       'dunnage_blobs 2',
       'dunnage_blob_bytes 8',
       'dunnage_generations 3',

@@ -3,6 +3,7 @@
  * only paths, modes, owners and sizes are told: no content and no digest, which for a short secret is as good as its content.
  */
 import { limits } from '../../base/limits.ts';
+import type { Protection } from '../../store/blob-store.ts';
 import type { Digest } from '../../store/digest.ts';
 import type { Awaitable } from '../../vfs/file-system.ts';
 import type { FileChange, FileState } from './file-changes.ts';
@@ -32,7 +33,9 @@ export interface FileDifference {
 
 export interface ContentSource {
   read(digest: Digest, offsetBytes: number, sizeBytes: number): Awaitable<Uint8Array>;
-  isReadable(digest: Digest): boolean;
+  /** Whether it is sealed with a key that is gone. */
+  isSealedAway(digest: Digest): boolean;
+  protectionOf(digest: Digest): Protection | undefined;
 }
 
 export interface DifferenceOptions {
@@ -42,6 +45,9 @@ export interface DifferenceOptions {
   readonly textBytesMax?: number;
   readonly totalBytesMax?: number;
 }
+
+/** Compared at once, of files of which the digests say nothing. */
+const COMPARED_AT_ONCE_BYTES = 1_048_576;
 
 /** Rejects like `ContentSource.read`. Reads one file at a time and lets others work in between. */
 export async function describeDifferences(options: DifferenceOptions): Promise<FileDifference[]> {
@@ -56,8 +62,9 @@ export async function describeDifferences(options: DifferenceOptions): Promise<F
       change: kind,
       before: side(before, secret),
       after: side(after, secret),
-      content: compareContent(before, after, contents),
+      content: await compareContent(before, after, contents),
     };
+    if (known.content === 'same' && hasSameAttributes(change)) continue;
     if (secret || known.content === 'same') {
       differences.push({ ...known, shown: secret ? 'secret' : 'none', hunks: [] });
       continue;
@@ -77,22 +84,38 @@ export async function describeDifferences(options: DifferenceOptions): Promise<F
   return differences;
 }
 
+/** Then only the digests differed. */
+function hasSameAttributes({ before, after }: FileChange): boolean {
+  return before?.mode === after?.mode && before?.uid === after?.uid && before?.gid === after?.gid;
+}
+
 function side(state: FileState | undefined, secret: boolean): FileSide | undefined {
   if (state === undefined) return undefined;
   const { mode, uid, gid, sizeBytes, digest } = state;
   return { mode, uid, gid, sizeBytes, sha256: secret ? undefined : digest.toString('hex') };
 }
 
-function compareContent(
+async function compareContent(
   before: FileState | undefined,
   after: FileState | undefined,
   contents: ContentSource,
-): FileDifference['content'] {
+): Promise<FileDifference['content']> {
   if (before === undefined || after === undefined) return 'differs';
   if (before.digest.equals(after.digest)) return 'same';
-  // Digests of secrets are keyed: under two keys the same content has two of them.
-  const comparable = contents.isReadable(before.digest) && contents.isReadable(after.digest);
-  return comparable || before.sizeBytes !== after.sizeBytes ? 'differs' : 'unknown';
+  if (before.sizeBytes !== after.sizeBytes) return 'differs';
+  // Digests of secrets are keyed: under another key, or before it was one, the same content has another digest.
+  if (contents.isSealedAway(before.digest) || contents.isSealedAway(after.digest)) return 'unknown';
+  if (contents.protectionOf(before.digest) === contents.protectionOf(after.digest)) return 'differs';
+  return (await haveSameBytes(before, after, contents)) ? 'same' : 'differs';
+}
+
+async function haveSameBytes(before: FileState, after: FileState, contents: ContentSource): Promise<boolean> {
+  for (let offset = 0; offset < before.sizeBytes; offset += COMPARED_AT_ONCE_BYTES) {
+    const bytes = await contents.read(before.digest, offset, COMPARED_AT_ONCE_BYTES);
+    const others = await contents.read(after.digest, offset, COMPARED_AT_ONCE_BYTES);
+    if (Buffer.compare(bytes, others) !== 0) return false;
+  }
+  return true;
 }
 
 /** Undefined if it is not text: not UTF-8, or with a zero byte. A file that is not there is empty text. */

@@ -27,7 +27,8 @@ export interface GenerationSummary {
 
 export interface SummarizedGeneration {
   readonly record: GenerationRecord;
-  readonly nodes: GenerationNodes;
+  /** Its files; undefined if it was dropped meanwhile. */
+  readonly load: () => GenerationNodes | undefined;
 }
 
 /** Newest first, as they are given; the first is the live one. Lets others work between two generations. */
@@ -36,9 +37,12 @@ export async function summarize(
   owner: { readonly uid: number; readonly gid: number },
 ): Promise<GenerationSummary[]> {
   const summaries: GenerationSummary[] = [];
-  let before: SummarizedGeneration | undefined;
-  for (const [position, { record, nodes }] of [...generations.entries()].reverse()) {
-    const isNext = before !== undefined && before.record.number === record.number - 1;
+  // One list of files is kept, not all: there may be a hundred, of a hundred thousand files each.
+  let before: { readonly number: number; readonly nodes: GenerationNodes } | undefined;
+  for (const [position, { record, load }] of [...generations.entries()].reverse()) {
+    const nodes = load();
+    if (nodes === undefined) continue;
+    const isNext = before?.number === record.number - 1;
     summaries.push({
       generation: record.number,
       live: position === 0,
@@ -49,7 +53,7 @@ export async function summarize(
       changes: isNext && before !== undefined ? countChanges(before.nodes, nodes, owner) : undefined,
       rollbackOf: record.rollbackOf,
     });
-    before = { record, nodes };
+    before = { number: record.number, nodes };
     await new Promise(setImmediate);
   }
   return summaries.reverse();

@@ -7,7 +7,9 @@
 import type { GenerationId } from '../../base/ids.ts';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import type { BlobStore, PreparedBlob } from '../../store/blob-store.ts';
+import type { Digest } from '../../store/digest.ts';
 import type { Catalog } from '../catalog.ts';
+import { shown } from '../path-rules.ts';
 import type { MountPayload, StoredFile } from '../payload.ts';
 import type { ProjectionService } from '../projection-service.ts';
 import { type GenerationRecord, isSecret, type ProjectionRecord } from '../records.ts';
@@ -63,7 +65,7 @@ export class ProjectionHistory {
     const { record } = this.#options.projections.find(directory);
     const kept = this.#kept(record).map(({ id, record: generation }) => ({
       record: generation,
-      nodes: catalog.nodes(id),
+      load: () => (catalog.generation(id) === undefined ? undefined : catalog.nodes(id)),
     }));
     return { limit: record.keep, generations: await summarize(kept, this.#options.owner) };
   }
@@ -170,13 +172,7 @@ export class ProjectionHistory {
     const { catalog, blobs } = this.#options;
     const files = new Map<string, StoredFile>();
     for (const { path, file } of catalog.nodes(id).files()) {
-      if (!blobs.isReadable(file.digest)) {
-        throw new DunnageError(
-          'AWAITING_SOURCE',
-          `generation ${record.number} of ${directory} is sealed with a key that is gone`,
-          { remedy: 'Apply the object again from its source.' },
-        );
-      }
+      if (!blobs.isReadable(file.digest)) throw this.#cannotRead(directory, record.number, path, file.digest);
       const stored = blobs.prepareExisting(file.digest);
       prepared.push(stored);
       const { mode, uid, gid } = file;
@@ -188,5 +184,16 @@ export class ProjectionHistory {
       });
     }
     return files;
+  }
+
+  #cannotRead(directory: string, number: number, path: string, digest: Digest): DunnageError {
+    const remedy = 'Choose another generation, or apply the object again from its source.';
+    return this.#options.blobs.isSealedAway(digest)
+      ? new DunnageError('AWAITING_SOURCE', `generation ${number} of ${directory} is sealed with a key that is gone`, {
+          remedy,
+        })
+      : new DunnageError('CORRUPT', `generation ${number} of ${directory} is damaged: ${shown(path)} cannot be read`, {
+          remedy,
+        });
   }
 }

@@ -12,6 +12,7 @@ import { type Digest, plainDigest } from '../../../src/store/digest.ts';
 
 class Contents implements ContentSource {
   readonly #known = new Map<string, Uint8Array>();
+  readonly #sealed = new Set<string>();
   readonly unreadable = new Set<string>();
   readBytes = 0;
 
@@ -29,8 +30,21 @@ class Contents implements ContentSource {
     return bytes.subarray(offsetBytes, offsetBytes + sizeBytes);
   }
 
-  isReadable(digest: Digest): boolean {
-    return !this.unreadable.has(digest.toString('hex'));
+  /** The same content, stored as that of a Secret. */
+  sealed(content: string, mode = 0o644): FileState {
+    const bytes = Buffer.from(content);
+    const digest = plainDigest(Buffer.from(`key ${content}`));
+    this.#known.set(digest.toString('hex'), bytes);
+    this.#sealed.add(digest.toString('hex'));
+    return { mode, uid: 0, gid: 0, sizeBytes: bytes.length, digest };
+  }
+
+  isSealedAway(digest: Digest): boolean {
+    return this.unreadable.has(digest.toString('hex'));
+  }
+
+  protectionOf(digest: Digest): 'plain' | 'secret' {
+    return this.#sealed.has(digest.toString('hex')) ? 'secret' : 'plain';
   }
 }
 
@@ -142,6 +156,20 @@ describe('describeDifferences', () => {
     assert.deepEqual(
       found.map(({ content }) => content),
       ['unknown', 'differs'],
+    );
+  });
+
+  it('compares the bytes where only one of the two was stored as a Secret', async () => {
+    const contents = new Contents();
+    const before = { same: contents.file('x'), mode: contents.file('x'), other: contents.file('x') };
+    const after = { same: contents.sealed('x'), mode: contents.sealed('x', 0o400), other: contents.sealed('y') };
+    const found = await differences(contents, [before, after], { secret: true });
+    assert.deepEqual(
+      found.map(({ path, content }) => [path, content]),
+      [
+        ['mode', 'same'],
+        ['other', 'differs'],
+      ],
     );
   });
 

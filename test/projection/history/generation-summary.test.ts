@@ -18,7 +18,7 @@ function generation(number: number, files: Record<string, string>, rollbackOf?: 
       ] as const,
   );
   return {
-    nodes: new GenerationNodes((number * 100) as GenerationId, buildNodes(new Map(contents))),
+    load: () => new GenerationNodes((number * 100) as GenerationId, buildNodes(new Map(contents))),
     record: {
       projection: 1 as ProjectionId,
       directory: `..${number}`,
@@ -57,4 +57,16 @@ it('generations are summed up newest first, each with what it changed', async ()
 it('the first generation of all has changed nothing that anybody knows', async () => {
   const [only] = await summarize([generation(1, {})], { uid: 0, gid: 0 });
   assert.deepEqual([only?.live, only?.changes], [true, undefined]);
+});
+
+it('a generation that is dropped meanwhile is left out, and what it changed into is not known', async () => {
+  const gone = { ...generation(2, { a: '2' }), load: () => undefined };
+  const summaries = await summarize([generation(3, { a: '3' }), gone, generation(1, { a: '1' })], { uid: 0, gid: 0 });
+  assert.deepEqual(
+    summaries.map((summary) => [summary.generation, summary.live, summary.changes]),
+    [
+      [3, true, undefined],
+      [1, false, undefined],
+    ],
+  );
 });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import type { ProjectionHistory } from '../../../src/projection/history/projection-history.ts';
+import { ProjectionHistory } from '../../../src/projection/history/projection-history.ts';
 import type { WantedProjection } from '../../../src/projection/projection-service.ts';
+import type { BlobStore } from '../../../src/store/blob-store.ts';
 import { TreeHarness, wanted } from '../helpers/tree-harness.ts';
 
 let harness: TreeHarness;
@@ -139,6 +140,21 @@ describe('rollback', () => {
     await assert.rejects(history.rollback('web', 1), { code: 'IMMUTABLE' });
     assert.equal(await harness.readFile('web/key'), '2');
   });
+
+  for (const [what, isSealedAway, code] of [
+    ['sealed with a key that is gone', true, 'AWAITING_SOURCE'],
+    ['damaged', false, 'CORRUPT'],
+  ] as const) {
+    it(`is refused if the content is ${what}`, async () => {
+      await writeNumbers(2);
+      const { catalog, service: projections } = harness;
+      const blobs = { isReadable: () => false, isSealedAway: () => isSealedAway } as unknown as BlobStore;
+      const owner = { uid: 0, gid: 0 };
+      const without = new ProjectionHistory({ catalog, blobs, projections, owner, onDropped: () => undefined });
+      await assert.rejects(without.rollback('web', 1), { code, message: new RegExp(`generation 1 of web is ${what}`) });
+      assert.equal(await harness.readFile('web/key'), '2\n');
+    });
+  }
 
   it('fails if nothing earlier is kept, and leaves all as it is', async () => {
     await writeNumbers(2, { keep: 1 });
