@@ -1,6 +1,7 @@
 /** The live view with real mounts: what programs see that open, watch and bind-mount single files. */
 import assert from 'node:assert/strict';
-import { mkdtemp, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, open, opendir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { DaemonProcess } from '../tools/daemon-process.ts';
@@ -133,6 +134,40 @@ describe('files of the live view', () => {
     await assert.rejects(stat(live('kinds')), { code: 'ENOENT' });
     await write('kinds', { x: 'another' });
     assert.equal(await read('kinds', 'x'), 'another');
+  });
+
+  it('come back under a name that somebody still holds: a directory as another one, a file as the same', async () => {
+    await write('again', { 'd/a': '1', f: '1' });
+    const inodes = [(await stat(live('again', 'd'))).ino, (await stat(live('again', 'f'))).ino];
+    const [directory, file] = [await opendir(live('again', 'd')), await open(live('again', 'f'))];
+    try {
+      await write('again', { other: '2' });
+      await assert.rejects(stat(live('again', 'd')), { code: 'ENOENT' });
+      await write('again', { 'd/a': '3', 'd/b': '3', f: '3' });
+      assert.deepEqual((await readdir(live('again', 'd'))).sort(), ['a', 'b']);
+      assert.equal(await read('again', 'd/a'), '3');
+      assert.equal(await read('again', 'f'), '3');
+      assert.equal((await file.read(Buffer.alloc(9), 0, 9, 0)).buffer.toString('utf8', 0, 1), '1');
+      assert.notEqual((await stat(live('again', 'd'))).ino, inodes[0]);
+      assert.equal((await stat(live('again', 'f'))).ino, inodes[1]);
+      assert.equal((await file.stat()).nlink, 1);
+    } finally {
+      await directory.close();
+      await file.close();
+    }
+  });
+
+  it('can be run and mapped', async () => {
+    await write('programs', { script: '#!/bin/sh\necho one', data: 'one' }, 0o755);
+    assert.equal(await run(live('programs', 'script'), []), 'one\n');
+    const map = `import mmap,sys
+f=open(sys.argv[1],'rb'); print(mmap.mmap(f.fileno(),0,prot=mmap.PROT_READ,flags=mmap.MAP_PRIVATE)[:].decode())
+try: mmap.mmap(f.fileno(),0,prot=mmap.PROT_READ)
+except OSError as e: print(e.errno)`;
+    assert.equal(await run('python3', ['-c', map, live('programs', 'data')]), `one\n${constants.errno.ENODEV}\n`);
+    await write('programs', { script: '#!/bin/sh\necho two', data: 'second' }, 0o755);
+    assert.equal(await run(live('programs', 'script'), []), 'two\n');
+    assert.equal(await run('python3', ['-c', map, live('programs', 'data')]), `second\n${constants.errno.ENODEV}\n`);
   });
 
   it('[S54] cannot be changed by anybody, also where the mount was made writable', async () => {

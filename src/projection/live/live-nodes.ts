@@ -22,10 +22,17 @@ export interface LiveNode {
   /** Relative to the projection's directory; '' for that itself. */
   readonly path: string;
   readonly kind: LiveKind;
+  /** A directory that was removed through the mount: to the kernel it is dead, and what comes back under its name is another. */
+  readonly isDead: boolean;
+}
+
+/** The directory of a projection, which has no row. */
+export function projectionNode(projection: ProjectionId): LiveNode {
+  return { id: projection, projection, path: '', kind: 'directory', isDead: false };
 }
 
 type KindLetter = 'f' | 'd';
-type Row = readonly [projection: number, parent: LiveId, kind: KindLetter, path: string];
+type Row = readonly [projection: number, parent: LiveId, kind: KindLetter, path: string, isDead?: true];
 
 /** Rows kept in memory. */
 const CACHED_ROWS_MAX = 50_000;
@@ -70,9 +77,9 @@ export class LiveNodes {
     if (cached !== undefined) return cached;
     const row = this.#rows.get(id);
     if (row === undefined) return undefined;
-    const [projection, , letter, path] = row;
+    const [projection, , letter, path, isDead = false] = row;
     const kind = letter === 'f' ? 'file' : 'directory';
-    const node: LiveNode = { id, projection: projection as ProjectionId, path, kind };
+    const node: LiveNode = { id, projection: projection as ProjectionId, path, kind, isDead };
     if (this.#cached.size >= CACHED_ROWS_MAX) this.#cached.clear();
     this.#cached.set(id, node);
     return node;
@@ -82,7 +89,7 @@ export class LiveNodes {
   find(parent: LiveId, name: string, kind: LiveKind): LiveId | undefined {
     const id = this.#names.get(nameKey(parent, name, kind));
     const node = id === undefined ? undefined : this.node(id);
-    return node?.kind === kind && lastName(node.path) === name ? id : undefined;
+    return node?.kind === kind && !node.isDead && lastName(node.path) === name ? id : undefined;
   }
 
   /** The number of a path, if each part of it was looked at. */
@@ -115,6 +122,24 @@ export class LiveNodes {
     );
   }
 
+  /** Its path gets another number when it is there again; who holds the directory has this one. */
+  markDead(id: LiveId): void {
+    this.#store.transactBuffered(() => {
+      const row = this.#rows.get(id);
+      if (row === undefined) return;
+      this.#unname(id, row);
+      const [projection, parent, letter, path] = row;
+      this.#rows.put(id, [projection, parent, letter, path, true]);
+    });
+    this.#cached.delete(id);
+  }
+
+  /** Preconditions: in a transaction. */
+  #unname(id: LiveId, [, parent, letter, path]: Row): void {
+    const key: readonly [number, string] = [parent, letter + lastName(path)];
+    if (this.#names.get(key) === id) this.#names.remove(key);
+  }
+
   /** Takes away the numbers of paths that are gone for good. */
   remove(ids: readonly LiveId[]): void {
     if (ids.length === 0) return;
@@ -122,11 +147,7 @@ export class LiveNodes {
       for (const id of ids) {
         const row = this.#rows.get(id);
         this.#rows.remove(id);
-        if (row !== undefined) {
-          const [, parent, letter, path] = row;
-          const key: readonly [number, string] = [parent, letter + lastName(path)];
-          if (this.#names.get(key) === id) this.#names.remove(key);
-        }
+        if (row !== undefined) this.#unname(id, row);
         this.#cached.delete(id);
       }
     });

@@ -14,7 +14,7 @@ import type { LoadedGeneration } from '../projection-nodes.ts';
 import type { Publications } from '../publications.ts';
 import type { LiveAnnouncements } from './live-announcements.ts';
 import { type LiveId, liveNodeId } from './live-ids.ts';
-import { joinPath, type LiveKind, type LiveNode, type LiveNodes } from './live-nodes.ts';
+import { joinPath, type LiveKind, type LiveNode, type LiveNodes, projectionNode } from './live-nodes.ts';
 import { LivePlan } from './live-plan.ts';
 import type { LiveReferences } from './live-references.ts';
 import { childrenOf, contentOf, type GenerationSource, type LiveView } from './live-view.ts';
@@ -109,7 +109,7 @@ export class LivePublications implements Publications {
   /** What nobody holds, watches or has open may be forgotten: then the next swap need not announce it. Children first. */
   #prune(projection: ProjectionId): void {
     const { references, prune } = this.#options;
-    prune([...references.knownOf(projection)].reverse().map((id) => liveNodeId(id)));
+    prune([...[...references.knownOf(projection)].reverse(), LIVE_ROOT].map((id) => liveNodeId(id)));
   }
 
   /** After a takeover: what was pending is pending again, as far as it still leads to what is published. */
@@ -148,7 +148,8 @@ export class LivePublications implements Publications {
     const plan = LivePlan.empty(next?.id ?? 0);
     const unfinished = this.#view.plans.get(projection);
     for (const id of references.knownOf(projection)) {
-      const node = nodes.node(id) ?? { id, projection, path: '', kind: 'directory' };
+      const node = nodes.node(id) ?? projectionNode(projection);
+      if (node.isDead) continue;
       if (node.kind === 'file') this.#planFile(plan, projection, node.path, next, unfinished);
       else this.#planDirectory(plan, node, next, unfinished);
     }

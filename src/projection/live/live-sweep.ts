@@ -62,7 +62,7 @@ export class LiveSweep {
     const { nodes, references, view } = this.#options;
     if (references.isKnown(id)) return false;
     const node = nodes.node(id);
-    if (node === undefined) return true;
+    if (node === undefined || nodes.findPath(node.projection, node.path, node.kind) !== id) return true;
     if (view.content(node.projection, node.path)?.kind === node.kind) return false;
     return view.plans.get(node.projection)?.removes.has(node.path) !== true;
   }

@@ -38,7 +38,7 @@ import { type ExtendedAttributes, NO_ATTRIBUTES, projectionXattrs } from '../pro
 import { LiveAnnouncements } from './live-announcements.ts';
 import { LIVE_NODE_ID, type LiveId, liveIdOf, liveNodeId } from './live-ids.ts';
 import { inListingOrder, type ListedName } from './live-listing.ts';
-import { joinPath, type LiveKind, type LiveNode, LiveNodes } from './live-nodes.ts';
+import { joinPath, type LiveKind, type LiveNode, LiveNodes, projectionNode } from './live-nodes.ts';
 import { LivePublications } from './live-publications.ts';
 import { LiveReferences } from './live-references.ts';
 import { LiveSteps, readOnly } from './live-steps.ts';
@@ -139,15 +139,16 @@ export class LiveTree implements FileSystem {
       const projection = this.#catalog.findProjection(name);
       const shown = projection === undefined ? undefined : this.#view.shown(projection, '');
       if (projection === undefined || shown === undefined) return NOTHING;
-      return this.#give({ id: projection, projection, path: '', kind: 'directory' }, shown);
+      return this.#give(projectionNode(projection), shown);
     }
     if (place.kind === 'file') throw new DunnageError('NOT_A_DIRECTORY', 'the parent is a file');
+    if (place.isDead) return NOTHING;
     const { projection } = place;
     const path = joinPath(place.path, name);
     const shown = this.#view.shown(projection, path);
     if (shown === undefined) return NOTHING;
     const [id] = this.#assign(place, [{ name, kind: shown.kind }]);
-    return this.#give({ id: id as LiveId, projection, path, kind: shown.kind }, shown);
+    return this.#give({ id: id as LiveId, projection, path, kind: shown.kind, isDead: false }, shown);
   }
 
   forget(nodeId: NodeId, count: number): void {
@@ -173,6 +174,7 @@ export class LiveTree implements FileSystem {
       return;
     }
     if (place.kind === 'file') throw new DunnageError('NOT_A_DIRECTORY', 'a file has no entries');
+    if (place.isDead) return;
     const rest = inListingOrder(this.#view.children(place.projection, place.path)).filter((e) => e.position > cookie);
     for (let first = 0; first < rest.length; first += LISTED_AT_ONCE) {
       const names = rest.slice(first, first + LISTED_AT_ONCE);
@@ -273,7 +275,11 @@ export class LiveTree implements FileSystem {
   }
 
   removeDirectory(caller: Caller, parent: NodeId, name: string): void {
-    this.#step(parent, name, (projection, path) => this.#steps.remove(projection, path, 'directory', caller));
+    this.#step(parent, name, (projection, path) => {
+      this.#steps.remove(projection, path, 'directory', caller);
+      const id = path === '' ? undefined : this.#nodes.findPath(projection, path, 'directory');
+      if (id !== undefined) this.#nodes.markDead(id);
+    });
   }
 
   #step(parent: NodeId, name: string, take: (projection: ProjectionId, path: string) => void): void {
@@ -297,7 +303,7 @@ export class LiveTree implements FileSystem {
     const projection = id as ProjectionId;
     const isProjection = this.#catalog.projection(projection) !== undefined || this.#references.isKnown(id);
     if (!isProjection) throw new DunnageError('STALE', `node ${nodeId} is gone`);
-    return { id, projection, path: '', kind: 'directory' };
+    return projectionNode(projection);
   }
 
   #file(nodeId: NodeId): LiveNode {
@@ -308,6 +314,7 @@ export class LiveTree implements FileSystem {
 
   /** A path may be of another kind by now: then the node is gone. */
   #shown(node: LiveNode): Shown | undefined {
+    if (node.isDead) return undefined;
     const shown = this.#view.shown(node.projection, node.path);
     return shown?.kind === node.kind ? shown : undefined;
   }

@@ -6,7 +6,7 @@ import { bytesValue, numberAndStringKey, numberKey } from '../../../src/store/co
 import { makeStateDirectory, openStore } from '../../store/state-directory.ts';
 
 const PROJECTION = 900 as ProjectionId;
-const TOP: LiveNode = { id: PROJECTION, projection: PROJECTION, path: '', kind: 'directory' };
+const TOP: LiveNode = { id: PROJECTION, projection: PROJECTION, path: '', kind: 'directory', isDead: false };
 
 function scene(t: TestContext): { nodes: LiveNodes; again: () => LiveNodes } {
   const store = openStore(t, makeStateDirectory(t));
@@ -20,13 +20,13 @@ describe('LiveNodes', () => {
       { name: 'd', kind: 'directory' },
       { name: 'a', kind: 'file' },
     ]) as [number, number];
-    const inside: LiveNode = { id: d, projection: PROJECTION, path: 'd', kind: 'directory' };
+    const inside: LiveNode = { id: d, projection: PROJECTION, path: 'd', kind: 'directory', isDead: false };
     const [b] = nodes.assign(inside, [{ name: 'a', kind: 'file' }]) as [number];
     assert.equal(new Set([d, a, b]).size, 3);
     const next = again();
     assert.deepEqual(next.assign(inside, [{ name: 'a', kind: 'file' }]), [b]);
     assert.equal(next.assigned, 0, 'nothing was written');
-    assert.deepEqual(next.node(b), { id: b, projection: PROJECTION, path: 'd/a', kind: 'file' });
+    assert.deepEqual(next.node(b), { id: b, projection: PROJECTION, path: 'd/a', kind: 'file', isDead: false });
     assert.equal(next.findPath(PROJECTION, 'd/a', 'file'), b);
     assert.equal(next.findPath(PROJECTION, '', 'directory'), PROJECTION);
     assert.equal(next.findPath(PROJECTION, 'd/none', 'file'), undefined);
@@ -64,13 +64,25 @@ describe('LiveNodes', () => {
     assert.equal(nodes.find(PROJECTION, 'a', 'file'), second);
   });
 
+  it('gives another number to a directory that comes back, and still knows the dead one', (t) => {
+    const { nodes, again } = scene(t);
+    const [d] = nodes.assign(TOP, [{ name: 'd', kind: 'directory' }]) as [number];
+    nodes.markDead(d);
+    assert.equal(nodes.find(PROJECTION, 'd', 'directory'), undefined);
+    const [next] = nodes.assign(TOP, [{ name: 'd', kind: 'directory' }]) as [number];
+    assert.notEqual(next, d);
+    assert.deepEqual([again().node(d)?.isDead, again().node(next)?.isDead], [true, false]);
+    nodes.remove([d]);
+    assert.equal(nodes.find(PROJECTION, 'd', 'directory'), next);
+  });
+
   it('takes paths as long as a path can be', (t) => {
     const { nodes } = scene(t);
     let parent = TOP;
     for (let depth = 0; depth < 16; depth += 1) {
       const name = 'n'.repeat(255);
       const [id] = nodes.assign(parent, [{ name, kind: 'directory' }]) as [number];
-      parent = { id, projection: PROJECTION, path: joinPath(parent.path, name), kind: 'directory' };
+      parent = { id, projection: PROJECTION, path: joinPath(parent.path, name), kind: 'directory', isDead: false };
     }
     assert.equal(nodes.node(parent.id)?.path.length, 16 * 256 - 1);
     assert.equal(nodes.findPath(PROJECTION, parent.path, 'directory'), parent.id);

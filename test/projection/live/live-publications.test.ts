@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { LIVE_NODE_ID } from '../../../src/projection/live/live-ids.ts';
 import { bytesValue, numberKey } from '../../../src/store/codecs.ts';
 import { caller, LiveScene } from './live-scene.ts';
 
@@ -85,7 +86,7 @@ describe('LivePublications: what is announced', () => {
     await scene.write(id, { 'd/a': '2' });
     assert.deepEqual(scene.pruned, []);
     scene.tell(id);
-    assert.deepEqual(scene.pruned, nodes.reverse(), 'what is inside first');
+    assert.deepEqual(scene.pruned, [...nodes.reverse(), LIVE_NODE_ID], 'what is inside first');
   });
 
   it('are the projections themselves to who looked at live/', async (t) => {

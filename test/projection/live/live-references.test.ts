@@ -9,7 +9,7 @@ import { LOOKUP_SLOT_BYTES, LookupTable } from '../../../src/projection/lookup-t
 const PROJECTION = 10 as ProjectionId;
 const nodes = {
   node: (id: number): LiveNode | undefined =>
-    id >= 100 ? { id, projection: PROJECTION, path: `file-${id}`, kind: 'file' } : undefined,
+    id >= 100 ? { id, projection: PROJECTION, path: `file-${id}`, kind: 'file', isDead: false } : undefined,
 } as unknown as LiveNodes;
 
 const known = (references: LiveReferences): number[] => [...references.knownOf(PROJECTION)].sort((a, b) => a - b);

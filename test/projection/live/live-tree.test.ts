@@ -139,6 +139,30 @@ describe('LiveTree: swaps', () => {
     assert.equal(scene.node('web/a'), file, 'the inode of the file is the one it had');
   });
 
+  it('gives a directory that comes back another inode, and nothing to who holds the dead one', async (t) => {
+    const scene = new LiveScene(t);
+    const id = scene.create('web');
+    await scene.write(id, { 'd/a': '1' });
+    const dead = scene.node('web/d');
+    await scene.write(id, { b: '2' });
+    scene.tell(id);
+    await scene.write(id, { 'd/a': '3' });
+    scene.tell(id);
+    const alive = scene.node('web/d');
+    assert.notEqual(alive, dead);
+    assert.equal(await scene.readPath('web/d/a'), '3');
+    assert.equal(scene.attributes(dead).nlink, 0);
+    assert.deepEqual([...scene.tree.readDirectory(caller, dead, 0, 0)], []);
+    assert.equal(scene.tree.lookup(caller, dead, 'a').attributes, undefined);
+    scene.restart();
+    scene.tree.resume();
+    assert.equal(scene.attributes(dead).nlink, 0);
+    assert.equal(scene.node('web/d'), alive);
+    scene.tree.forget(dead, scene.lookups.count(dead));
+    assert.throws(() => scene.attributes(dead), { code: 'STALE' });
+    assert.equal(scene.node('web/d'), alive);
+  });
+
   it('shows how a removed file looked, as long as somebody has it', async (t) => {
     const scene = new LiveScene(t);
     const id = scene.create('web');
