@@ -92,6 +92,11 @@ export const limits = {
   reactionCloseGraceMs: 2_000,
   /** A write waits at most this long until watchers of live files were told. */
   liveAnnouncementMs: 5_000,
+  /** Audited opens that may wait to be written down; further ones are only counted. */
+  auditQueueEvents: 16_384,
+  /** Size of the audit log before it is put aside, bytes, and how many earlier ones are kept. */
+  auditFileBytes: 16_777_216,
+  auditFilesKept: 4,
   /** How long the holder keeps the connections alive without a daemon, seconds. */
   takeoverTimeoutSeconds: 300,
 } as const;

@@ -158,5 +158,6 @@ function toSummary({ record, files, sizeBytes, awaitingSource }: ProjectionView)
     createdAtMs,
     updatedAtMs,
     awaitingSource,
+    audited: record.audited === true,
   };
 }

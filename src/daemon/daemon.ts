@@ -33,6 +33,9 @@ import type { SealingKey } from '../store/sealing-key.ts';
 import { newDurableMark, Store } from '../store/store.ts';
 import { projectionsPath } from '../tree/places.ts';
 import type { ThroughMount } from '../vfs/ports.ts';
+import { AuditFile } from './audit/audit-file.ts';
+import { AuditLog } from './audit/audit-log.ts';
+import { AuditedMounts } from './audit/audited-mount.ts';
 import { createControlOperations } from './control-operations.ts';
 import { DaemonLock } from './daemon-lock.ts';
 import type { DaemonOptions } from './daemon-options.ts';
@@ -45,6 +48,7 @@ import { LiveAgent } from './live-agent.ts';
 import { Maintenance } from './maintenance.ts';
 import { PrometheusMetrics } from './metrics.ts';
 import { realPlace } from './real-place.ts';
+import { auditLogPath } from './runtime-files.ts';
 import { describeSealingKey, openSealingKey, sealingWarnings } from './sealing.ts';
 import { describeConnections } from './status.ts';
 import { TreeMount } from './tree-mount.ts';
@@ -161,23 +165,21 @@ export class Daemon {
 
     const tree = await TreeMount.attach(this.#options, this.#log);
     this.#cleanups.push(() => tree.leave());
+    const audit = this.#startAudit((count) => thread.audited(count));
     // A takeover tells of some before there is anybody to hear of it.
     const early: GenerationId[] = [];
     let onForgotten = (generation: GenerationId): void => void early.push(generation);
-    const thread = await this.#startThread(tree, { sealingKey, durableMark }, (generation) => onForgotten(generation));
+    const thread = await this.#startThread(tree, { sealingKey, durableMark }, audit, (id) => onForgotten(id));
     this.#unmountAtEnd = tree.held === undefined;
     await tree.serve(thread);
     // The FUSE thread's store holds the newest durable commit; this one must hold it when that closes.
     this.#cleanups.push(() => store.flush());
 
-    const agent = MountAgent.start({
-      programPath: agentProgramPath(),
-      baseDirectory: projectionsPath(this.#options.mountPoint),
-      log: this.#log,
-    });
+    const agent = this.#projectionsAgent();
     const live = this.#live(store, thread);
+    const audited = this.#auditedMounts(tree, agent);
     const stopTree = once(async () => {
-      await Promise.all([agent.close(), live.agent.close()]);
+      await Promise.all([agent.close(), live.agent.close(), audited?.close()]);
       if (this.#unmountAtEnd) await tree.unmount();
     });
     this.#cleanups.push(stopTree);
@@ -185,7 +187,7 @@ export class Daemon {
     const metrics = this.#metrics(catalog, store, blobs, thread);
     const reactions = this.#reactions(catalog, metrics, store);
     const projections = this.#projections(thread, {
-      ...{ reactions, catalog, metrics, blobs },
+      ...{ reactions, catalog, metrics, blobs, ...(audited && { audited }) },
       throughMount: this.#seams.throughMount?.(agent) ?? agent,
       announceLive: (projection) => live.announcer.announce(projection),
       onChanged: (directory) => sources.changed(directory),
@@ -195,6 +197,7 @@ export class Daemon {
     early.forEach(onForgotten);
     if (tree.held === undefined) await projections.removeDropped();
     await projections.recover();
+    await this.#showAudited(projections, audited, tree);
     await live.announcer.recover();
     sources.start();
     const maintenance = this.#maintenance({ store, blobs, sealingKey }, tree, thread, projections);
@@ -202,7 +205,7 @@ export class Daemon {
       projections,
       sources,
       maintenance,
-      status: () => this.#status(tree, thread, store, projections, sealingKey),
+      status: () => this.#status(tree, thread, store, projections, sealingKey, audit),
       history: this.#history({ catalog, blobs, projections }, sources, thread),
       metrics: () => metrics.text(),
       files: createFileOperations({ projections, sources, blobs, log: this.#log }),
@@ -300,6 +303,41 @@ export class Daemon {
     });
   }
 
+  #projectionsAgent(): MountAgent {
+    const baseDirectory = projectionsPath(this.#options.mountPoint);
+    return MountAgent.start({ programPath: agentProgramPath(), baseDirectory, log: this.#log });
+  }
+
+  #startAudit(onWritten: (count: number) => void): AuditLog {
+    const file = new AuditFile({
+      path: auditLogPath(this.#options.stateDir),
+      sizeBytesMax: limits.auditFileBytes,
+      olderFiles: limits.auditFilesKept,
+    });
+    const audit = new AuditLog({ file, log: this.#log, clock: systemClock, onWritten });
+    this.#cleanups.push(() => audit.close());
+    return audit;
+  }
+
+  /** Undefined where there is no connection for it: as an ordinary user, and on the tree of an older daemon. */
+  #auditedMounts(tree: TreeMount, projectionsAgent: MountAgent): AuditedMounts | undefined {
+    if (!tree.records.has('audited')) return undefined;
+    return new AuditedMounts({ mountPoint: this.#options.mountPoint, projectionsAgent, log: this.#log });
+  }
+
+  async #showAudited(
+    projections: ProjectionService,
+    mounts: AuditedMounts | undefined,
+    tree: TreeMount,
+  ): Promise<void> {
+    const directories = projections.list().flatMap(({ record }) => (record.audited === true ? [record.directory] : []));
+    await mounts?.reconcile(new Set(directories));
+    if (mounts !== undefined || directories.length === 0) return;
+    tree.warnings.push(
+      `${directories.length} audited projections are not shown, because this daemon cannot audit: run it as root, after dunnage down`,
+    );
+  }
+
   async #openStore(): Promise<OpenStore> {
     const { stateDir } = this.#options;
     const sealingKey = openSealingKey(this.#options);
@@ -360,6 +398,7 @@ export class Daemon {
   async #startThread(
     tree: TreeMount,
     { sealingKey, durableMark }: { readonly sealingKey: SealingKey; readonly durableMark: BigInt64Array },
+    audit: AuditLog,
     onForgotten: (id: GenerationId) => void,
   ): Promise<FuseThread> {
     const shared = sealingKey.share();
@@ -378,6 +417,7 @@ export class Daemon {
       {
         log: this.#log,
         onForgotten,
+        onOpened: (batch) => audit.take(batch),
         onEnded: (name, errno) => this.#connectionEnded(name, errno),
         onFailed: (error) => this.#threadFailed(error),
       },
@@ -392,6 +432,7 @@ export class Daemon {
     store: Store,
     projections: ProjectionService,
     key: SealingKey,
+    audit: AuditLog,
   ): Promise<DaemonStatus> {
     const { mountPoint, stateDir, runtimeDir, transport } = this.#options;
     const views = projections.list();
@@ -411,7 +452,8 @@ export class Daemon {
       connections: describeConnections(mountPoint, tree.records, await thread.statistics()),
       storeBytes: store.sizeBytes,
       sealingKey,
-      warnings: [...tree.warnings, ...sealingWarnings(sealingKey, key.lockErrno, awaiting)],
+      audit: { path: auditLogPath(stateDir), ...audit.figures },
+      warnings: [...tree.warnings, ...audit.warnings(), ...sealingWarnings(sealingKey, key.lockErrno, awaiting)],
     };
   }
 

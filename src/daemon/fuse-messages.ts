@@ -3,7 +3,9 @@ import type { GenerationId, NodeId, ProjectionId } from '../base/ids.ts';
 import type { LogFields } from '../base/log.ts';
 import type { NegotiatedRecord } from '../fuse/init.ts';
 
-export type ConnectionName = 'root' | 'projections';
+import type { AuditBatch } from './audit/audit-event.ts';
+
+export type ConnectionName = 'root' | 'projections' | 'audited';
 
 export interface FuseThreadData {
   readonly stateDir: string;
@@ -47,6 +49,8 @@ export type ToFuseThread =
   | { readonly type: 'forget-content'; readonly digest: Uint8Array }
   /** What the kernel has cached of these nodes must go: their content was found damaged. */
   | { readonly type: 'invalidate'; readonly nodes: readonly NodeId[] }
+  /** So many audited opens have been written down. */
+  | { readonly type: 'audited'; readonly count: number }
   | { readonly type: 'statistics' }
   | { readonly type: 'close' };
 
@@ -56,6 +60,7 @@ export type FromFuseThread =
   | { readonly type: 'ended'; readonly name: ConnectionName; readonly errno: number }
   | { readonly type: 'forgotten'; readonly generation: GenerationId }
   | { readonly type: 'statistics'; readonly connections: readonly ConnectionStatistics[] }
+  | { readonly type: 'opened'; readonly batch: AuditBatch }
   | { readonly type: 'closed' }
   | {
       readonly type: 'log';

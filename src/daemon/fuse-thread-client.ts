@@ -7,6 +7,7 @@ import type { Log } from '../base/log.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import type { NegotiatedRecord } from '../fuse/init.ts';
 import type { Digest } from '../store/digest.ts';
+import type { AuditBatch } from './audit/audit-event.ts';
 import type {
   ConnectionName,
   ConnectionStatistics,
@@ -17,6 +18,8 @@ import type {
 
 export interface FuseThreadEvents {
   readonly onForgotten: (generation: GenerationId) => void;
+  /** Files of audited projections were opened. To be answered with `audited`. */
+  readonly onOpened?: (batch: AuditBatch) => void;
   /** A connection is over: unmounted or aborted. */
   readonly onEnded: (name: ConnectionName, errno: number) => void;
   /** The thread broke; nobody serves the connections any more. */
@@ -108,6 +111,11 @@ export class FuseThread {
     this.#say({ type: 'invalidate', nodes });
   }
 
+  /** So many audited opens have been written down. */
+  audited(count: number): void {
+    this.#say({ type: 'audited', count });
+  }
+
   async statistics(): Promise<readonly ConnectionStatistics[]> {
     const reply = this.#next('statistics');
     this.#say({ type: 'statistics' });
@@ -168,6 +176,7 @@ export class FuseThread {
   #receive(message: FromFuseThread): void {
     if (message.type === 'log') this.#events.log[message.level](message.fields, message.message);
     else if (message.type === 'forgotten') this.#events.onForgotten(message.generation);
+    else if (message.type === 'opened') this.#events.onOpened?.(message.batch);
     else if (message.type === 'ended') this.#events.onEnded(message.name, message.errno);
     for (const waiting of [...this.#waiting]) {
       if (!waiting.matches(message)) continue;

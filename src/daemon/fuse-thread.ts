@@ -4,11 +4,14 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../base/clock.ts';
+import type { GenerationId } from '../base/ids.ts';
+import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { Connection } from '../fuse/connection.ts';
 import { PROFILES } from '../fuse/profiles.ts';
 import { JOURNAL_BYTES, RequestJournal } from '../fuse/request-journal.ts';
 import { loadNative } from '../native/load.ts';
+import { AuditedTree, auditedLiveFile } from '../projection/audited-tree.ts';
 import { Catalog } from '../projection/catalog.ts';
 import { LiveTree } from '../projection/live/live-tree.ts';
 import { LookupTable } from '../projection/lookup-table.ts';
@@ -22,6 +25,8 @@ import { GraftedTree } from '../tree/grafted-tree.ts';
 import { RootTree } from '../tree/root-tree.ts';
 import type { FileSystem } from '../vfs/file-system.ts';
 import type { KernelCache } from '../vfs/ports.ts';
+import { AuditQueue } from './audit/audit-queue.ts';
+import { toAuditEvent } from './audit/caller-program.ts';
 import type { ConnectionName, FromFuseThread, FuseThreadData, ToFuseThread } from './fuse-messages.ts';
 
 if (parentPort === null) throw new Error('this module runs as a worker thread');
@@ -50,10 +55,12 @@ const connections = new Map<ConnectionName, Connection>();
 const onKept = new Map<ConnectionName, () => void>();
 
 /** Before its connection exists the kernel has nothing cached. */
-const projectionsCache: KernelCache = {
-  invalidateEntry: (parent, name) => connections.get('projections')?.kernelCache.invalidateEntry(parent, name),
-  invalidateNode: (nodeId) => connections.get('projections')?.kernelCache.invalidateNode(nodeId),
-};
+const cacheOf = (name: ConnectionName): KernelCache => ({
+  invalidateEntry: (parent, entry) => connections.get(name)?.kernelCache.invalidateEntry(parent, entry),
+  invalidateNode: (nodeId) => connections.get(name)?.kernelCache.invalidateNode(nodeId),
+});
+const projectionsCache = cacheOf('projections');
+const auditedCache = cacheOf('audited');
 
 const store = Store.open({ stateDir: data.stateDir, log, durableMark: data.durableMark });
 const sealingKey = SealingKey.ofShared(data.sealingKeyDescriptor);
@@ -63,32 +70,45 @@ const lookups = new LookupTable(loadNative().mapShared(data.lookupsDescriptor, d
 const owner = { uid: data.uid, gid: data.gid };
 const sourceSeen = new SourceSeen(store);
 const sourcesSeenAtMs = (directory: string): number | undefined => sourceSeen.get(directory)?.seenAtMs;
+const audit = new AuditQueue({ room: limits.auditQueueEvents, send: (batch) => say({ type: 'opened', batch }) });
+/** Which of the two has a generation in its care. */
+const serving = (id: GenerationId): ProjectionTree => (audited.serves(id) ? audited : projections);
 const live: LiveTree = new LiveTree({
   ...{ catalog, store, blobs, lookups, owner, sourcesSeenAtMs },
   startedAtMs: systemClock.nowMs(),
   prune: (nodes) => connections.get('root')?.prune(nodes),
   generations: {
-    load: (id) => projections.generations.load(id),
-    hold: (id) => projections.generations.hold(id),
-    release: (id) => projections.generations.release(id),
+    load: (id) => serving(id).generations.load(id),
+    hold: (id) => serving(id).generations.hold(id),
+    release: (id) => serving(id).generations.release(id),
+  },
+  onOpen: (caller, opened) => {
+    const file = auditedLiveFile(catalog, opened);
+    if (file !== undefined) audit.add(toAuditEvent(caller, file, systemClock.nowMs()));
   },
 });
-const projections: ProjectionTree = new ProjectionTree({
+const shown = {
   catalog,
   blobs,
   lookups,
-  kernelCache: projectionsCache,
   clock: systemClock,
   owner,
   publications: live.publications,
   graceMs: data.graceMs,
   sourcesSeenAtMs,
   storeSizeBytes: () => store.sizeBytes,
-  onForgotten: (generation) => say({ type: 'forgotten', generation }),
+  onForgotten: (generation: GenerationId) => say({ type: 'forgotten', generation }),
+};
+const projections: ProjectionTree = new ProjectionTree({ ...shown, kernelCache: projectionsCache });
+const audited: AuditedTree = new AuditedTree({
+  ...shown,
+  kernelCache: auditedCache,
+  onOpened: (caller, file) => audit.add(toAuditEvent(caller, file, systemClock.nowMs())),
 });
 const fileSystems: Readonly<Record<ConnectionName, FileSystem>> = {
   root: new GraftedTree(new RootTree({ clock: systemClock, ...owner }), live),
   projections,
+  audited,
 };
 
 function serve({ name, device, record, journal }: Extract<ToFuseThread, { type: 'serve' }>): void {
@@ -122,7 +142,9 @@ function statistics(): void {
 
 async function close(): Promise<void> {
   projections.close();
+  audited.close();
   for (const connection of connections.values()) await connection.close();
+  audit.flush();
   await store.close();
   say({ type: 'closed' });
   port.close();
@@ -141,13 +163,20 @@ port.on('message', (message: ToFuseThread) => {
     case 'live-given-up':
       return live.giveUp(message.projection, message.towards);
     case 'drain':
-      return projections.drain(message.generation);
+      // Only the one that serves it does anything.
+      projections.drain(message.generation);
+      return audited.drain(message.generation);
     case 'dropped':
-      return projections.dropped(message.generations);
+      projections.dropped(message.generations);
+      return audited.dropped(message.generations);
+    case 'audited':
+      return audit.written(message.count);
     case 'forget-content':
       return blobs.forget(toDigest(message.digest));
     case 'invalidate':
-      for (const node of message.nodes) projectionsCache.invalidateNode(node);
+      // A connection that does not know a node has nothing to forget of it.
+      for (const node of message.nodes)
+        for (const cache of [projectionsCache, auditedCache]) cache.invalidateNode(node);
       return;
     case 'statistics':
       return statistics();
@@ -158,6 +187,7 @@ port.on('message', (message: ToFuseThread) => {
 });
 if (data.resumed) {
   projections.resume();
+  audited.resume();
   live.resume();
 } else {
   live.reset();

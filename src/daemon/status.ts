@@ -1,8 +1,14 @@
 /** What `dunnage status` says about the connections. */
 import type { NegotiatedRecord } from '../fuse/init.ts';
 import type { ConnectionStatus } from '../server/operations.ts';
-import { projectionsPath } from '../tree/places.ts';
+import { auditedPath, projectionsPath } from '../tree/places.ts';
 import type { ConnectionName, ConnectionStatistics } from './fuse-messages.ts';
+
+const PLACES: Readonly<Record<ConnectionName, (mountPoint: string) => string>> = {
+  root: (mountPoint) => mountPoint,
+  projections: projectionsPath,
+  audited: auditedPath,
+};
 
 export function describeConnections(
   mountPoint: string,
@@ -13,7 +19,7 @@ export function describeConnections(
     const record = records.get(name);
     return {
       name,
-      mountPoint: name === 'root' ? mountPoint : projectionsPath(mountPoint),
+      mountPoint: PLACES[name](mountPoint),
       protocol: record === undefined ? 'unknown' : `${record.major}.${record.minor}`,
       features: record?.features ?? [],
       requests,

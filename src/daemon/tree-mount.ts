@@ -1,7 +1,7 @@
 /**
- * The mounted tree as the daemon holds it: two connections, their descriptors with the holder, and the lookup table.
+ * The mounted tree as the daemon holds it: three connections, their descriptors with the holder, and the lookup table.
  *
- * Fresh:    holder -> table -> mount root -> serve -> record to the holder -> the same for projections.
+ * Fresh:    holder -> table -> mount root -> serve -> record to the holder -> the same for projections and audited.
  * Takeover: everything comes from the holder; nothing is mounted, nothing initialised, and the kernel is asked to send
  *           again what was never answered. Where it cannot (before Linux 6.9), that is in a journal the holder keeps too.
  *
@@ -23,7 +23,7 @@ import { canMakeViewsWritable } from '../mounts/writable-view.ts';
 import { loadNative } from '../native/load.ts';
 import { holderProgramPath } from '../native/programs.ts';
 import { LOOKUP_SLOT_BYTES } from '../projection/lookup-table.ts';
-import { projectionsPath } from '../tree/places.ts';
+import { auditedPath, projectionsPath } from '../tree/places.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import type { ConnectionName } from './fuse-messages.ts';
 import type { FuseThread } from './fuse-thread-client.ts';
@@ -116,7 +116,7 @@ export class TreeMount {
     const record: TreeRecord = {
       stateDir: options.stateDir,
       mountPoint: options.mountPoint,
-      connections: mayMount() ? ['root', 'projections'] : ['projections'],
+      connections: mayMount() ? ['root', 'projections', 'audited'] : ['projections'],
       lookupsBytes: LOOKUPS_BYTES,
     };
     holder.put(LOOKUPS_ENTRY, Buffer.from(JSON.stringify(record)), tree.lookupsDescriptor);
@@ -179,6 +179,10 @@ export class TreeMount {
     loadNative().setPropagation(mountPoint, 'shared', false);
     await this.#mountOne(thread, 'projections', projections);
     loadNative().setPropagation(projections, 'shared', false);
+    const audited = auditedPath(mountPoint);
+    await this.#mountOne(thread, 'audited', audited);
+    // Its directories are mounted elsewhere, and are shared from there.
+    loadNative().setPropagation(audited, 'private', false);
   }
 
   async #mountOne(thread: FuseThread, name: ConnectionName, target: string): Promise<void> {

@@ -12,7 +12,7 @@
  */
 import type { Feature } from './abi.ts';
 
-export type ProfileName = 'root' | 'projections';
+export type ProfileName = 'root' | 'projections' | 'audited';
 
 export interface Profile {
   readonly name: ProfileName;
@@ -30,21 +30,21 @@ const COMMON = [
   'MAX_PAGES',
   'INIT_EXT',
   'HAS_RESEND',
-  // The kernel refuses it without `default_permissions`, which every mount of ours has.
-  'ALLOW_IDMAP',
+] as const satisfies readonly Feature[];
+
+/** The kernel refuses it without `default_permissions`, which every mount of ours has. It then no longer says who opens a file. */
+const IDMAP = ['ALLOW_IDMAP'] as const satisfies readonly Feature[];
+
+const CACHED = [
+  'NO_OPENDIR_SUPPORT',
+  'CACHE_SYMLINKS',
+  // A cached listing is compared with the directory's mtime, which is asked for first if it was invalidated.
+  'AUTO_INVAL_DATA',
 ] as const satisfies readonly Feature[];
 
 export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
-  root: { name: 'root', features: COMMON },
-  projections: {
-    name: 'projections',
-    features: [
-      ...COMMON,
-      'NO_OPEN_SUPPORT',
-      'NO_OPENDIR_SUPPORT',
-      'CACHE_SYMLINKS',
-      // A cached listing is compared with the directory's mtime, which is asked for first if it was invalidated.
-      'AUTO_INVAL_DATA',
-    ],
-  },
+  root: { name: 'root', features: [...COMMON, ...IDMAP] },
+  projections: { name: 'projections', features: [...COMMON, ...IDMAP, ...CACHED, 'NO_OPEN_SUPPORT'] },
+  // Every open is asked for, by whom it is: so neither NO_OPEN_SUPPORT nor ALLOW_IDMAP.
+  audited: { name: 'audited', features: [...COMMON, ...CACHED] },
 };

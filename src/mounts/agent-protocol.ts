@@ -1,7 +1,10 @@
 /** Frames between the daemon and the mount agent; native/README.md has the layout. Everything is little endian. */
 import { DunnageError } from '../errors/dunnage-error.ts';
 
-const KIND_BYTE = { mkdir: 1, symlink: 2, rename: 3, unlink: 4, rmdir: 5, mknod: 6, modify: 7, chmod: 8 } as const;
+const KIND_BYTE = {
+  ...{ mkdir: 1, symlink: 2, rename: 3, unlink: 4, rmdir: 5, mknod: 6, modify: 7, chmod: 8 },
+  ...{ attach: 9, detach: 10 },
+} as const;
 const TEXT_BYTES_MAX = 0xffff;
 
 /** One system call, relative to the directory of its batch. What the port `ThroughMount` of `vfs` asks for. */
@@ -13,7 +16,11 @@ export type AgentOperation =
   | { readonly kind: 'rmdir'; readonly name: string }
   | { readonly kind: 'mknod'; readonly name: string; readonly mode: number }
   | { readonly kind: 'modify'; readonly name: string }
-  | { readonly kind: 'chmod'; readonly name: string; readonly mode: number };
+  | { readonly kind: 'chmod'; readonly name: string; readonly mode: number }
+  /** Bind-mounts a directory of the base on an absolute path. The directory of the batch is the base itself. */
+  | { readonly kind: 'attach'; readonly name: string; readonly target: string }
+  /** Detaches what is mounted on a directory of the base: umount2(MNT_DETACH). */
+  | { readonly kind: 'detach'; readonly name: string };
 
 export interface Reply {
   readonly id: number;
@@ -41,7 +48,7 @@ export function encodeBatch(id: number, directory: string, operations: readonly 
 }
 
 function secondText(operation: AgentOperation): string {
-  if (operation.kind === 'symlink') return operation.target;
+  if (operation.kind === 'symlink' || operation.kind === 'attach') return operation.target;
   return operation.kind === 'rename' ? operation.newName : '';
 }
 

@@ -44,6 +44,7 @@ export interface NewProjection {
   readonly secret?: boolean;
   /** Generations kept, with the published one; from 1. */
   readonly keep: number;
+  readonly audited?: boolean;
   readonly nowMs: number;
 }
 
@@ -297,6 +298,7 @@ export class Catalog {
         directories: content.filter((node) => node.kind === 'directory' && node.parent === DIRECTORY_INDEX).length,
         files: files.length,
         sizeBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
+        ...(this.#existing(projection).audited === true ? { audited: true } : {}),
       });
       if (wanted.changesNames) {
         this.#unsettled.put(projection, true);

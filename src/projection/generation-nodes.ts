@@ -95,6 +95,13 @@ export class GenerationNodes {
     return this.#children.get(index);
   }
 
+  /** Of a directory or file, relative to the timestamped directory. */
+  path(index: number): string {
+    const names: string[] = [];
+    for (let node = this.node(index); node !== undefined; node = this.node(node.parent)) names.unshift(node.name);
+    return names.join('/');
+  }
+
   /** Directories directly in that directory, for st_nlink. */
   directoryCount(index: number): number {
     let count = 0;

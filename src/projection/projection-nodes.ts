@@ -2,6 +2,7 @@
  * From a node id to what it is, and from a directory and a name to a node: the reading half of the projections tree.
  *
  *   root                  one directory per projection
+ *   placeholder           an empty directory, on which an audited projection is mounted
  *   projection            `..data`, `..data_tmp` during a swap, timestamped directories, links
  *   generation            see `generation-nodes.ts`
  */
@@ -15,7 +16,7 @@ import type { SwapOverlay } from './swap-overlay.ts';
 
 export type ResolvedNode =
   | { readonly kind: 'root' }
-  | { readonly kind: 'projection'; readonly id: ProjectionId; readonly record: ProjectionRecord }
+  | { readonly kind: 'projection' | 'placeholder'; readonly id: ProjectionId; readonly record: ProjectionRecord }
   | { readonly kind: 'link'; readonly node: NodeId; readonly projection: ProjectionId; readonly name: string }
   | { readonly kind: 'generation'; readonly generation: LoadedGeneration; readonly index: number };
 
@@ -32,25 +33,43 @@ const CACHED_NODES_MAX = 200_000;
 export class ProjectionNodes {
   readonly #catalog: Catalog;
   readonly #overlay: SwapOverlay;
+  readonly #audited: boolean;
   /** Least recently used first. Generations are immutable: nothing here is ever stale. */
   readonly #generations = new Map<GenerationId, LoadedGeneration>();
   #cachedNodes = 0;
 
-  constructor(catalog: Catalog, overlay: SwapOverlay) {
+  /** `audited`: of the connection that shows audited projections and no others. */
+  constructor(catalog: Catalog, overlay: SwapOverlay, audited = false) {
     this.#catalog = catalog;
     this.#overlay = overlay;
+    this.#audited = audited;
   }
 
   /** Throws STALE if the node is gone. */
   resolve(node: NodeId): ResolvedNode {
     if (node === ROOT_NODE_ID) return { kind: 'root' };
     const record = this.#catalog.projection(node as number as ProjectionId);
-    if (record !== undefined) return { kind: 'projection', id: node as number as ProjectionId, record };
+    if (record !== undefined) return this.directory(node as number as ProjectionId, record);
     const link = this.#catalog.linkOfNode(node);
     if (link !== undefined) return { kind: 'link', node, ...link };
     const found = this.#catalog.generationOfNode(node);
     if (found === undefined) throw new DunnageError('STALE', `node ${node} is gone`);
     return { kind: 'generation', generation: this.generation(found.id, found.record), index: node - found.id };
+  }
+
+  /** A projection's directory. */
+  directory(id: ProjectionId, record: ProjectionRecord): ResolvedNode {
+    return { kind: this.belongs(record) ? 'projection' : 'placeholder', id, record };
+  }
+
+  /** Whether this connection serves it. Takes the record of a projection or of a generation. */
+  belongs({ audited = false }: Pick<ProjectionRecord | GenerationRecord, 'audited'>): boolean {
+    return audited === this.#audited;
+  }
+
+  /** Everything has a directory among the projections; only what is audited has one on the audited connection. */
+  hasDirectory(record: ProjectionRecord): boolean {
+    return !this.#audited || this.belongs(record);
   }
 
   generation(id: GenerationId, known?: GenerationRecord): LoadedGeneration {
@@ -98,7 +117,7 @@ export class ProjectionNodes {
 
   /** Whether the directory of a projection is shown: not before its mkdir(2), not after its rmdir(2). */
   isShown(id: ProjectionId, record: ProjectionRecord): boolean {
-    if (this.#overlay.gone.has(id)) return false;
+    if (this.#overlay.gone.has(id) || !this.hasDirectory(record)) return false;
     return record.state !== 'creating' || this.#overlay.made.has(id);
   }
 

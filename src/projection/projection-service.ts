@@ -2,7 +2,6 @@
  * Projections as their users know them: create or replace, read about, delete, and what a start has to mend. Changes of one
  * projection are made one after another, those of different ones side by side. Main thread.
  */
-import { constants } from 'node:os';
 import type { Clock } from '../base/clock.ts';
 import type { GenerationId, ProjectionId } from '../base/ids.ts';
 import { limits } from '../base/limits.ts';
@@ -11,15 +10,22 @@ import { type Metrics, silentMetrics } from '../base/metrics.ts';
 import { KeyedMutex } from '../base/mutex.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import type { BlobStore, Protection } from '../store/blob-store.ts';
-import type { MountOperation, ThroughMount } from '../vfs/ports.ts';
+import type { ThroughMount } from '../vfs/ports.ts';
 import { AtomicWriter, type StepHook } from './atomic-writer.ts';
 import type { Catalog } from './catalog.ts';
 import { type FileChanges, type LiveFile, withChangedFiles } from './file-changes.ts';
 import type { FileNode } from './generation-nodes.ts';
 import { GenerationRemoval } from './generation-removal.ts';
-import { MountTarget, operationError } from './mount-target.ts';
+import { MountTarget } from './mount-target.ts';
 import { shown, validatePayload } from './path-rules.ts';
 import type { MountFile, MountPayload } from './payload.ts';
+import {
+  AuditedDirectories,
+  type AuditedMount,
+  auditNotSupported,
+  PlainDirectories,
+  type ProjectionDirectories,
+} from './projection-directories.ts';
 import type { Reaction } from './reactions/reaction.ts';
 import type { ReactionsView, SwapReactions } from './reactions/swap-reactions.ts';
 import { RecentContent } from './recent-content.ts';
@@ -30,6 +36,8 @@ export interface ProjectionServiceOptions {
   readonly catalog: Catalog;
   readonly blobs: BlobStore;
   readonly throughMount: ThroughMount;
+  /** Undefined where nothing can be audited. */
+  readonly audited?: AuditedMount;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics?: Metrics;
@@ -58,6 +66,8 @@ export interface WantedProjection {
   readonly keep?: number;
   /** What is done after each swap; undefined leaves that as it is. */
   readonly onSwap?: readonly Reaction[];
+  /** Whether opens of its files are logged; undefined: as now, not for a new projection. */
+  readonly audited?: boolean;
 }
 
 export interface WriteResult {
@@ -99,12 +109,16 @@ export class ProjectionService {
   readonly #figures: SwapFigures;
   readonly #removal: GenerationRemoval;
   readonly #recent = new RecentContent();
+  readonly #plain: PlainDirectories;
+  readonly #audited: AuditedDirectories | undefined;
 
   constructor(options: ProjectionServiceOptions) {
     this.#options = options;
     this.#catalog = options.catalog;
     this.#figures = new SwapFigures(options.metrics ?? silentMetrics, options.clock);
     this.#removal = new GenerationRemoval(options);
+    this.#plain = new PlainDirectories(options.throughMount);
+    this.#audited = options.audited && new AuditedDirectories(this.#plain, options.audited);
   }
 
   /** Creates the projection or swaps its content. Throws what the payload rules throw, IMMUTABLE, NO_SPACE, IO. */
@@ -194,13 +208,15 @@ export class ProjectionService {
   }
 
   async #create(wanted: WantedProjection, payload: MountPayload): Promise<WriteResult> {
-    const { directory, kind, namespace, name, immutable, keep = limits.historyGenerations } = wanted;
+    const { directory, kind, namespace, name, immutable, audited, keep = limits.historyGenerations } = wanted;
+    const directories = this.#directories({ audited });
     const nowMs = this.#options.clock.nowMs();
     const protection = wanted.secret && kind !== 'Secret' ? { secret: true } : {};
-    const id = this.#catalog.create({ directory, kind, namespace, name, immutable, keep, nowMs, ...protection });
+    const named = { directory, kind, namespace, name, immutable, keep, nowMs };
+    const id = this.#catalog.create({ ...named, ...protection, ...(audited && { audited }) });
     try {
-      await this.#inRoot({ kind: 'mkdir', name: directory, mode: 0o755 });
-      await this.#swap(this.#target(id, directory, wanted.secret), payload);
+      await directories.make(directory);
+      await this.#swap(this.#target(id, this.#record(id), wanted.secret), payload);
     } catch (error) {
       await this.#remove(id).catch((cause: unknown) => {
         this.#options.log.error(
@@ -215,8 +231,10 @@ export class ProjectionService {
 
   async #replace(id: ProjectionId, wanted: WantedProjection, payload: MountPayload): Promise<WriteResult> {
     const record = this.#record(id);
+    const { audited = record.audited === true } = wanted;
+    if (audited !== (record.audited === true)) throw auditIsFixed(record);
     if (wanted.secret && !isSecret(record)) this.#catalog.setSecret(id);
-    const target = this.#target(id, wanted.directory, wanted.secret || isSecret(record));
+    const target = this.#target(id, record, wanted.secret || isSecret(record));
     if (record.immutable) {
       const { unchanged } = await target.inspect(payload);
       if (!unchanged || !wanted.immutable) {
@@ -247,7 +265,7 @@ export class ProjectionService {
     return this.#change(directory, async () => {
       const { id, record } = this.find(directory);
       const rollBack = async (payload: MountPayload, rollbackOf: number): Promise<RollbackResult> => {
-        const target = this.#target(id, directory, isSecret(record), rollbackOf);
+        const target = this.#target(id, record, isSecret(record), rollbackOf);
         const { changed } = await this.#figures.write(() => this.#swap(target, validatePayload(payload)));
         return { changed, generation: this.#number(id) };
       };
@@ -313,7 +331,7 @@ export class ProjectionService {
   }
 
   async #recoverOne(id: ProjectionId, record: ProjectionRecord): Promise<void> {
-    const target = this.#target(id, record.directory, isSecret(record));
+    const target = this.#target(id, record, isSecret(record));
     this.#options.log.info({ directory: record.directory, state: record.state }, 'mending an interrupted change');
     if (record.state === 'creating' || record.state === 'deleting') {
       await this.#remove(id);
@@ -358,21 +376,13 @@ export class ProjectionService {
 
   async #remove(id: ProjectionId): Promise<void> {
     const record = this.#record(id);
-    const target = this.#target(id, record.directory, isSecret(record));
+    const target = this.#target(id, record, isSecret(record));
     await this.#catalog.beginDelete(id);
     await target.sweep();
     await target.removeNames();
-    await this.#inRoot({ kind: 'rmdir', name: record.directory });
+    await this.#directories(record).remove(record.directory);
     await this.#options.announceLive?.(id);
     await this.#catalog.finishDelete(id);
-  }
-
-  /** A directory that is gone already is no failure. */
-  async #inRoot(operation: MountOperation): Promise<void> {
-    const [errno = 0] = await this.#options.throughMount.run('', [operation]);
-    if (errno === 0) return;
-    if (operation.kind === 'rmdir' && errno === constants.errno.ENOENT) return;
-    throw operationError(`cannot ${operation.kind} ${operation.name}`, errno);
   }
 
   async #swap(target: MountTarget, payload: MountPayload): Promise<{ readonly changed: boolean }> {
@@ -386,8 +396,17 @@ export class ProjectionService {
     }
   }
 
-  #target(projection: ProjectionId, directory: string, secret: boolean, rollbackOf?: number): MountTarget {
-    const { catalog, blobs, throughMount, clock, onAborted } = this.#options;
+  /** Throws NOT_SUPPORTED if it is audited and that cannot be done here. */
+  #directories({ audited }: { readonly audited?: boolean | undefined }): ProjectionDirectories {
+    if (audited !== true) return this.#plain;
+    if (this.#audited === undefined) throw auditNotSupported();
+    return this.#audited;
+  }
+
+  #target(projection: ProjectionId, record: ProjectionRecord, secret: boolean, rollbackOf?: number): MountTarget {
+    const { catalog, blobs, clock, onAborted } = this.#options;
+    const { directory } = record;
+    const { throughMount } = this.#directories(record);
     const protection = secret ? 'secret' : 'plain';
     const recent = this.#recent;
     return new MountTarget({
@@ -434,6 +453,13 @@ export class ProjectionService {
 /** For a path that is no file of it. */
 export function noFile(directory: string, path: string): DunnageError {
   return new DunnageError('NOT_FOUND', `projection ${directory} has no file "${shown(path)}"`);
+}
+
+function auditIsFixed({ directory, audited = false }: ProjectionRecord): DunnageError {
+  const is = audited ? 'is audited' : 'is not audited';
+  return new DunnageError('IMMUTABLE', `${directory} ${is}, and that cannot be changed while it is mounted`, {
+    remedy: 'delete it and apply it again',
+  });
 }
 
 function notFound(directory: string): DunnageError {

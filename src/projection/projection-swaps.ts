@@ -59,7 +59,7 @@ export class ProjectionSwaps {
     for (const id of this.#overlay.gone) if (this.#catalog.projection(id) === undefined) this.#overlay.gone.delete(id);
     const id = this.#catalog.findProjection(name);
     const record = id === undefined ? undefined : this.#catalog.projection(id);
-    if (id === undefined || record === undefined) throw readOnly();
+    if (id === undefined || record === undefined || !this.#nodes.hasDirectory(record)) throw readOnly();
     if (this.#nodes.isShown(id, record) && !caller.resent) {
       throw new DunnageError('ALREADY_EXISTS', `projection ${name} exists`);
     }
@@ -158,8 +158,10 @@ export class ProjectionSwaps {
       throw new DunnageError('NOT_FOUND', `${name} does not exist`);
     }
     if (record.state !== 'deleting') throw readOnly();
-    this.#publications?.removed(id);
+    const isServed = this.#nodes.belongs(record);
+    if (isServed) this.#publications?.removed(id);
     this.#overlay.deleted(id);
+    if (!isServed) return;
     for (const generation of record.history) this.#drain.replace(generation);
   }
 

@@ -58,9 +58,21 @@ export interface ProjectionTreeOptions {
   readonly onForgotten: (id: GenerationId) => void;
   /** Told of every swap; absent where there is no live view. */
   readonly publications?: Publications;
+  /** Shows audited projections and no others. Otherwise those are placeholders. */
+  readonly audited?: boolean;
 }
 
-type ResolvedDirectory = Extract<ResolvedNode, { kind: 'projection' }>;
+export interface DescribedFile {
+  /** Where it was opened. */
+  readonly view: 'projections' | 'live';
+  /** Directory of its projection; undefined if that was deleted. */
+  readonly projection: string | undefined;
+  readonly path: string;
+  /** Number of the generation. */
+  readonly generation: number;
+}
+
+type ResolvedDirectory = Extract<ResolvedNode, { id: ProjectionId }>;
 
 const NOTHING: Entry = { attributes: undefined, entryTimeoutSeconds: FOREVER_SECONDS, attributeTimeoutSeconds: 0 };
 
@@ -83,7 +95,7 @@ export class ProjectionTree implements FileSystem {
     this.#options = options;
     this.#catalog = catalog;
     this.#startedAtMs = clock.nowMs();
-    this.#nodes = new ProjectionNodes(catalog, this.#overlay);
+    this.#nodes = new ProjectionNodes(catalog, this.#overlay, options.audited);
     this.#drain = new GenerationDrain({
       ...options,
       overlay: this.#overlay,
@@ -109,6 +121,7 @@ export class ProjectionTree implements FileSystem {
   resume(): void {
     this.#catalog.refresh();
     for (const { id, record } of this.#catalog.allStaged()) {
+      if (!this.serves(id)) continue;
       const overlay = this.#overlay.of(record.projection);
       overlay.staged = id;
       overlay.stagingLink = id;
@@ -117,9 +130,15 @@ export class ProjectionTree implements FileSystem {
       if (this.#catalog.projection(id)?.state === 'creating') this.#overlay.made.add(id);
     }
     for (const id of this.#options.lookups.ids() as readonly GenerationId[]) {
-      if (!this.#isCurrent(id)) this.#drain.replace(id);
+      if (this.serves(id) && !this.#isCurrent(id)) this.#drain.replace(id);
     }
-    for (const id of [...this.#catalog.allDropped()]) this.#drain.check(id);
+    this.dropped([...this.#catalog.allDropped()]);
+  }
+
+  /** Whether the generation is one of this connection's. */
+  serves(id: GenerationId): boolean {
+    const record = this.#catalog.generation(id);
+    return record !== undefined && this.#nodes.belongs(record);
   }
 
   /** Whether the generation is published or staged, or unknown to the store. */
@@ -131,13 +150,14 @@ export class ProjectionTree implements FileSystem {
 
   /** Drops a generation that was never published. */
   drain(id: GenerationId): void {
-    this.#drain.drain(id);
+    this.#catalog.refresh();
+    if (this.serves(id)) this.#drain.drain(id);
   }
 
   /** Generations left the history without a swap. */
   dropped(ids: readonly GenerationId[]): void {
     this.#catalog.refresh();
-    for (const id of ids) this.#drain.check(id);
+    for (const id of ids) if (this.serves(id)) this.#drain.check(id);
   }
 
   close(): void {
@@ -158,8 +178,10 @@ export class ProjectionTree implements FileSystem {
         const id = this.#catalog.findProjection(name);
         const record = id === undefined ? undefined : this.#catalog.projection(id);
         if (id === undefined || record === undefined || !this.#nodes.isShown(id, record)) return NOTHING;
-        return this.#entry({ kind: 'projection', id, record });
+        return this.#entry(this.#nodes.directory(id, record));
       }
+      case 'placeholder':
+        return NOTHING;
       case 'projection':
         return this.#lookupInProjection(directory, name);
       case 'generation': {
@@ -202,6 +224,22 @@ export class ProjectionTree implements FileSystem {
     throw new DunnageError('INVALID_ARGUMENT', 'not a link');
   }
 
+  /** Which file a node is; throws IS_A_DIRECTORY if it is none. */
+  describeFile(nodeId: NodeId): DescribedFile {
+    const node = this.#resolve(nodeId);
+    const file = node.kind === 'generation' ? node.generation.nodes.node(node.index) : undefined;
+    if (node.kind !== 'generation' || file?.kind !== 'file') throw new DunnageError('IS_A_DIRECTORY', 'not a file');
+    const { nodes, record } = node.generation;
+    // The number is given when the generation is published; what is kept in memory may be from before.
+    const { number = record.number } = this.#catalog.generation(node.generation.id) ?? {};
+    return {
+      view: 'projections',
+      projection: this.#catalog.projection(record.projection)?.directory,
+      path: nodes.path(node.index),
+      generation: number,
+    };
+  }
+
   read(_caller: Caller, nodeId: NodeId, _handle: number, offset: number, sizeBytes: number): Awaitable<Uint8Array> {
     const node = this.#resolve(nodeId);
     const file = node.kind === 'generation' ? node.generation.nodes.node(node.index) : undefined;
@@ -215,6 +253,8 @@ export class ProjectionTree implements FileSystem {
     switch (directory.kind) {
       case 'root':
         return this.#listRoot(cookie);
+      case 'placeholder':
+        return [];
       case 'projection':
         return this.#listProjection(directory, cookie);
       case 'generation':
@@ -282,6 +322,8 @@ export class ProjectionTree implements FileSystem {
     switch (node.kind) {
       case 'root':
         return rootStatus(this.#options.storeSizeBytes(), this.#catalog.projectionCount());
+      case 'placeholder':
+        return projectionStatus(undefined);
       case 'projection':
         return this.#projectionStatus(node.record);
       case 'link': {
@@ -385,6 +427,8 @@ export class ProjectionTree implements FileSystem {
     switch (node.kind) {
       case 'root':
         return rootAttributes(this.#catalog.projectionCount(), this.#startedAtMs, owner);
+      case 'placeholder':
+        return projectionAttributes(node.id as number as NodeId, node.record, 0, owner);
       case 'projection': {
         const generations = this.#listedGenerations(node.id, node.record).length;
         return projectionAttributes(node.id as number as NodeId, node.record, generations, owner);

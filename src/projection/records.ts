@@ -36,6 +36,8 @@ export interface ProjectionRecord {
   readonly history: readonly GenerationId[];
   /** How many of them are kept, with the published one. */
   readonly keep: number;
+  /** Opens of its files are logged: it is served by the audited connection. Absent means no. */
+  readonly audited?: boolean;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
   /** When its source was last read, whether it said something new or not; 0 before that. */
@@ -62,6 +64,8 @@ export interface GenerationRecord {
   readonly directories: number;
   readonly files: number;
   readonly sizeBytes: number;
+  /** As of its projection, which may be gone. */
+  readonly audited?: boolean;
 }
 
 /** A generation that is written but not published. `aborted` lets its names be removed through the mount. */

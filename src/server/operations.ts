@@ -18,6 +18,8 @@ export interface ProjectionSummary {
   readonly updatedAtMs: number;
   /** Content is encrypted and its key is gone (reboot): apply the source again. */
   readonly awaitingSource: boolean;
+  /** Opens of its files are written down. */
+  readonly audited: boolean;
 }
 
 export interface ProjectionFileSummary {
@@ -120,6 +122,8 @@ export interface DaemonStatus {
   readonly connections: readonly ConnectionStatus[];
   readonly storeBytes: number;
   readonly sealingKey: SealingKeyStatus;
+  /** Opens of audited projections since the daemon started, and where they are written down. */
+  readonly audit: { readonly path: string; readonly opens: number; readonly lost: number };
   /** Sentences about what this host cannot do, each with the remedy. */
   readonly warnings: readonly string[];
 }

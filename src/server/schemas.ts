@@ -58,6 +58,7 @@ const summaryFields: Readonly<Record<string, JsonSchema>> = {
   createdAtMs: { type: 'number' },
   updatedAtMs: { type: 'number' },
   awaitingSource: flag,
+  audited: flag,
 };
 const fileFields: Readonly<Record<string, JsonSchema>> = {
   path: text,
@@ -136,6 +137,7 @@ export const statusAnswer: JsonSchema = exactly(
     connections: { type: 'array', items: connectionAnswer },
     storeBytes: count,
     sealingKey: exactly({ id: text, path: text, outlivesReboot: flag, keptOutOfSwap: flag }),
+    audit: exactly({ path: text, opens: count, lost: count }),
     warnings: { type: 'array', items: text },
   },
   ['holderPid'],

@@ -2,13 +2,21 @@
 import { join } from 'node:path';
 
 /** Directories of the root connection; other connections are mounted on them. */
-export const TOP_LEVEL_DIRECTORIES: readonly string[] = ['projections'];
+export const TOP_LEVEL_DIRECTORIES: readonly string[] = ['projections', '.audited'];
+
+/** Those that only their owner may look into: each directory of them is mounted elsewhere, for everybody. */
+export const PRIVATE_DIRECTORIES: ReadonlySet<string> = new Set(['.audited']);
 
 /** Directory of the root connection with the live view. */
 export const LIVE_DIRECTORY = 'live';
 
 export function projectionsPath(mountPoint: string): string {
   return join(mountPoint, 'projections');
+}
+
+/** Where the connection of audited projections is mounted. */
+export function auditedPath(mountPoint: string): string {
+  return join(mountPoint, '.audited');
 }
 
 export function projectionPath(mountPoint: string, directory: string): string {

@@ -18,7 +18,7 @@ import type {
   Timestamp,
 } from '../vfs/file-system.ts';
 import { FOREVER_SECONDS } from '../vfs/file-system.ts';
-import { TOP_LEVEL_DIRECTORIES } from './places.ts';
+import { PRIVATE_DIRECTORIES, TOP_LEVEL_DIRECTORIES } from './places.ts';
 
 const FIRST_DIRECTORY = ROOT_NODE_ID + 1;
 
@@ -81,9 +81,10 @@ export class RootTree implements FileSystem {
     if (!isRoot && (nodeId < FIRST_DIRECTORY || nodeId >= FIRST_DIRECTORY + TOP_LEVEL_DIRECTORIES.length)) {
       throw new DunnageError('STALE', `node ${nodeId} is gone`);
     }
+    const isPrivate = PRIVATE_DIRECTORIES.has(TOP_LEVEL_DIRECTORIES[nodeId - FIRST_DIRECTORY] ?? '');
     return {
       nodeId,
-      mode: constants.S_IFDIR | 0o755,
+      mode: constants.S_IFDIR | (isPrivate ? 0o700 : 0o755),
       nlink: 2 + (isRoot ? TOP_LEVEL_DIRECTORIES.length : 0),
       uid: this.#options.uid,
       gid: this.#options.gid,

@@ -111,6 +111,7 @@ describe('listProjections', () => {
         createdAtMs: harness.clock.nowMs(),
         updatedAtMs: harness.clock.nowMs(),
         awaitingSource: false,
+        audited: false,
       },
     ]);
   });

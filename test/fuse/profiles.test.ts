@@ -33,4 +33,10 @@ describe('profiles', () => {
       !PROFILES.root.features.includes('NO_OPEN_SUPPORT') && !PROFILES.root.features.includes('CACHE_SYMLINKS'),
     );
   });
+
+  it('audited is asked at every open, and by whom', () => {
+    const { features } = PROFILES.audited;
+    assert.ok(!features.includes('NO_OPEN_SUPPORT') && !features.includes('ALLOW_IDMAP'));
+    assert.ok(features.includes('CACHE_SYMLINKS') && features.includes('NO_OPENDIR_SUPPORT'));
+  });
 });

@@ -57,6 +57,30 @@ test('encodeBatch carries the mode of whatever has one, and nothing in its place
   assert.equal(frame.subarray(12).toString('hex'), expected);
 });
 
+test('encodeBatch: what is mounted where is a name and a path', () => {
+  const frame = encodeBatch(1, '', [
+    { kind: 'attach', name: 'n', target: '/t' },
+    { kind: 'detach', name: 'n' },
+  ]);
+  const expected = [
+    '01000000',
+    '0000',
+    '0200',
+    '09',
+    '00000000',
+    '0100',
+    '6e',
+    '0200',
+    '2f74',
+    '0a',
+    '00000000',
+    '0100',
+    '6e',
+    '0000',
+  ];
+  assert.equal(frame.subarray(4).toString('hex'), expected.join(''));
+});
+
 test('encodeBatch refuses names that no frame can carry', () => {
   assert.throws(() => encodeBatch(1, '', [{ kind: 'unlink', name: 'a\0b' }]), { code: 'INVALID_PATH' });
   assert.throws(() => encodeBatch(1, 'x'.repeat(65536), []), { code: 'NAME_TOO_LONG' });

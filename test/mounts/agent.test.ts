@@ -225,3 +225,26 @@ test('the agent writes through a mount point that is read-only to everybody else
   execFileSync('mount', ['-o', 'remount,ro', base]);
   assert.deepEqual(await agent.run('', [{ kind: 'mkdir', name: 'late', mode: 0o755 }]), [EROFS]);
 });
+
+test('attach shows a directory of the base elsewhere, and detach takes away what is mounted on one', {
+  skip: skipUnlessRoot(),
+}, async (context) => {
+  const { folder, base, agent } = scene(context);
+  const target = join(base, 'target');
+  for (const name of ['source', 'target']) mkdirSync(join(base, name));
+  writeFileSync(join(base, 'source/file'), 'x');
+  assert.deepEqual(await agent.run('', [{ kind: 'attach', name: 'source', target }]), [0]);
+  assert.deepEqual(readdirSync(target), ['file']);
+  assert.deepEqual(await agent.run('', [{ kind: 'detach', name: 'target' }]), [0]);
+  assert.deepEqual(readdirSync(target), []);
+  for (const [operation, errno] of [
+    [{ kind: 'detach', name: 'target' }, EINVAL],
+    [{ kind: 'attach', name: 'missing', target }, ENOENT],
+    [{ kind: 'attach', name: 'source', target: 'relative' }, EINVAL],
+    [{ kind: 'attach', name: '../base', target }, EINVAL],
+    [{ kind: 'detach', name: '../base' }, EINVAL],
+  ] as const) {
+    assert.deepEqual(await agent.run('', [operation]), [errno], JSON.stringify(operation));
+  }
+  assert.ok((await findMount(join(folder, 'base/target'))) === undefined);
+});

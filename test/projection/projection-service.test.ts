@@ -331,3 +331,21 @@ describe('what follows a change', () => {
     ]);
   });
 });
+
+describe('ProjectionService and audited projections', () => {
+  it('refuses them where nothing can be audited, and leaves nothing', async () => {
+    await assert.rejects(harness.service.write(wanted('web', { a: '1' }, { audited: true })), {
+      code: 'NOT_SUPPORTED',
+      remedy: /run the daemon as root/,
+    });
+    assert.deepEqual([harness.service.list(), harness.operations], [[], []]);
+    await harness.service.write(wanted('web', { a: '1' }, { audited: false }));
+    assert.equal(await harness.readFile('web/a'), '1');
+  });
+
+  it('does not make an audited projection of one that is not', async () => {
+    await harness.service.write(wanted('web', { a: '1' }));
+    await assert.rejects(harness.service.write(wanted('web', { a: '2' }, { audited: true })), { code: 'IMMUTABLE' });
+    assert.equal(await harness.readFile('web/a'), '1');
+  });
+});

@@ -212,6 +212,7 @@ export function exampleStatus(): DaemonStatus {
       outlivesReboot: false,
       keptOutOfSwap: true,
     },
+    audit: { path: '/var/lib/dunnage/audit.log', opens: 0, lost: 0 },
     warnings: [],
   };
 }
@@ -228,6 +229,7 @@ export function exampleSecret(): ProjectionDetail {
     createdAtMs: 1_700_000_000_000,
     updatedAtMs: 1_700_000_060_000,
     awaitingSource: false,
+    audited: false,
     paths: [
       { path: 'password', mode: 0o400, uid: 0, gid: 0, sizeBytes: 512, sha256: undefined },
       { path: 'tls/tls.crt', mode: 0o644, uid: 0, gid: 0, sizeBytes: 1024, sha256: undefined },
@@ -247,6 +249,7 @@ export function exampleConfigMap(): ProjectionDetail {
     createdAtMs: 1_700_000_000_000,
     updatedAtMs: 1_700_000_000_000,
     awaitingSource: false,
+    audited: false,
     paths: [{ path: 'nginx.conf', mode: 0o644, uid: 1000, gid: 1000, sizeBytes: 7, sha256: 'ab'.repeat(32) }],
   };
 }

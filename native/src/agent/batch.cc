@@ -1,6 +1,7 @@
 #include "batch.h"
 
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -103,8 +104,24 @@ int RunOperation(int directory, const Operation& operation) {
     case OperationKind::kChangeMode:
       result = fchmodat(directory, name, operation.mode & 07777, 0);
       break;
+    case OperationKind::kAttach:
+    case OperationKind::kDetach:
+      return EINVAL;  // not of a directory: see RunMountOperation
   }
   return result == 0 ? 0 : errno;
+}
+
+bool IsMountOperation(OperationKind kind) { return kind == OperationKind::kAttach || kind == OperationKind::kDetach; }
+
+// By path, on the mounts themselves and not on a view of them. Nobody but the daemon makes names there.
+int RunMountOperation(const char* base, const Operation& operation) {
+  if (!IsComponent(operation.name)) return EINVAL;
+  const std::string path = std::string(base) + "/" + operation.name;
+  if (operation.kind == OperationKind::kDetach) {
+    return umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0 ? 0 : errno;
+  }
+  if (operation.second.empty() || operation.second[0] != '/') return EINVAL;
+  return mount(path.c_str(), operation.second.c_str(), nullptr, MS_BIND, nullptr) == 0 ? 0 : errno;
 }
 
 }  // namespace
@@ -117,7 +134,7 @@ std::optional<Batch> DecodeBatch(std::string_view payload) {
   const uint32_t count = reader.Number(2);
   for (uint32_t index = 0; index < count && reader.ok(); index++) {
     const uint32_t kind = reader.Number(1);
-    if (kind < 1 || kind > 8) return std::nullopt;
+    if (kind < 1 || kind > 10) return std::nullopt;
     Operation operation{static_cast<OperationKind>(kind), 0, "", ""};
     operation.mode = reader.Number(4);
     operation.name = reader.Text();
@@ -138,7 +155,8 @@ BatchRun RunBatch(const Batch& batch, const char* base) {
     return run;
   }
   for (const Operation& operation : batch.operations) {
-    const int error = RunOperation(run.directory.get(), operation);
+    const int error = IsMountOperation(operation.kind) ? RunMountOperation(base, operation)
+                                                       : RunOperation(run.directory.get(), operation);
     run.outcomes.push_back(error);
     if (error != 0) break;
   }

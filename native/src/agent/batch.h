@@ -21,13 +21,15 @@ enum class OperationKind : uint8_t {
   kMakeFile = 6,
   kModify = 7,
   kChangeMode = 8,
+  kAttach = 9,
+  kDetach = 10,
 };
 
 struct Operation {
   OperationKind kind;
   uint32_t mode;
   std::string name;    // a single path component
-  std::string second;  // symlink: the link's text; rename: the new name, a single component too
+  std::string second;  // symlink: the link's text; rename: the new name, a single component too; attach: an absolute path
 };
 
 struct Batch {

@@ -117,6 +117,7 @@ export function formatDetail(detail: ProjectionDetail, nowMs: number): string {
     ['Namespace', detail.namespace],
     ['Directory', `projections/${detail.directory}`],
     ['State', stateOf(detail)],
+    ...(detail.audited ? [['Audit', 'every open is written down'] as const] : []),
     ['Generation', String(detail.generation)],
     ['Files', `${detail.files} (${formatBytes(detail.sizeBytes)})`],
     ['Created', `${formatDuration(nowMs - detail.createdAtMs)} ago`],

@@ -30,7 +30,7 @@ const CONNECTION_COLUMNS: readonly Column<ConnectionStatus>[] = [
 
 export function formatStatus(status: DaemonStatus, nowMs: number, terminal: Pick<Terminal, 'paint'>): string {
   const age = formatDuration(nowMs - status.startedAtMs);
-  const { sealingKey } = status;
+  const { sealingKey, audit } = status;
   const fields = formatFields([
     [
       'Daemon',
@@ -42,6 +42,9 @@ export function formatStatus(status: DaemonStatus, nowMs: number, terminal: Pick
     ['State', `${status.stateDir} (${formatBytes(status.storeBytes)})`],
     ['Runtime', status.runtimeDir],
     ['Projections', String(status.projections)],
+    ...(audit.opens + audit.lost === 0
+      ? []
+      : [['Audit', `${audit.opens} opens in ${audit.path}${audit.lost === 0 ? '' : `, ${audit.lost} lost`}`] as const]),
     ['Key', `${sealingKey.path} (${sealingKey.outlivesReboot ? 'kept' : 'gone after a reboot'}, ${sealingKey.id})`],
   ]);
   const warnings = status.warnings.map((warning) => `${terminal.paint('yellow', 'warning:')} ${warning}\n`).join('');

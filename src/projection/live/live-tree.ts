@@ -47,8 +47,6 @@ import { type GenerationSource, LiveView, type Shown } from './live-view.ts';
 
 /** A live file was opened for reading. For the audit; never with content. */
 export interface LiveOpen {
-  readonly uid: number;
-  readonly pid: number;
   readonly projection: ProjectionId;
   readonly generation: GenerationId;
   readonly path: string;
@@ -65,7 +63,7 @@ export interface LiveTreeOptions {
   /** When the sources of the projection with that directory were read; undefined if it has none. */
   readonly sourcesSeenAtMs?: (directory: string) => number | undefined;
   readonly prune: (nodes: readonly NodeId[]) => void;
-  readonly onOpen?: (event: LiveOpen) => void;
+  readonly onOpen?: (caller: Caller, event: LiveOpen) => void;
 }
 
 /** Handle of what was opened to announce a change; those for reading are node ids, which are never 0. */
@@ -228,7 +226,7 @@ export class LiveTree implements FileSystem {
     const { generation, index } = shown;
     this.#options.generations.hold(generation.id);
     const { projection, path } = file;
-    this.#options.onOpen?.({ uid: caller.uid, pid: caller.pid, projection, generation: generation.id, path });
+    this.#options.onOpen?.(caller, { projection, generation: generation.id, path });
     return { handle: generation.nodes.nodeId(index), flags: FOPEN.DIRECT_IO };
   }
 

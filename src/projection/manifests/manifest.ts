@@ -23,6 +23,8 @@ export interface Manifest {
   readonly onSwap?: readonly Reaction[];
   /** Generations to keep, with the live one; undefined if the manifest does not say. */
   readonly historyLimit: number | undefined;
+  /** Opens of its files are to be logged. */
+  readonly audited: boolean;
   readonly labels: Readonly<Record<string, string>>;
   /** Without `kubectl.kubernetes.io/last-applied-configuration`, which repeats the content. */
   readonly annotations: Readonly<Record<string, string>>;

@@ -80,7 +80,9 @@ function readObject(document: YamlDocument, root: FieldPath, value: unknown, ite
   const metadata = readMetadata(object.get('metadata'), kind);
   const content = readContent(object, kind);
   const historyLimit = readHistoryLimit(object, kind);
-  return { kind, ...metadata, historyLimit, ...content, secret: kind === 'Secret', document: document.index };
+  const audited = readAudit(object, kind);
+  const own = { secret: kind === 'Secret', audited, document: document.index };
+  return { kind, ...metadata, historyLimit, ...content, ...own };
 }
 
 function readContent(object: Field, kind: ProjectionKind): ObjectContent {
@@ -92,6 +94,21 @@ function readContent(object: Field, kind: ProjectionKind): ObjectContent {
     case 'Projection':
       return { ...readProjection(object), immutable: false, onSwap: readOnSwap(object.get('spec').get('onSwap')) };
   }
+}
+
+const AUDIT_ANNOTATION = 'dunnage/audit';
+
+/** `spec.audit` of a Projection; the annotation of an object of Kubernetes, whose values are strings. */
+function readAudit(object: Field, kind: ProjectionKind): boolean {
+  if (kind === 'Projection') {
+    const field = object.get('spec').get('audit');
+    return field.isAbsent ? false : field.boolean();
+  }
+  const field = object.get('metadata').get('annotations').get(AUDIT_ANNOTATION);
+  if (field.isAbsent) return false;
+  const text = field.string();
+  if (text === 'true' || text === 'false') return text === 'true';
+  throw field.error('must be "true" or "false"');
 }
 
 function readMetadata(

@@ -9,6 +9,7 @@
  *     uid: 0                    # owner of files that give none; gid likewise
  *     fsGroup: {gid: 2000, policy: Exact}   # group of files that give none; Widen (default) makes them group-readable
  *     onCollision: Error        # or Warn: of two sources with the same path the later one wins
+ *     audit: false              # true: every open of a file is logged
  *     sources: []               # see source-fields.ts
  *     historyLimit: 10          # generations kept for rollback, with the live one; 10 if absent
  *     files:                    # come after all sources
@@ -35,6 +36,7 @@ const SPEC_FIELDS = [
   'files',
   'historyLimit',
   'onSwap',
+  'audit',
 ];
 
 export interface ProjectionContent {

@@ -45,3 +45,12 @@ test('no daemon is exit code 3 with the command that starts one', async (context
   assert.deepEqual([ran.exitCode, ran.stdout], [3, '']);
   assert.match(ran.stderr, /^dunnage: no daemon answers at .*\n {2}start it with: dunnage up --detach/);
 });
+
+test('audited opens are told once there are any, with those that were lost', () => {
+  const status = exampleStatus();
+  assert.ok(!formatStatus(status, status.startedAtMs, plain).includes('Audit'));
+  const busy = { ...status, audit: { path: '/state/audit.log', opens: 5, lost: 0 } };
+  assert.match(formatStatus(busy, status.startedAtMs, plain), /\nAudit: +5 opens in \/state\/audit\.log\n/);
+  const lossy = { ...status, audit: { path: '/state/audit.log', opens: 5, lost: 2 } };
+  assert.match(formatStatus(lossy, status.startedAtMs, plain), /audit\.log, 2 lost\n/);
+});

@@ -46,7 +46,7 @@ export class LiveScene extends CatalogScene {
       owner: { uid: 1, gid: 2 },
       startedAtMs: CREATED_AT_MS,
       prune: (nodes) => this.pruned.push(...nodes),
-      onOpen: (event) => this.opened.push(event),
+      onOpen: (_caller, event) => this.opened.push(event),
     });
   }
 

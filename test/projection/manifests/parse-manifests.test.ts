@@ -148,3 +148,32 @@ describe('parseManifests', () => {
     );
   });
 });
+
+describe('the wish to be audited', () => {
+  const audited = (yaml: string): boolean | undefined => parseManifests(yaml)[0]?.audited;
+  const web = (spec: string): string =>
+    `{apiVersion: dunnage/v1, kind: Projection, metadata: {name: web}, spec: {files: []${spec}}}`;
+  const object = (kind: string, annotations: string): string =>
+    `{apiVersion: v1, kind: ${kind}, metadata: {name: db, annotations: {${annotations}}}}`;
+
+  it('is a field of a Projection and an annotation of what Kubernetes has, and absent means no', () => {
+    assert.deepEqual(
+      [audited(web('')), audited(web(', audit: true')), audited(web(', audit: false'))],
+      [false, true, false],
+    );
+    for (const kind of ['ConfigMap', 'Secret']) {
+      assert.deepEqual(
+        ['', 'dunnage/audit: "true"', 'dunnage/audit: "false"'].map((annotation) => audited(object(kind, annotation))),
+        [false, true, false],
+      );
+    }
+  });
+
+  it('is refused in any other word', () => {
+    const refused = (yaml: string, message: RegExp): void =>
+      assert.throws(() => parseManifests(yaml), { code: 'INVALID_MANIFEST', message });
+    refused(web(', audit: "yes"'), /spec\.audit: must be true or false/);
+    refused(object('Secret', 'dunnage/audit: "yes"'), /dunnage\/audit.*must be "true" or "false"/);
+    refused(object('Secret', 'dunnage/audit: true'), /must be a string/);
+  });
+});
