@@ -95,6 +95,25 @@ describe('reactions to swaps', () => {
     assert.deepEqual(await lines('runs'), ['1', '5']);
   });
 
+  it('[S29] run after a rollback, and when a source has changed', async () => {
+    const note = `echo "$DUNNAGE_GENERATION $(cat "$DUNNAGE_PATH/a")" >> ${inFolder('seen')}`;
+    await apply('one', shell(note));
+    await ran(1);
+    await apply('two', shell(note));
+    await ran(2);
+    await daemon.dunnage('projection', 'rollback', 'web');
+    await ran(3);
+    assert.deepEqual(await lines('seen'), ['1 one', '2 two', '3 one']);
+    const source = inFolder('a');
+    await writeFile(source, 'from the host');
+    const spec = `{sources: [{file: {path: ${source}}}], onSwap: [${shell(note)}]}`;
+    await daemon.client.apply(`{apiVersion: dunnage/v1, kind: Projection, metadata: {name: web}, spec: ${spec}}`);
+    await ran(4);
+    await writeFile(source, 'changed');
+    await ran(5);
+    assert.deepEqual((await lines('seen')).slice(3), ['4 from the host', '5 changed']);
+  });
+
   it('[S29] run again after a crash that cut them short, and only then', async () => {
     const gate = inFolder('gate');
     const script = `echo "$DUNNAGE_GENERATION" >> ${inFolder('runs')}; while [ ! -e ${gate} ]; do sleep 0.02; done`;
