@@ -202,3 +202,37 @@ describe('status and shutdown', () => {
     assert.deepEqual(shutdowns, [true, false]);
   });
 });
+
+describe('a Projection with sources', { timeout: 20_000 }, () => {
+  const SOURCED = `
+apiVersion: dunnage/v1
+kind: Projection
+metadata: { name: web }
+spec: { sources: [{ literal: { data: { a: "1" } } }, { configMap: { name: late, optional: true } }] }
+`;
+
+  it('cannot be written from elsewhere, and can again when it was deleted', async () => {
+    await operations.apply(SOURCED);
+    const files = new Map([['a', file('2')]]);
+    await assert.rejects(async () => await operations.writeProjection('web', files), {
+      code: 'READ_ONLY',
+      message: 'the content of web comes from its sources',
+    });
+    assert.equal(await harness.readFile('web/a'), '1');
+    await operations.deleteProjection('Projection', 'default', 'web');
+    assert.equal((await operations.writeProjection('web', files)).action, 'created');
+  });
+
+  it('is named in the status while a source cannot be read', async () => {
+    await operations.apply(SOURCED);
+    assert.deepEqual((await operations.status()).warnings, []);
+    await operations.apply(CONFIG_MAP.replace('name: web, namespace: prod', 'name: late').replace('app.yaml', 'a'));
+    let warnings: readonly string[] = [];
+    while (warnings.length === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      ({ warnings } = await operations.status());
+    }
+    assert.match(warnings[0] ?? '', /sources cannot be read, the content stays as it was: web \(dunnage get/);
+    assert.equal(await harness.readFile('web/a'), '1');
+  });
+});

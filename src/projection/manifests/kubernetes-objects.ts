@@ -37,7 +37,7 @@ export function readSecret(object: Field): ObjectContent {
   for (const [key, field] of keys(object.get('data'))) content.set(key, field.base64());
   // Write-only convenience of Kubernetes: wins over data.
   for (const [key, field] of keys(object.get('stringData'))) content.set(key, Buffer.from(field.string()));
-  checkSecretType(object.get('type'), content);
+  checkSecretType(object, content);
   return { payload: payloadOf(object, 'Secret', content), immutable: readImmutable(object) };
 }
 
@@ -74,23 +74,34 @@ const REQUIRED_KEYS: Readonly<Record<string, { readonly all?: readonly string[];
   };
 const JSON_KEYS = ['.dockercfg', '.dockerconfigjson'];
 
-function checkSecretType(field: Field, content: ReadonlyMap<string, Uint8Array>): void {
+/** A Secret of this type belongs to an account, which an annotation names. */
+const ACCOUNT_TOKEN = 'kubernetes.io/service-account-token';
+const ACCOUNT_NAME = 'kubernetes.io/service-account.name';
+
+function checkSecretType(object: Field, content: ReadonlyMap<string, Uint8Array>): void {
+  const field = object.get('type');
   if (field.isAbsent) return;
   const type = field.string();
+  const account = object.get('metadata').get('annotations').get(ACCOUNT_NAME);
+  if (type === ACCOUNT_TOKEN && (account.isAbsent || account.string() === '')) {
+    throw account.error('a Secret of this type needs the annotation', 'give the name of the service account');
+  }
   const required = Object.hasOwn(REQUIRED_KEYS, type) ? REQUIRED_KEYS[type] : undefined;
   for (const key of required?.all ?? []) {
     if (!content.has(key)) throw field.error(`a Secret of this type needs the key "${key}"`);
-    if (JSON_KEYS.includes(key) && !isJson(content.get(key))) throw field.error(`the content of "${key}" is not JSON`);
+    if (JSON_KEYS.includes(key) && !isJsonObject(content.get(key))) {
+      throw field.error(`the content of "${key}" is not a JSON object`);
+    }
   }
   if (required?.any !== undefined && !required.any.some((key) => content.has(key))) {
     throw field.error(`a Secret of this type needs one of the keys "${required.any.join('", "')}"`);
   }
 }
 
-function isJson(bytes: Uint8Array | undefined): boolean {
+function isJsonObject(bytes: Uint8Array | undefined): boolean {
   try {
-    JSON.parse(Buffer.from(bytes ?? []).toString());
-    return true;
+    const value: unknown = JSON.parse(Buffer.from(bytes ?? []).toString());
+    return typeof value === 'object' && !Array.isArray(value);
   } catch {
     return false;
   }

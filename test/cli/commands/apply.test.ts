@@ -33,6 +33,21 @@ test('each object is printed with what became of it', async (context) => {
   assert.deepEqual(operations.calls, [{ name: 'apply', arguments: ['kind: Secret # ü\n'] }]);
 });
 
+test('warnings go to standard error, and are part of the JSON', async (context) => {
+  const { socketPath, operations, directory } = await serveFake(context);
+  const [result] = RESULTS;
+  operations.applied = [{ ...(result as ApplyResult), warnings: ['a and b both give "x"; b wins'] }];
+  const file = join(directory, 'a.yaml');
+  await writeFile(file, 'kind: Secret\n');
+  assert.deepEqual(await dunnage(['apply', '-f', file, '--socket', socketPath]), {
+    exitCode: 0,
+    stdout: 'secret/db configured\n',
+    stderr: 'warning: secret/db: a and b both give "x"; b wins\n',
+  });
+  const { stdout } = await dunnage(['apply', '-f', file, '--json', '--socket', socketPath]);
+  assert.deepEqual(JSON.parse(stdout), operations.applied);
+});
+
 test('directories, files and standard input are applied in the order given, each on its own', async (context) => {
   const { socketPath, operations, directory } = await serveFake(context);
   const manifests = join(directory, 'manifests');

@@ -111,3 +111,22 @@ test('what does not exist is exit code 4, what cannot be meant is 2', async (con
   assert.equal((await dunnage(['get', 'secret/a', 'b', '--socket', socketPath])).exitCode, 2);
   assert.equal((await dunnage(['get', 'secret/a', '-o', 'wide', '--socket', socketPath])).exitCode, 2);
 });
+
+test('formatDetail shows each source with when it was seen, and what is wrong', () => {
+  const { updatedAtMs } = exampleConfigMap();
+  const text = formatDetail(
+    {
+      ...exampleConfigMap(),
+      sources: [
+        { source: 'configMap web', seenAtMs: updatedAtMs },
+        { source: 'file /etc/a', error: '/etc/a does not exist' },
+      ],
+      refreshError: 'sources[1] (file /etc/a): /etc/a does not exist',
+      warnings: ['one\u001b[2J and two both give "a"; two wins'],
+    },
+    HOUR_LATER,
+  );
+  assert.match(text, /\nSOURCE +SEEN +STATE\nconfigMap web +\S+ ago +ready\nfile \/etc\/a +never +failing\n/);
+  assert.match(text, /\nerror: sources\[1\] \(file \/etc\/a\): .* \(the content stays as it is\)\n/);
+  assert.match(text, /\nwarning: one\\x1b\[2J and two both give "a"; two wins\n\nMODE/);
+});

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   closeSync,
   constants,
@@ -87,6 +88,34 @@ test('setNonBlocking makes an empty pipe answer EAGAIN', () => {
   assert.throws(() => readSync(ours, Buffer.alloc(1)), { code: 'EAGAIN' });
   native.closeDescriptor(ours);
   native.closeDescriptor(theirs);
+});
+
+test('hasWriter tells whether somebody has a file open for writing', () => {
+  const path = join(folder, 'written');
+  writeFileSync(path, '');
+  const reader = openSync(path, 'r');
+  const writer = openSync(path, 'a');
+  assert.equal(native.hasWriter(reader), true);
+  closeSync(writer);
+  assert.equal(native.hasWriter(reader), false);
+  closeSync(reader);
+});
+
+test('hasWriter does not end the process that asks while others open the file', async () => {
+  const path = join(folder, 'busy');
+  writeFileSync(path, '');
+  const reader = openSync(path, 'r');
+  const opener = spawn('sh', ['-c', 'i=0; while [ $i -lt 3000 ]; do : >>"$0"; i=$((i + 1)); done', path]);
+  const ended = once(opener, 'exit');
+  let asked = 0;
+  while (opener.exitCode === null) {
+    for (let i = 0; i < 500; i += 1) native.hasWriter(reader);
+    asked += 500;
+    await new Promise(setImmediate);
+  }
+  assert.deepEqual(await ended, [0, null]);
+  assert.ok(asked > 0);
+  closeSync(reader);
 });
 
 test('forbidCoreDumps leaves a process that cannot be dumped', () => {

@@ -97,7 +97,15 @@ describe('Secret', () => {
       ['type: kubernetes.io/tls\nstringData: {tls.crt: a}', /needs the key "tls\.key"/],
       ['type: kubernetes.io/ssh-auth', /needs the key "ssh-privatekey"/],
       ['type: kubernetes.io/basic-auth', /needs one of the keys "username", "password"/],
-      ['type: kubernetes.io/dockerconfigjson\nstringData: {.dockerconfigjson: hunter2}', /is not JSON/],
+      ['type: kubernetes.io/dockerconfigjson\nstringData: {.dockerconfigjson: hunter2}', /is not a JSON object/],
+      [
+        'type: kubernetes.io/dockercfg\nstringData: {.dockercfg: "[1]"}',
+        /content of "\.dockercfg" is not a JSON object/,
+      ],
+      [
+        'type: kubernetes.io/service-account-token',
+        /service-account\.name"\]: a Secret of this type needs the annotation/,
+      ],
       ['type: 5', /type: must be a string/],
     ];
     for (const [rest, message] of refused) {
