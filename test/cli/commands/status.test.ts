@@ -16,7 +16,7 @@ test('the status is told in aligned lines and a table of connections', () => {
   );
   assert.match(text, /State: +\/var\/lib\/dunnage \(64 KiB\)\n/);
   assert.match(text, /\nKey: +\/run\/dunnage\/secret\.key \(gone after a reboot, 0123456789abcdef\)\n/);
-  assert.match(text, /\nCONNECTION .*\nprojections +\/run\/dunnage\/mnt\/projections +7\.45 +12 +0 +0\n$/);
+  assert.match(text, /\nCONNECTION .*\nroot .*\nprojections +\/run\/dunnage\/mnt\/projections +7\.45 +12 +0 +0\n$/);
 });
 
 test('a takeover, a missing holder and warnings are told', () => {
