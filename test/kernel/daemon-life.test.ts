@@ -139,7 +139,7 @@ describe('a runtime directory that is reached through a symlink', () => {
 describe('a start that is interrupted', () => {
   for (const [signal, mounts] of [
     ['SIGINT', 0],
-    ['SIGTERM', 2],
+    ['SIGTERM', 3],
   ] as const) {
     it(`by ${signal} leaves ${mounts === 0 ? 'nothing' : 'a tree that can be taken over'}, whenever it comes`, async () => {
       await daemon.dunnage('down');
