@@ -1,10 +1,14 @@
-// Shared memory that outlives the daemon, and memory that is never written to disk: memfds and their mappings.
+// Shared memory that outlives the daemon, memory that is never written to disk, and how much of mapped files is resident.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cinttypes>
+#include <cstdio>
+#include <fstream>
+#include <string>
 
 #include "arguments.h"
 #include "exports.h"
@@ -74,11 +78,32 @@ Napi::Value LockMemory(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), mlock(start, memory.size) == 0 ? 0 : errno);
 }
 
+// Read-only shared mappings only: their pages are those of the page cache, so that nothing can be lost.
+Napi::Value DropMappedPages(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const std::string path = arguments.Text();
+  if (arguments.failed()) return info.Env().Undefined();
+  std::ifstream maps("/proc/self/maps");
+  if (!maps) return ThrowSystemError(info.Env(), errno == 0 ? EIO : errno, "open", "/proc/self/maps");
+  // 7f00-7f10 r--s 00000000 fe:00 1234    /path/of the file
+  for (std::string line; std::getline(maps, line);) {
+    uintptr_t start = 0, end = 0;
+    int path_at = 0;
+    if (sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " r-%*1cs %*s %*s %*s %n", &start, &end, &path_at) != 2) continue;
+    if (path_at == 0 || line.compare(path_at, std::string::npos, path) != 0) continue;
+    if (madvise(reinterpret_cast<void*>(start), end - start, MADV_DONTNEED) != 0) {
+      return ThrowSystemError(info.Env(), errno, "madvise", path);
+    }
+  }
+  return info.Env().Undefined();
+}
+
 }  // namespace
 
 void ExportMemory(Napi::Env env, Napi::Object exports) {
   exports.Set("createMemfd", Napi::Function::New(env, CreateMemfd, "createMemfd"));
   exports.Set("mapShared", Napi::Function::New(env, MapShared, "mapShared"));
+  exports.Set("dropMappedPages", Napi::Function::New(env, DropMappedPages, "dropMappedPages"));
   exports.Set("lockMemory", Napi::Function::New(env, LockMemory, "lockMemory"));
 }
 

@@ -52,6 +52,8 @@ export const limits = {
   /** Projections of at least this size have their content compared with a copy in memory, as long as all copies together fit. */
   recentContentBytesMin: 262_144,
   recentContentBytesMax: 8_388_608,
+  /** Metadata that was read stays mapped up to this size, and is let go of beyond it. */
+  mappedMetadataBytesMax: 16_777_216,
   /** Content up to this size lives inside LMDB, larger content in a file beside it. */
   inlineBlobBytesMax: 32_768,
   /** Plain bytes sealed under one authentication tag; a read decrypts whole chunks. */

@@ -4,6 +4,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeDirectoriesSync } from '../base/make-directories.ts';
+import { HEAP_OPTIONS } from '../daemon/heap-limits.ts';
 import { fromSystemError } from '../errors/dunnage-error.ts';
 import { toCommandLine, type UpSettings } from './config/up-settings.ts';
 import { READY_CHANNEL_ENVIRONMENT, waitUntilLive } from './ready-channel.ts';
@@ -19,7 +20,14 @@ export async function startDetached(settings: UpSettings, debug: boolean): Promi
   const log = await openLog(settings.runtimeDir, logFile);
   try {
     const main = fileURLToPath(new URL('./main.js', import.meta.url));
-    const words = [...process.execArgv, main, 'up', ...toCommandLine(settings), ...(debug ? ['--debug'] : [])];
+    const words = [
+      ...process.execArgv,
+      ...HEAP_OPTIONS,
+      main,
+      'up',
+      ...toCommandLine(settings),
+      ...(debug ? ['--debug'] : []),
+    ];
     const child = spawn(process.execPath, words, {
       // Of its own session, and nowhere that somebody may want to unmount.
       detached: true,

@@ -29,6 +29,8 @@ import { startControlServer } from '../server/control-server.ts';
 import type { HistoryOperations } from '../server/history-operations.ts';
 import type { ControlOperations, DaemonStatus } from '../server/operations.ts';
 import { BlobStore } from '../store/blob-store.ts';
+import { dataFile } from '../store/environment.ts';
+import { MappedMemory } from '../store/mapped-memory.ts';
 import type { SealingKey } from '../store/sealing-key.ts';
 import { newDurableMark, Store } from '../store/store.ts';
 import { projectionsPath } from '../tree/places.ts';
@@ -344,6 +346,8 @@ export class Daemon {
     const durableMark = newDurableMark();
     const store = Store.open({ stateDir, log: this.#log, durableMark });
     this.#cleanups.push(() => store.close());
+    const mapped = new MappedMemory(dataFile(stateDir), this.#log, limits.mappedMetadataBytesMax);
+    this.#cleanups.push(() => mapped.close());
     const blobs = new BlobStore({ store, stateDir, sealingKey, log: this.#log });
     await blobs.sweep();
     return { sealingKey, durableMark, store, blobs };

@@ -3,6 +3,7 @@ import { DunnageError } from '../errors/dunnage-error.ts';
 import { loadNative } from '../native/load.ts';
 import { Daemon } from './daemon.ts';
 import type { DaemonOptions } from './daemon-options.ts';
+import { limitHeaps } from './heap-limits.ts';
 import { createLog } from './logging.ts';
 
 export type { DaemonOptions } from './daemon-options.ts';
@@ -15,6 +16,7 @@ export type { DaemonOptions } from './daemon-options.ts';
  */
 export async function runDaemon(options: DaemonOptions): Promise<void> {
   const signals = new EndSignals();
+  limitHeaps();
   try {
     const log = await createLog(options.logLevel, options.logFormat);
     // The key of secrets and their content are in this process's memory.

@@ -41,6 +41,12 @@ export interface NativeBinding {
    */
   lockMemory(memory: Uint8Array): number;
 
+  /**
+   * madvise(MADV_DONTNEED) of every read-only shared mapping of that file in this process: its pages stay in the page cache and
+   * are mapped again when they are touched. `path` as the kernel knows it.
+   */
+  dropMappedPages(path: string): void;
+
   /** flock(LOCK_EX | LOCK_NB). False if another open file holds it. */
   tryLock(descriptor: number): boolean;
   /** openat2(2) beneath the directory: RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS, plus RESOLVE_NO_SYMLINKS unless `followLinks`. Adds O_CLOEXEC. */

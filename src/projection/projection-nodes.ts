@@ -28,7 +28,7 @@ export interface LoadedGeneration {
 }
 
 /** Content lists kept in memory, in nodes: enough for every generation that is being read. */
-const CACHED_NODES_MAX = 200_000;
+const CACHED_NODES_MAX = 32_768;
 
 export class ProjectionNodes {
   readonly #catalog: Catalog;

@@ -28,6 +28,7 @@ const CONTRACT: Record<keyof NativeBinding, true> = {
   createMemfd: true,
   mapShared: true,
   lockMemory: true,
+  dropMappedPages: true,
   tryLock: true,
   openBeneath: true,
   closeDescriptor: true,

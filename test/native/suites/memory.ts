@@ -64,3 +64,13 @@ test('lockMemory refuses memory that is no mapping of its own', () => {
     syscall: 'madvise',
   });
 });
+
+test('dropMappedPages leaves mappings that can be written to alone, and files that are not mapped', () => {
+  const memory = native.createMemfd('dunnage-test', 4096);
+  const bytes = new Uint8Array(native.mapShared(memory, 4096));
+  bytes.set([1, 2, 3]);
+  native.dropMappedPages('/memfd:dunnage-test (deleted)');
+  native.dropMappedPages('/no/such/file');
+  assert.deepEqual([...bytes.subarray(0, 4)], [1, 2, 3, 0]);
+  native.closeDescriptor(memory);
+});
