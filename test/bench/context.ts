@@ -1,34 +1,19 @@
 /** What benchmarks share: one daemon on a real disk, a folder on the same file system for the baselines, the probe. */
-import { execFile, execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { silentLog } from '../../src/base/log.ts';
 import { Daemon } from '../../src/daemon/daemon.ts';
 import type { ControlOperations } from '../../src/server/operations.ts';
+import { compileProgram } from '../tools/compile-program.ts';
 import { DaemonProcess } from '../tools/daemon-process.ts';
-import { repositoryRoot } from '../tools/repository.ts';
 import { TenThousand } from './ten-thousand.ts';
 
 const run = promisify(execFile);
 
 /** What the probe can do again and again. */
 export type Loop = 'read' | 'stat' | 'list';
-const COMPILER = ['-std=c++20', '-O2', '-Wall', '-Wextra', '-Werror'] as const;
-
-/** Compiles test/bench/native/probe.cc into build/ if the program there is older than the source. Returns its path. */
-export function buildProbe(): string {
-  const root = repositoryRoot();
-  const source = join(root, 'test/bench/native/probe.cc');
-  const program = join(root, 'build/bench-probe');
-  const built = statSync(program, { throwIfNoEntry: false });
-  if (built === undefined || built.mtimeMs < statSync(source).mtimeMs) {
-    mkdirSync(join(root, 'build'), { recursive: true });
-    execFileSync('g++', [...COMPILER, '-o', program, source], { stdio: 'inherit' });
-  }
-  return program;
-}
-
 /** A daemon in this process. This process must not touch its mount. */
 export interface OwnDaemon {
   readonly daemon: Daemon;
@@ -49,7 +34,7 @@ export class BenchContext {
 
   constructor(parent: string) {
     this.parent = parent;
-    this.probe = buildProbe();
+    this.probe = compileProgram('test/bench/native/probe.cc', 'bench-probe');
     this.plainFolder = mkdtempSync(join(parent, 'db-'));
   }
 

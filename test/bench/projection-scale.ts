@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ControlOperations } from '../../src/server/operations.ts';
+import { residentBytes } from '../tools/resident-memory.ts';
 import type { BenchContext } from './context.ts';
 import type { Benchmark, Rounds } from './harness.ts';
-import { residentBytes } from './resident-memory.ts';
 import { timeStart } from './start-timing.ts';
 import { PROJECTIONS, projectionName, tenFiles } from './ten-thousand.ts';
 

@@ -13,3 +13,15 @@ function childrenOf(pid: number): number[] {
     readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
   );
 }
+
+/** Descriptors that a process has open. */
+export function openDescriptors(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
+
+/** Bytes that a process has given to write(2) and its like so far: to files, and the little it says to sockets and pipes. */
+export function writtenBytes(pid: number): number {
+  const written = /^wchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1];
+  if (written === undefined) throw new Error(`the kernel does not count what process ${pid} writes`);
+  return Number(written);
+}
