@@ -7,7 +7,8 @@ export interface DaemonOptions {
   /** Where the tree is mounted. */
   readonly mountPoint: string;
   readonly controlSocket: string;
-  readonly transport: 'kernel' | 'fuse-native';
+  /** `auto`: the kernel transport, or fuse-native where the native parts of dunnage are missing. */
+  readonly transport: 'auto' | 'kernel' | 'fuse-native';
   /** How long the tree waits for a new daemon when this one dies. */
   readonly takeoverTimeoutSeconds: number;
   /** Key of Secrets, which then outlive a reboot; without it the runtime directory has one. */

@@ -11,14 +11,15 @@ import type { Log } from '../base/log.ts';
 import { makeDirectoriesSync } from '../base/make-directories.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import { MountAgent } from '../mounts/agent.ts';
+import { agentCommand } from '../mounts/agent-command.ts';
 import { loadNative } from '../native/load.ts';
-import { agentProgramPath } from '../native/programs.ts';
 import type { StepHook } from '../projection/atomic-writer.ts';
 import { Catalog } from '../projection/catalog.ts';
 import { ContentCounter } from '../projection/content-totals.ts';
 import { ProjectionHistory, type ProjectionHistoryOptions } from '../projection/history/projection-history.ts';
 import { LiveAnnouncements } from '../projection/live/live-announcements.ts';
 import { LiveAnnouncer } from '../projection/live/live-announcer.ts';
+import { LOOKUP_SLOT_BYTES } from '../projection/lookup-table.ts';
 import { ProjectionService, type ProjectionServiceOptions } from '../projection/projection-service.ts';
 import { performOnHost } from '../projection/reactions/perform.ts';
 import { ReactionRecords } from '../projection/reactions/reaction-records.ts';
@@ -43,16 +44,20 @@ import { DaemonLock } from './daemon-lock.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import { registerFigures } from './figures.ts';
 import { createFileOperations } from './file-operations.ts';
-import { FuseThread } from './fuse-thread-client.ts';
+import { FuseNativeTree } from './fuse-native-tree.ts';
+import { FuseThread, type FuseThreadEvents } from './fuse-thread-client.ts';
 import { servingGarbagePort } from './garbage.ts';
 import { createHistoryOperations } from './history-operations.ts';
+import { lookUpLapsed } from './lapsed-names.ts';
 import { LiveAgent } from './live-agent.ts';
 import { Maintenance } from './maintenance.ts';
 import { PrometheusMetrics } from './metrics.ts';
 import { realPlace } from './real-place.ts';
 import { auditLogPath } from './runtime-files.ts';
 import { describeSealingKey, openSealingKey, sealingWarnings } from './sealing.ts';
+import type { ServedTree } from './served-tree.ts';
 import { describeConnections } from './status.ts';
+import { chooseTransport, type TransportChoice } from './transport.ts';
 import { TreeMount } from './tree-mount.ts';
 import { VERSION } from './version.ts';
 
@@ -99,6 +104,7 @@ function once(task: () => Promise<void>): () => Promise<void> {
 
 export class Daemon {
   readonly #options: DaemonOptions;
+  readonly #choice: TransportChoice;
   readonly #log: Log;
   readonly #seams: DaemonSeams;
   readonly #cleanups: Cleanup[] = [];
@@ -112,7 +118,8 @@ export class Daemon {
   #unmountAtEnd = false;
   #isStopping = false;
 
-  private constructor(options: DaemonOptions, log: Log, seams: DaemonSeams) {
+  private constructor(options: DaemonOptions, choice: TransportChoice, log: Log, seams: DaemonSeams) {
+    this.#choice = choice;
     this.#options = options;
     this.#seams = seams;
     this.#log = log;
@@ -120,15 +127,11 @@ export class Daemon {
 
   /** Resolves when the tree is mounted and the control API answers. A start that fails leaves nothing behind. */
   static async start(options: DaemonOptions, log: Log, seams: DaemonSeams = {}): Promise<Daemon> {
-    if (options.transport !== 'kernel') {
-      throw new DunnageError('NOT_SUPPORTED', 'the transport fuse-native is not part of this release', {
-        remedy: 'leave out --transport, or use --transport kernel',
-      });
-    }
+    const choice = chooseTransport(options.transport);
     // Of what the holder keeps for the next daemon, and of what is looked up in the mount table, there is one spelling only.
     const stateDir = await realPlace(options.stateDir);
     const mountPoint = await realPlace(options.mountPoint);
-    const daemon = new Daemon({ ...options, stateDir, mountPoint }, log, seams);
+    const daemon = new Daemon({ ...options, stateDir, mountPoint }, choice, log, seams);
     try {
       await daemon.#start();
     } catch (error) {
@@ -165,13 +168,20 @@ export class Daemon {
     this.#lock();
     const { sealingKey, durableMark, store, blobs } = await this.#openStore();
 
-    const tree = await TreeMount.attach(this.#options, this.#log);
-    this.#cleanups.push(() => tree.leave());
+    const tree = await this.#attachTree();
     const audit = this.#startAudit((count) => thread.audited(count));
     // A takeover tells of some before there is anybody to hear of it.
     const early: GenerationId[] = [];
     let onForgotten = (generation: GenerationId): void => void early.push(generation);
-    const thread = await this.#startThread(tree, { sealingKey, durableMark }, audit, (id) => onForgotten(id));
+    const thread = await this.#startThread(
+      tree,
+      { sealingKey, durableMark },
+      {
+        onForgotten: (generation) => onForgotten(generation),
+        onOpened: (batch) => audit.take(batch),
+        onLapsed: (parent, name) => void lookUpLapsed({ catalog, throughMount: agent, log: this.#log }, parent, name),
+      },
+    );
     this.#unmountAtEnd = tree.held === undefined;
     await tree.serve(thread);
     // The FUSE thread's store holds the newest durable commit; this one must hold it when that closes.
@@ -180,11 +190,7 @@ export class Daemon {
     const agent = this.#projectionsAgent();
     const live = this.#live(store, thread);
     const audited = this.#auditedMounts(tree, agent);
-    const stopTree = once(async () => {
-      await Promise.all([agent.close(), live.agent.close(), audited?.close()]);
-      if (this.#unmountAtEnd) await tree.unmount();
-    });
-    this.#cleanups.push(stopTree);
+    const stopTree = this.#stopTree(tree, [agent, live.agent, ...(audited === undefined ? [] : [audited])]);
     const catalog = new Catalog(store);
     const metrics = this.#metrics(catalog, store, blobs, thread);
     const reactions = this.#reactions(catalog, metrics, store);
@@ -226,6 +232,16 @@ export class Daemon {
     // Now that what a reaction asks of the control API is answered.
     reactions.recover();
     this.#log.info({ mountPoint: this.#options.mountPoint, takenOver: tree.held !== undefined }, 'the tree is live');
+  }
+
+  /** Ends the agents and, once, unmounts: on request, and what nobody could take over. */
+  #stopTree(tree: ServedTree, agents: readonly { close(): Promise<void> }[]): () => Promise<void> {
+    const stopTree = once(async () => {
+      await Promise.all(agents.map((agent) => agent.close()));
+      if (this.#unmountAtEnd || tree.holderPid === undefined) await tree.unmount();
+    });
+    this.#cleanups.push(stopTree);
+    return stopTree;
   }
 
   #projections(
@@ -286,7 +302,7 @@ export class Daemon {
 
   #maintenance(
     { store, blobs, sealingKey }: Pick<OpenStore, 'store' | 'blobs' | 'sealingKey'>,
-    tree: TreeMount,
+    tree: ServedTree,
     thread: FuseThread,
     projections: ProjectionService,
   ): Maintenance {
@@ -301,13 +317,18 @@ export class Daemon {
           thread.invalidate(nodes);
         },
       },
-      garbage: servingGarbagePort(projections, () => loadNative().mapShared(lookupsDescriptor, lookupsBytes)),
+      garbage: servingGarbagePort(projections, () =>
+        // A serving process counts for itself: it says when a generation is forgotten, not who holds it.
+        lookupsDescriptor === undefined
+          ? new ArrayBuffer(LOOKUP_SLOT_BYTES)
+          : loadNative().mapShared(lookupsDescriptor, lookupsBytes),
+      ),
     });
   }
 
   #projectionsAgent(): MountAgent {
     const baseDirectory = projectionsPath(this.#options.mountPoint);
-    return MountAgent.start({ programPath: agentProgramPath(), baseDirectory, log: this.#log });
+    return MountAgent.start({ ...agentCommand(), baseDirectory, log: this.#log });
   }
 
   #startAudit(onWritten: (count: number) => void): AuditLog {
@@ -322,7 +343,7 @@ export class Daemon {
   }
 
   /** Undefined where there is no connection for it: as an ordinary user, and on the tree of an older daemon. */
-  #auditedMounts(tree: TreeMount, projectionsAgent: MountAgent): AuditedMounts | undefined {
+  #auditedMounts(tree: ServedTree, projectionsAgent: MountAgent): AuditedMounts | undefined {
     if (!tree.records.has('audited')) return undefined;
     return new AuditedMounts({ mountPoint: this.#options.mountPoint, projectionsAgent, log: this.#log });
   }
@@ -330,7 +351,7 @@ export class Daemon {
   async #showAudited(
     projections: ProjectionService,
     mounts: AuditedMounts | undefined,
-    tree: TreeMount,
+    tree: ServedTree,
   ): Promise<void> {
     const directories = projections.list().flatMap(({ record }) => (record.audited === true ? [record.directory] : []));
     await mounts?.reconcile(new Set(directories));
@@ -338,6 +359,16 @@ export class Daemon {
     tree.warnings.push(
       `${directories.length} audited projections are not shown, because this daemon cannot audit: run it as root, after dunnage down`,
     );
+  }
+
+  async #attachTree(): Promise<ServedTree> {
+    const { transport, warnings } = this.#choice;
+    const tree =
+      transport === 'kernel'
+        ? await TreeMount.attach(this.#options, this.#log)
+        : await FuseNativeTree.attach(this.#options, this.#log, warnings);
+    this.#cleanups.push(() => tree.leave());
+    return tree;
   }
 
   async #openStore(): Promise<OpenStore> {
@@ -400,17 +431,18 @@ export class Daemon {
   }
 
   async #startThread(
-    tree: TreeMount,
+    tree: ServedTree,
     { sealingKey, durableMark }: { readonly sealingKey: SealingKey; readonly durableMark: BigInt64Array },
-    audit: AuditLog,
-    onForgotten: (id: GenerationId) => void,
+    events: Pick<FuseThreadEvents, 'onForgotten' | 'onLapsed' | 'onOpened'>,
   ): Promise<FuseThread> {
-    const shared = sealingKey.share();
+    const inProcess = this.#choice.transport === 'fuse-native';
+    const shared = inProcess ? undefined : sealingKey.share();
     const thread = await FuseThread.start(
       {
         stateDir: this.#options.stateDir,
-        sealingKeyDescriptor: shared.descriptor,
-        durableMark,
+        sealingKeyDescriptor: shared?.descriptor,
+        sealingKeyPath: describeSealingKey(sealingKey, this.#options).path,
+        durableMark: inProcess ? undefined : durableMark,
         lookupsDescriptor: tree.lookupsDescriptor,
         lookupsBytes: tree.lookupsBytes,
         resumed: tree.held !== undefined,
@@ -420,25 +452,25 @@ export class Daemon {
       },
       {
         log: this.#log,
-        onForgotten,
-        onOpened: (batch) => audit.take(batch),
+        ...events,
         onEnded: (name, errno) => this.#connectionEnded(name, errno),
         onFailed: (error) => this.#threadFailed(error),
       },
-    ).finally(shared.release);
+      inProcess,
+    ).finally(() => shared?.release());
     this.#cleanups.push(() => thread.close());
     return thread;
   }
 
   async #status(
-    tree: TreeMount,
+    tree: ServedTree,
     thread: FuseThread,
     store: Store,
     projections: ProjectionService,
     key: SealingKey,
     audit: AuditLog,
   ): Promise<DaemonStatus> {
-    const { mountPoint, stateDir, runtimeDir, transport } = this.#options;
+    const { mountPoint, stateDir, runtimeDir } = this.#options;
     const views = projections.list();
     const sealingKey = describeSealingKey(key, this.#options);
     const awaiting = views.filter(({ awaitingSource }) => awaitingSource).length;
@@ -448,12 +480,18 @@ export class Daemon {
       holderPid: tree.holderPid,
       startedAtMs: this.#startedAtMs,
       takenOver: tree.held !== undefined,
-      transport,
+      transport: this.#choice.transport,
       mountPoint,
       stateDir,
       runtimeDir,
       projections: views.length,
-      connections: describeConnections(mountPoint, tree.records, await thread.statistics()),
+      connections: describeConnections(
+        mountPoint,
+        tree.records,
+        await thread.statistics(),
+        // libfuse keeps to itself what it agreed on with the kernel.
+        this.#choice.transport === 'fuse-native' ? 'libfuse 2' : undefined,
+      ),
       storeBytes: store.sizeBytes,
       sealingKey,
       audit: { path: auditLogPath(stateDir), ...audit.figures },
@@ -470,12 +508,22 @@ export class Daemon {
 
   /** Without its thread the daemon is of no use; the holder keeps the tree for the next one. */
   #threadFailed(error: Error): void {
-    this.#log.error({ error: error.stack ?? String(error) }, 'the FUSE thread failed; the tree waits for a new daemon');
-    this.#ended.reject(
-      new DunnageError('INTERNAL', `the FUSE thread failed: ${error.message}`, {
-        remedy: 'start it again with: dunnage up',
-      }),
-    );
+    const failure = new DunnageError('INTERNAL', `the FUSE thread failed: ${error.message}`, {
+      remedy: 'start it again with: dunnage up',
+    });
+    if (this.#choice.transport === 'kernel') {
+      this.#log.error(
+        { error: error.stack ?? String(error) },
+        'the FUSE thread failed; the tree waits for a new daemon',
+      );
+      this.#ended.reject(failure);
+      return;
+    }
+    this.#log.error({ error: error.message }, 'the serving process failed; the tree is gone');
+    this.#isStopping = true;
+    // What cannot be taken down is logged there.
+    const reject = (): void => this.#ended.reject(failure);
+    this.#takeDown().then(reject, reject);
   }
 
   /** Newest part first, each one even if another fails. */

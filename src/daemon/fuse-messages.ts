@@ -1,6 +1,7 @@
 /** What the main thread and the FUSE thread say to each other. Plain data: it crosses a MessagePort. */
 import type { GenerationId, NodeId, ProjectionId } from '../base/ids.ts';
 import type { LogFields } from '../base/log.ts';
+import type { ErrorCode } from '../errors/table.ts';
 import type { NegotiatedRecord } from '../fuse/init.ts';
 
 import type { AuditBatch } from './audit/audit-event.ts';
@@ -9,10 +10,13 @@ export type ConnectionName = 'root' | 'projections' | 'audited';
 
 export interface FuseThreadData {
   readonly stateDir: string;
-  /** Of the memory with the key: it travels by no message. */
-  readonly sealingKeyDescriptor: number;
-  readonly durableMark: BigInt64Array;
-  readonly lookupsDescriptor: number;
+  /** Of the memory with the key, which travels by no message; undefined for a process of its own, which reads the file. */
+  readonly sealingKeyDescriptor: number | undefined;
+  readonly sealingKeyPath: string;
+  /** Shared memory; undefined for a process of its own. */
+  readonly durableMark: BigInt64Array | undefined;
+  /** Memory that the holder keeps; undefined where there is none. */
+  readonly lookupsDescriptor: number | undefined;
   readonly lookupsBytes: number;
   /** The tree was served by an earlier daemon. */
   readonly resumed: boolean;
@@ -37,6 +41,13 @@ export type ToFuseThread =
       /** Memory of JOURNAL_BYTES bytes for what is unanswered. */
       readonly journal: number | undefined;
     }
+  /** Mounts and serves through fuse-native. */
+  | {
+      readonly type: 'mount';
+      readonly name: ConnectionName;
+      readonly mountPoint: string;
+      readonly allowOther: boolean;
+    }
   /** The record of the connection is safe with the holder: the kernel may have its INIT reply. */
   | { readonly type: 'kept'; readonly name: ConnectionName }
   | { readonly type: 'resend' }
@@ -57,6 +68,16 @@ export type ToFuseThread =
 export type FromFuseThread =
   | { readonly type: 'ready' }
   | { readonly type: 'initialised'; readonly name: ConnectionName; readonly record: NegotiatedRecord }
+  | { readonly type: 'mounted'; readonly name: ConnectionName }
+  | {
+      readonly type: 'refused';
+      readonly name: ConnectionName;
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly remedy: string | undefined;
+    }
+  /** The kernel may still have a name that is gone: it forgets it when that is looked up through the mount. */
+  | { readonly type: 'lapsed'; readonly parent: NodeId; readonly name: string }
   | { readonly type: 'ended'; readonly name: ConnectionName; readonly errno: number }
   | { readonly type: 'forgotten'; readonly generation: GenerationId }
   | { readonly type: 'statistics'; readonly connections: readonly ConnectionStatistics[] }

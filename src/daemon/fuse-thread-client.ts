@@ -1,7 +1,5 @@
 /** The main thread's end of the FUSE thread. */
-import { Worker } from 'node:worker_threads';
 import type { GenerationId, NodeId, ProjectionId } from '../base/ids.ts';
-
 import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
@@ -15,6 +13,7 @@ import type {
   FuseThreadData,
   ToFuseThread,
 } from './fuse-messages.ts';
+import { type FuseServer, startFuseProcess, startFuseWorker } from './fuse-server.ts';
 
 export interface FuseThreadEvents {
   readonly onForgotten: (generation: GenerationId) => void;
@@ -22,6 +21,8 @@ export interface FuseThreadEvents {
   readonly onOpened?: (batch: AuditBatch) => void;
   /** A connection is over: unmounted or aborted. */
   readonly onEnded: (name: ConnectionName, errno: number) => void;
+  /** Over fuse-native: the name is gone, and a lookup of it through the mount makes the kernel forget it. */
+  readonly onLapsed?: (parent: NodeId, name: string) => void;
   /** The thread broke; nobody serves the connections any more. */
   readonly onFailed: (error: Error) => void;
   readonly log: Log;
@@ -36,7 +37,7 @@ interface Waiting {
 }
 
 export class FuseThread {
-  readonly #worker: Worker;
+  readonly #server: FuseServer;
   readonly #events: FuseThreadEvents;
   readonly #waiting = new Set<Waiting>();
   #failure: Error | undefined;
@@ -44,20 +45,21 @@ export class FuseThread {
   readonly #watchdog: NodeJS.Timeout;
   #isAsked = false;
 
-  private constructor(worker: Worker, events: FuseThreadEvents) {
-    this.#worker = worker;
+  private constructor(data: FuseThreadData, events: FuseThreadEvents, inProcess: boolean) {
     this.#events = events;
     this.#watchdog = setInterval(() => this.#look(), limits.fuseUnansweredMs).unref();
-    worker.on('message', (message: FromFuseThread) => this.#receive(message));
-    worker.on('error', (error) => this.#fail(error));
-    worker.on('exit', () => {
-      if (!this.#closing) this.#fail(new DunnageError('INTERNAL', 'the FUSE thread ended by itself'));
-    });
+    const serverEvents = {
+      onMessage: (message: FromFuseThread) => this.#receive(message),
+      onEnd: (error: Error) => {
+        if (!this.#closing) this.#fail(error);
+      },
+    };
+    this.#server = inProcess ? startFuseProcess(data, serverEvents, events.log) : startFuseWorker(data, serverEvents);
   }
 
-  static async start(data: FuseThreadData, events: FuseThreadEvents): Promise<FuseThread> {
-    const worker = new Worker(new URL('./fuse-thread.js', import.meta.url), { workerData: data, name: 'fuse' });
-    const thread = new FuseThread(worker, events);
+  /** `inProcess`: as a process of its own, for the transport fuse-native. */
+  static async start(data: FuseThreadData, events: FuseThreadEvents, inProcess = false): Promise<FuseThread> {
+    const thread = new FuseThread(data, events, inProcess);
     await thread.#next('ready');
     return thread;
   }
@@ -76,6 +78,21 @@ export class FuseThread {
     const initialised = this.#next('initialised', (message) => message.name === name);
     this.#say({ type: 'serve', name, device, record, journal });
     return (await initialised).record;
+  }
+
+  /**
+   * Mounts and serves through fuse-native.
+   * @throws DunnageError MISSING_DEPENDENCY without libfuse 2, IO if it cannot mount.
+   */
+  async mount(name: ConnectionName, mountPoint: string, allowOther: boolean): Promise<void> {
+    const outcome = Promise.race([
+      this.#next('mounted', (message) => message.name === name),
+      this.#next('refused', (message) => message.name === name),
+    ]);
+    this.#say({ type: 'mount', name, mountPoint, allowOther });
+    const said = await outcome;
+    if (said.type === 'mounted') return;
+    throw new DunnageError(said.code, said.message, said.remedy === undefined ? {} : { remedy: said.remedy });
   }
 
   /** The record of a new connection is safe: its INIT may be answered. */
@@ -130,7 +147,7 @@ export class FuseThread {
     const closed = this.#next('closed');
     this.#say({ type: 'close' });
     await closed;
-    await this.#worker.terminate();
+    await this.#server.terminate();
   }
 
   /** A thread that is stuck cannot log the requests it leaves unanswered itself. */
@@ -153,7 +170,7 @@ export class FuseThread {
   }
 
   #say(message: ToFuseThread): void {
-    this.#worker.postMessage(message);
+    this.#server.post(message);
   }
 
   #next<Type extends FromFuseThread['type']>(
@@ -177,6 +194,7 @@ export class FuseThread {
     if (message.type === 'log') this.#events.log[message.level](message.fields, message.message);
     else if (message.type === 'forgotten') this.#events.onForgotten(message.generation);
     else if (message.type === 'opened') this.#events.onOpened?.(message.batch);
+    else if (message.type === 'lapsed') this.#events.onLapsed?.(message.parent, message.name);
     else if (message.type === 'ended') this.#events.onEnded(message.name, message.errno);
     for (const waiting of [...this.#waiting]) {
       if (!waiting.matches(message)) continue;

@@ -1,18 +1,20 @@
 /**
- * Entry of the FUSE thread: a worker that serves both connections and does nothing else. It never waits on the mount,
- * never hashes, never talks to clients.
+ * Entry of the FUSE thread: a worker that serves the connections and does nothing else. It never waits on the mount,
+ * never hashes, never talks to clients. Over the transport fuse-native it is a process instead (fuse-link.ts).
  */
-import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../base/clock.ts';
 import type { GenerationId } from '../base/ids.ts';
 import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
+import { fromSystemError } from '../errors/dunnage-error.ts';
 import { Connection } from '../fuse/connection.ts';
+import { FuseNativeConnection } from '../fuse/fuse-native/connection.ts';
 import { PROFILES } from '../fuse/profiles.ts';
 import { JOURNAL_BYTES, RequestJournal } from '../fuse/request-journal.ts';
 import { loadNative } from '../native/load.ts';
 import { AuditedTree, auditedLiveFile } from '../projection/audited-tree.ts';
 import { Catalog } from '../projection/catalog.ts';
+import { publishingEarly } from '../projection/early-publication.ts';
 import { LiveTree } from '../projection/live/live-tree.ts';
 import { LookupTable } from '../projection/lookup-table.ts';
 import { ProjectionTree } from '../projection/projection-tree.ts';
@@ -27,12 +29,12 @@ import type { FileSystem } from '../vfs/file-system.ts';
 import type { KernelCache } from '../vfs/ports.ts';
 import { AuditQueue } from './audit/audit-queue.ts';
 import { toAuditEvent } from './audit/caller-program.ts';
-import type { ConnectionName, FromFuseThread, FuseThreadData, ToFuseThread } from './fuse-messages.ts';
+import { openFuseLink } from './fuse-link.ts';
+import type { ConnectionName, FromFuseThread, ToFuseThread } from './fuse-messages.ts';
 
-if (parentPort === null) throw new Error('this module runs as a worker thread');
-const port = parentPort;
-const data = workerData as FuseThreadData;
-const say = (message: FromFuseThread): void => port.postMessage(message);
+const link = await openFuseLink();
+const { data } = link;
+const say = (message: FromFuseThread): void => link.say(message);
 
 const logAt =
   (level: 'debug' | 'info' | 'warn' | 'error'): Log['info'] =>
@@ -50,7 +52,7 @@ function plain(fields: Readonly<Record<string, unknown>>): Record<string, unknow
   );
 }
 
-const connections = new Map<ConnectionName, Connection>();
+const connections = new Map<ConnectionName, Connection | FuseNativeConnection>();
 /** Called when the record of a new connection is safe with the holder. */
 const onKept = new Map<ConnectionName, () => void>();
 
@@ -62,11 +64,26 @@ const cacheOf = (name: ConnectionName): KernelCache => ({
 const projectionsCache = cacheOf('projections');
 const auditedCache = cacheOf('audited');
 
-const store = Store.open({ stateDir: data.stateDir, log, durableMark: data.durableMark });
-const sealingKey = SealingKey.ofShared(data.sealingKeyDescriptor);
+/** Without a holder nobody needs it after this process. */
+function lookupsMemory(): ArrayBuffer {
+  const { lookupsDescriptor, lookupsBytes } = data;
+  if (lookupsDescriptor === undefined) return new ArrayBuffer(lookupsBytes);
+  return loadNative().mapShared(lookupsDescriptor, lookupsBytes);
+}
+
+const store = Store.open({
+  stateDir: data.stateDir,
+  log,
+  ownProcess: link.isProcess,
+  ...(data.durableMark === undefined ? {} : { durableMark: data.durableMark }),
+});
+const sealingKey =
+  data.sealingKeyDescriptor === undefined
+    ? SealingKey.load(data.sealingKeyPath)
+    : SealingKey.ofShared(data.sealingKeyDescriptor);
 const blobs = new BlobStore({ store, stateDir: data.stateDir, sealingKey, log });
 const catalog = new Catalog(store);
-const lookups = new LookupTable(loadNative().mapShared(data.lookupsDescriptor, data.lookupsBytes));
+const lookups = new LookupTable(lookupsMemory());
 const owner = { uid: data.uid, gid: data.gid };
 const sourceSeen = new SourceSeen(store);
 const sourcesSeenAtMs = (directory: string): number | undefined => sourceSeen.get(directory)?.seenAtMs;
@@ -76,7 +93,10 @@ const serving = (id: GenerationId): ProjectionTree => (audited.serves(id) ? audi
 const live: LiveTree = new LiveTree({
   ...{ catalog, store, blobs, lookups, owner, sourcesSeenAtMs },
   startedAtMs: systemClock.nowMs(),
-  prune: (nodes) => connections.get('root')?.prune(nodes),
+  prune: (nodes) => {
+    const root = connections.get('root');
+    if (root instanceof Connection) root.prune(nodes);
+  },
   generations: {
     load: (id) => serving(id).generations.load(id),
     hold: (id) => serving(id).generations.hold(id),
@@ -132,6 +152,26 @@ function serve({ name, device, record, journal }: Extract<ToFuseThread, { type: 
   if (record !== undefined) say({ type: 'initialised', name, record });
 }
 
+/** The same over fuse-native, which opens the device and answers INIT by itself. */
+async function mount({ name, mountPoint, allowOther }: Extract<ToFuseThread, { type: 'mount' }>): Promise<void> {
+  try {
+    const connection = await FuseNativeConnection.mount({
+      name,
+      mountPoint,
+      allowOther,
+      fileSystem: name === 'projections' ? publishingEarly(projections) : fileSystems[name],
+      log,
+      onEnd: (errno) => say({ type: 'ended', name, errno }),
+      onLapsed: (parent, child) => say({ type: 'lapsed', parent, name: child }),
+    });
+    connections.set(name, connection);
+    say({ type: 'mounted', name });
+  } catch (error) {
+    const { code, message, remedy } = fromSystemError(error, `cannot mount ${mountPoint}`);
+    say({ type: 'refused', name, code, message, remedy });
+  }
+}
+
 function statistics(): void {
   const all = [...connections].map(([name, connection]) => {
     const { requests, unanswered, failedNotifications } = connection.statistics();
@@ -147,18 +187,21 @@ async function close(): Promise<void> {
   audit.flush();
   await store.close();
   say({ type: 'closed' });
-  port.close();
+  link.close();
 }
 
-port.on('message', (message: ToFuseThread) => {
+link.listen((message) => {
   switch (message.type) {
     case 'serve':
       return serve(message);
+    case 'mount':
+      void mount(message);
+      return;
     case 'kept':
       onKept.get(message.name)?.();
       return;
     case 'resend':
-      for (const connection of connections.values()) connection.requestResend();
+      for (const connection of connections.values()) if (connection instanceof Connection) connection.requestResend();
       return;
     case 'live-given-up':
       return live.giveUp(message.projection, message.towards);

@@ -1,5 +1,7 @@
 /** What the mount table says about a tree of ours, and clearing away one that nobody serves. */
 import { statfs } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Clock, systemClock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import { unmount } from '../mounts/fuse-mount.ts';
@@ -9,6 +11,8 @@ import { realPlace } from './real-place.ts';
 const FILE_SYSTEM_TYPE = 'fuse.dunnage';
 /** A dead connection answers at once; one that does not answer has a server that may still come back. */
 const ANSWER_TIMEOUT_MS = 3_000;
+const ORPHAN_END_MS = 1_000;
+const ORPHAN_LOOK_MS = 50;
 
 /** Mount points of ours at and below the path, parents first. */
 export async function mountsBeneath(mountPoint: string): Promise<string[]> {
@@ -21,6 +25,23 @@ export async function mountsBeneath(mountPoint: string): Promise<string[]> {
 
 export async function isMounted(mountPoint: string): Promise<boolean> {
   return (await mountsBeneath(mountPoint)).length > 0;
+}
+
+/**
+ * `clearDeadMounts`, which a mount that is still alive gets a moment for: the serving process of a daemon that was just killed
+ * (transport fuse-native) notices that and ends.
+ */
+export async function clearAbandonedMounts(mountPoint: string, log: Log, clock: Clock = systemClock): Promise<void> {
+  const endMs = clock.monotonicMs() + ORPHAN_END_MS;
+  for (;;) {
+    try {
+      return await clearDeadMounts(mountPoint, log);
+    } catch (error) {
+      const isAlive = error instanceof DunnageError && error.code === 'ALREADY_RUNNING';
+      if (!isAlive || clock.monotonicMs() >= endMs) throw error;
+      await delay(ORPHAN_LOOK_MS);
+    }
+  }
 }
 
 /** Detaches trees whose connection is over. Throws ALREADY_RUNNING if one is served by somebody else. */

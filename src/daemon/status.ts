@@ -14,13 +14,15 @@ export function describeConnections(
   mountPoint: string,
   records: ReadonlyMap<ConnectionName, NegotiatedRecord>,
   statistics: readonly ConnectionStatistics[],
+  /** Protocol of a connection without a record. */
+  unrecorded = 'unknown',
 ): ConnectionStatus[] {
   return statistics.map(({ name, requests, unanswered, failedNotifications }) => {
     const record = records.get(name);
     return {
       name,
       mountPoint: PLACES[name](mountPoint),
-      protocol: record === undefined ? 'unknown' : `${record.major}.${record.minor}`,
+      protocol: record === undefined ? unrecorded : `${record.major}.${record.minor}`,
       features: record?.features ?? [],
       requests,
       unanswered,

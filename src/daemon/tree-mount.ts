@@ -29,10 +29,11 @@ import type { ConnectionName } from './fuse-messages.ts';
 import type { FuseThread } from './fuse-thread-client.ts';
 import { clearDeadMounts, isMounted, mountsBeneath } from './mounted-tree.ts';
 import { holderSocketPath } from './runtime-files.ts';
+import type { ServedTree } from './served-tree.ts';
 
 /** Generations and live files the kernel may remember at once. Untouched pages of the table take no memory. */
 const LOOKUP_SLOTS = 1_048_576;
-const LOOKUPS_BYTES = LOOKUP_SLOTS * LOOKUP_SLOT_BYTES;
+export const LOOKUPS_BYTES: number = LOOKUP_SLOTS * LOOKUP_SLOT_BYTES;
 const LOOKUPS_ENTRY = 'lookups';
 
 const journalEntry = (name: ConnectionName): string => `journal-${name}`;
@@ -57,7 +58,7 @@ export interface HeldTree {
   readonly lookupsDescriptor: number;
 }
 
-export class TreeMount {
+export class TreeMount implements ServedTree {
   readonly #options: DaemonOptions;
   readonly #log: Log;
   readonly #holder: HolderClient;
@@ -278,7 +279,7 @@ async function readHeldTree(holder: HolderClient, options: DaemonOptions): Promi
   return { devices, lookupsDescriptor: lookups.descriptor };
 }
 
-async function prepareMountPoint(mountPoint: string): Promise<void> {
+export async function prepareMountPoint(mountPoint: string): Promise<void> {
   try {
     makeDirectoriesSync(mountPoint, 0o755);
     const names = await readdir(mountPoint);

@@ -7,6 +7,16 @@ import { type AgentOperation, encodeBatch, ReplyReader } from './agent-protocol.
 /** How long `close` waits for runs under way, and then for the process to end, each time. */
 const CLOSE_WAIT_MS = 3_000;
 
+export interface AgentProcessOptions {
+  /** Absolute. */
+  readonly programPath: string;
+  /** In front of the base directory; none for dunnage-agent. */
+  readonly programArguments?: readonly string[];
+  /** Absolute path of the projections mount. */
+  readonly baseDirectory: string;
+  readonly log: Log;
+}
+
 interface Pending {
   readonly resolve: (outcomes: readonly number[]) => void;
   readonly reject: (error: DunnageError) => void;
@@ -24,9 +34,10 @@ export class AgentProcess {
   #nextId = 1;
   #idle: (() => void) | undefined;
 
-  constructor(options: { readonly programPath: string; readonly baseDirectory: string; readonly log: Log }) {
+  constructor(options: AgentProcessOptions) {
+    const { programPath, programArguments = [], baseDirectory } = options;
     this.#log = options.log;
-    this.#child = spawn(options.programPath, [options.baseDirectory], { stdio: 'pipe', env: {}, cwd: '/' });
+    this.#child = spawn(programPath, [...programArguments, baseDirectory], { stdio: 'pipe', env: {}, cwd: '/' });
     this.#child.stdout.on('data', (piece: Buffer) => this.#receive(piece));
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#log.warn({ pid: this.#child.pid, text: text.trim() }, 'mount agent complains');

@@ -3,21 +3,14 @@
  * wait for it. The daemon plugs it in where the port `ThroughMount` is asked for. It ends with the thread that started
  * it; if it dies alone, the next `run` starts another.
  */
-import type { Log } from '../base/log.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
-import { AgentProcess } from './agent-process.ts';
+import { AgentProcess, type AgentProcessOptions } from './agent-process.ts';
 import type { AgentOperation } from './agent-protocol.ts';
 
 /** One frame carries at most so many operations; longer runs are split, and stop at the first failure all the same. */
 const OPERATIONS_PER_FRAME_MAX = 1024;
 
-export interface MountAgentOptions {
-  /** Absolute path of dunnage-agent. */
-  readonly programPath: string;
-  /** Absolute path of the projections mount. */
-  readonly baseDirectory: string;
-  readonly log: Log;
-}
+export type MountAgentOptions = AgentProcessOptions;
 
 export class MountAgent {
   readonly #options: MountAgentOptions;

@@ -58,13 +58,14 @@ async function helperOptions(options: FuseMountOptions): Promise<string> {
 }
 
 /** fusermount3 refuses allow_other to users unless the host's administrator wrote `user_allow_other`. */
-async function allowsOther(): Promise<boolean> {
+export async function allowsOther(): Promise<boolean> {
   if (process.geteuid?.() === 0) return true;
   const configuration = await readFile('/etc/fuse.conf', 'utf8').catch(() => '');
   return /^\s*user_allow_other\s*$/m.test(configuration);
 }
 
-async function requireDevice(): Promise<void> {
+/** @throws DunnageError MISSING_DEPENDENCY without /dev/fuse. */
+export async function requireDevice(): Promise<void> {
   try {
     await access('/dev/fuse');
   } catch (cause) {

@@ -22,7 +22,9 @@ export const SLOT_BYTES = 4096;
 /** One holds the newest root, one may be under way without blocking, one is for a blocking write beside it. */
 export const SLOTS_PER_THREAD = 3;
 const WORKERS_MAX = 15;
-const SLOTS = SLOTS_PER_THREAD * (1 + WORKERS_MAX);
+/** In place of the number of a thread: the process that serves beside the daemon's (transport fuse-native). */
+export const SERVING_PROCESS = -1;
+const SLOTS = SLOTS_PER_THREAD * (1 + WORKERS_MAX + 1);
 
 const MAGIC = Buffer.from('dunroot1');
 const OFFSET = { hash: 8, transaction: 40, bootId: 48, metaLength: 84, meta: 86 } as const;
@@ -43,10 +45,11 @@ export function durableRootFile(dataFile: string): string {
 }
 
 /**
- * First slot of a thread; the main thread (0) shares with nobody. Workers whose numbers are `WORKERS_MAX` apart, or two
+ * First slot of a thread; the main thread (0) and the serving process share with nobody. Workers whose numbers are `WORKERS_MAX` apart, or two
  * stores of one thread, must not write the same state directory at once.
  */
 export function firstSlot(threadId: number): number {
+  if (threadId === SERVING_PROCESS) return SLOTS_PER_THREAD * (1 + WORKERS_MAX);
   const group = threadId === 0 ? 0 : 1 + (threadId % WORKERS_MAX);
   return group * SLOTS_PER_THREAD;
 }

@@ -11,7 +11,6 @@
  * committed before it began, by any thread, and nothing else.
  */
 import { closeSync, constants, fdatasyncSync, openSync, writeSync } from 'node:fs';
-import { threadId } from 'node:worker_threads';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import { loadNative } from '../native/load.ts';
 import { newestMeta } from './data-file.ts';
@@ -62,6 +61,14 @@ interface Candidate {
   readonly bytes: Buffer;
 }
 
+export interface FlusherOptions {
+  /** The newest durable commit of any thread of the process. */
+  readonly mark?: BigInt64Array | undefined;
+  /** Number of the thread, or `SERVING_PROCESS`. */
+  readonly writer: number;
+  readonly disk?: Disk;
+}
+
 export class Flusher {
   readonly #environment: Environment;
   readonly #path: string;
@@ -78,13 +85,16 @@ export class Flusher {
   #bufferedCommits = 0;
   #checksBehind = 0;
   readonly #mark: BigInt64Array | undefined;
+  readonly #firstSlot: number;
 
   /** Preconditions: `recover` ran before the environment was opened. Call `flushSync` before the first commit. */
-  constructor(environment: Environment, path: string, bootId: string, mark?: BigInt64Array, disk: Disk = realDisk) {
+  constructor(environment: Environment, path: string, bootId: string, options: FlusherOptions) {
+    const { mark, writer, disk = realDisk } = options;
     this.#environment = environment;
     this.#path = path;
     this.#bootId = bootId;
     this.#mark = mark;
+    this.#firstSlot = firstSlot(writer);
     this.#disk = disk;
     this.#dataFd = openSync(path, 'r+');
     this.#rootFd = openSync(durableRootFile(path), constants.O_RDWR | constants.O_DSYNC);
@@ -207,7 +217,7 @@ export class Flusher {
   }
 
   #freeSlot(): number {
-    const first = firstSlot(threadId);
+    const first = this.#firstSlot;
     for (let slot = first; slot < first + SLOTS_PER_THREAD; slot += 1) {
       if (slot !== this.#durable.slot && slot !== this.#slotUnderWay) return slot;
     }

@@ -15,10 +15,11 @@
  */
 import assert from 'node:assert/strict';
 import { statfsSync, statSync } from 'node:fs';
+import { threadId } from 'node:worker_threads';
 import type { Log } from '../base/log.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import type { Codec } from './codecs.ts';
-import { readBootId } from './durable-root.ts';
+import { readBootId, SERVING_PROCESS } from './durable-root.ts';
 import { assertThere, dataFile, type Environment, openEnvironment } from './environment.ts';
 import { Flusher } from './flusher.ts';
 import { checkFormat } from './format-version.ts';
@@ -35,6 +36,8 @@ export interface StoreOptions {
   readonly readOnly?: boolean;
   /** Identity of the running kernel; tests pretend that the host was restarted. */
   readonly bootId?: string;
+  /** This process serves beside the daemon's, which has the directory open too: only one such process may. */
+  readonly ownProcess?: boolean;
   /** Shared by all threads of the process that open the directory (`newDurableMark`): see flusher.ts. */
   readonly durableMark?: BigInt64Array;
 }
@@ -77,7 +80,10 @@ export class Store {
     const environment = openEnvironment({ stateDir, readOnly, mapSizeBytes, bootId, log });
     const staleReaders = environment.readerCheck();
     if (staleReaders > 0) log.info({ staleReaders }, 'cleared reader slots of processes that died');
-    const flusher = readOnly ? undefined : new Flusher(environment, path, bootId, options.durableMark);
+    const writer = options.ownProcess === true ? SERVING_PROCESS : threadId;
+    const flusher = readOnly
+      ? undefined
+      : new Flusher(environment, path, bootId, { mark: options.durableMark, writer });
     const store = new Store(environment, path, flusher, log);
     try {
       // What an earlier process left in the page cache becomes durable before anything is written over it.

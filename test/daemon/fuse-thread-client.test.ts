@@ -54,6 +54,7 @@ async function startThread(t: TestContext, stateDir: string): Promise<Served> {
     lookupsDescriptor,
     lookupsBytes: LOOKUPS_BYTES,
     sealingKeyDescriptor: key.descriptor,
+    sealingKeyPath: '/nonexistent',
     durableMark: newDurableMark(),
   };
   const thread = await FuseThread.start(
@@ -196,6 +197,7 @@ test('FuseThread.start: rejects if the thread cannot open what it needs, and tel
     lookupsDescriptor: memory,
     lookupsBytes: LOOKUPS_BYTES,
     sealingKeyDescriptor: key.descriptor,
+    sealingKeyPath: '/nonexistent',
     durableMark: newDurableMark(),
   };
   const events = { log: silentLog, onForgotten() {}, onEnded() {}, onFailed: (error: Error) => failures.push(error) };

@@ -45,6 +45,11 @@ test('describeConnections: each connection with its mount point, protocol and co
   ]);
 });
 
+test('describeConnections: what has no record has the protocol that is given', () => {
+  const statistics = [{ name: 'projections', requests: 1, unanswered: 0, failedNotifications: 0 }] as const;
+  assert.equal(describeConnections('/m', new Map(), statistics, 'libfuse 2')[0]?.protocol, 'libfuse 2');
+});
+
 test('describeConnections: a connection before its INIT says that its protocol is unknown', () => {
   const [connection] = describeConnections('/mnt', new Map(), [{ name: 'projections', ...counts }]);
   assert.deepEqual([connection?.protocol, connection?.features], ['unknown', []]);

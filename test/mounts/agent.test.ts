@@ -18,7 +18,9 @@ import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { silentLog } from '../../src/base/log.ts';
+import { DunnageError } from '../../src/errors/dunnage-error.ts';
 import { MountAgent } from '../../src/mounts/agent.ts';
+import { type AgentCommand, agentCommand } from '../../src/mounts/agent-command.ts';
 import { findMount } from '../../src/mounts/mount-table.ts';
 import { loadNative } from '../../src/native/load.ts';
 import { agentProgramPath } from '../../src/native/programs.ts';
@@ -27,11 +29,31 @@ import { skipUnlessRoot } from '../native/helpers/fuse-available.ts';
 
 const { EEXIST, EINVAL, ENOENT, EXDEV, ELOOP, ENOTDIR, EROFS } = constants.errno;
 
-function scene(context: TestContext): { folder: string; base: string; agent: MountAgent } {
+const AGENTS: Readonly<Record<string, AgentCommand>> = {
+  'dunnage-agent': { programPath: agentProgramPath(), programArguments: [] },
+  'its stand-in': agentCommand(() => {
+    throw new DunnageError('MISSING_DEPENDENCY', 'not built');
+  }),
+};
+
+interface Scene {
+  readonly folder: string;
+  readonly base: string;
+  readonly agent: MountAgent;
+}
+
+/** A test of each agent. */
+function both(title: string, body: (scene: Scene) => Promise<void>): void {
+  for (const [name, command] of Object.entries(AGENTS)) {
+    test(`${title} (${name})`, (context) => body(scene(context, command)));
+  }
+}
+
+function scene(context: TestContext, command = AGENTS['dunnage-agent'] as AgentCommand): Scene {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'dunnage-agent-')));
   const base = join(folder, 'base');
   mkdirSync(base);
-  const agent = MountAgent.start({ programPath: agentProgramPath(), baseDirectory: base, log: silentLog });
+  const agent = MountAgent.start({ ...command, baseDirectory: base, log: silentLog });
   context.after(async () => {
     await agent.close();
     if ((await findMount(base)) !== undefined) loadNative().unmount(base, true);
@@ -40,13 +62,12 @@ function scene(context: TestContext): { folder: string; base: string; agent: Mou
   return { folder, base, agent };
 }
 
-test('the agent fits the port it is made for', async (context) => {
-  const port: ThroughMount = scene(context).agent;
+both('the agent fits the port it is made for', async ({ agent }) => {
+  const port: ThroughMount = agent;
   assert.deepEqual(await port.run('', []), []);
 });
 
-test('run makes every kind of call, in order, in the directory of the batch', async (context) => {
-  const { base, agent } = scene(context);
+both('run makes every kind of call, in order, in the directory of the batch', async ({ base, agent }) => {
   mkdirSync(join(base, 'p'));
   const outcomes = await agent.run('p', [
     { kind: 'mkdir', name: '..ts', mode: 0o2775 },
@@ -63,8 +84,7 @@ test('run makes every kind of call, in order, in the directory of the batch', as
   assert.equal(lstatSync(join(base, 'p/..ts')).mode & 0o777, 0o775, 'no umask of the daemon');
 });
 
-test('run makes files, writes one byte into them and changes their mode', async (context) => {
-  const { folder, base, agent } = scene(context);
+both('run makes files, writes one byte into them and changes their mode', async ({ folder, base, agent }) => {
   const outcomes = await agent.run('', [
     { kind: 'mknod', name: 'f', mode: 0o640 },
     { kind: 'modify', name: 'f' },
@@ -81,8 +101,7 @@ test('run makes files, writes one byte into them and changes their mode', async 
   assert.equal(readFileSync(join(folder, 'outside'), 'utf8'), 'untouched');
 });
 
-test('run stops at the first failure, whose errno is the last outcome', async (context) => {
-  const { base, agent } = scene(context);
+both('run stops at the first failure, whose errno is the last outcome', async ({ base, agent }) => {
   const outcomes = await agent.run('', [
     { kind: 'mkdir', name: 'a', mode: 0o755 },
     { kind: 'mkdir', name: 'a', mode: 0o755 },
@@ -93,8 +112,7 @@ test('run stops at the first failure, whose errno is the last outcome', async (c
   assert.deepEqual(await agent.run('', []), []);
 });
 
-test('no directory of a batch lies outside the base, and no link is followed', async (context) => {
-  const { folder, base, agent } = scene(context);
+both('no directory of a batch lies outside the base, and no link is followed', async ({ folder, base, agent }) => {
   mkdirSync(join(folder, 'outside'));
   mkdirSync(join(base, 'inside'));
   symlinkSync('../outside', join(base, 'escape'));
@@ -117,8 +135,7 @@ test('no directory of a batch lies outside the base, and no link is followed', a
   assert.deepEqual(await agent.run('inside', make), [0]);
 });
 
-test('names are single components', async (context) => {
-  const { folder, base, agent } = scene(context);
+both('names are single components', async ({ folder, base, agent }) => {
   mkdirSync(join(base, 'sub'));
   for (const name of ['../x', 'sub/x', '/x', '.', '..', '']) {
     for (const operation of [
@@ -136,8 +153,7 @@ test('names are single components', async (context) => {
   assert.deepEqual(readdirSync(base), ['sub']);
 });
 
-test('many runs at once get each their own outcomes', async (context) => {
-  const { agent } = scene(context);
+both('many runs at once get each their own outcomes', async ({ agent }) => {
   const runs = Array.from({ length: 300 }, (_, index) =>
     agent.run('', [
       { kind: 'mkdir', name: `d${index}`, mode: 0o755 },
@@ -150,8 +166,7 @@ test('many runs at once get each their own outcomes', async (context) => {
   );
 });
 
-test('a run may be longer than one frame holds', async (context) => {
-  const { base, agent } = scene(context);
+both('a run may be longer than one frame holds', async ({ base, agent }) => {
   const operations: MountOperation[] = Array.from({ length: 2500 }, (_, index) => ({
     kind: 'symlink',
     name: `link-${index}`,
@@ -164,8 +179,7 @@ test('a run may be longer than one frame holds', async (context) => {
   assert.equal(readdirSync(base).length, 2400);
 });
 
-test('names with NUL characters are refused and harm nobody else', async (context) => {
-  const { agent } = scene(context);
+both('names with NUL characters are refused and harm nobody else', async ({ agent }) => {
   await assert.rejects(agent.run('', [{ kind: 'unlink', name: 'a\0b' }]), { code: 'INVALID_PATH' });
   assert.deepEqual(await agent.run('', [{ kind: 'unlink', name: 'a' }]), [ENOENT]);
 });
@@ -178,8 +192,7 @@ test('the agent has no descriptor but its three pipes, and a base that is gone i
   assert.deepEqual(await agent.run('', [{ kind: 'unlink', name: 'x' }]), [ENOENT]);
 });
 
-test('an agent that is killed is started anew by the next run', async (context) => {
-  const { agent } = scene(context);
+both('an agent that is killed is started anew by the next run', async ({ agent }) => {
   const first = agent.pid as number;
   process.kill(first, 'SIGSTOP');
   const pending = agent.run('', [{ kind: 'unlink', name: 'x' }]);
@@ -196,8 +209,7 @@ test('a program that cannot be started is told by the run', async () => {
   await agent.close();
 });
 
-test('close waits for runs under way, ends the process and refuses later runs', async (context) => {
-  const { agent } = scene(context);
+both('close waits for runs under way, ends the process and refuses later runs', async ({ agent }) => {
   const pid = agent.pid as number;
   const pending = agent.run('', [{ kind: 'unlink', name: 'x' }]);
   await Promise.all([agent.close(), agent.close()]);

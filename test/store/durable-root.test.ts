@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { silentLog } from '../../src/base/log.ts';
 import { bytesValue, numberKey } from '../../src/store/codecs.ts';
-import { firstSlot, readBootId } from '../../src/store/durable-root.ts';
+import { firstSlot, readBootId, SERVING_PROCESS } from '../../src/store/durable-root.ts';
 import { Store } from '../../src/store/store.ts';
 import { makeStateDirectory, openStore } from './state-directory.ts';
 
@@ -222,7 +222,7 @@ test('an environment without roots is taken as it is, and a reader refuses what 
 });
 
 test('no two threads that may write at once share a slot', () => {
-  const threads = [0, 1, 2, 7, 8, 14, 15];
+  const threads = [0, 1, 2, 7, 8, 14, 15, SERVING_PROCESS];
   assert.equal(new Set(threads.map(firstSlot)).size, threads.length);
 });
 

@@ -87,9 +87,9 @@ test('after a failed flush nothing is promised any more', async (t) => {
     failures -= 1;
     if (failures >= 0) throw broken;
   };
-  const flusher = new Flusher(environment, dataFile(stateDir), 'a'.repeat(36), undefined, {
-    commit: async () => fail(),
-    commitSync: fail,
+  const flusher = new Flusher(environment, dataFile(stateDir), 'a'.repeat(36), {
+    writer: 0,
+    disk: { commit: async () => fail(), commitSync: fail },
   });
   await assert.rejects(flusher.flush(), { code: 'IO', cause: broken });
   // The disk works again, but what failed to reach it is lost.

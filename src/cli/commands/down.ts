@@ -54,6 +54,11 @@ async function endDaemon(context: CommandContext, keep: boolean): Promise<Outcom
     if (error instanceof DunnageError && error.code === 'UNREACHABLE') return undefined;
     throw error;
   }
+  if (keep && holderPid === undefined) {
+    throw new DunnageError('NOT_SUPPORTED', 'nothing can be kept: without a holder the tree ends with the daemon', {
+      remedy: 'leave out --keep; the kernel transport can keep the tree (docs/transports.md)',
+    });
+  }
   await client.shutdown(!keep);
   if (!(await waitForEnd(pid, END_MS_MAX))) throw stillThere('daemon', pid);
   if (!keep && holderPid !== undefined && !(await waitForEnd(holderPid, END_MS_MAX)))
@@ -70,9 +75,9 @@ async function endLeftovers(context: CommandContext, options: DownOptions): Prom
   const held = await abortHolder(holderSocketPath(runtimeDir), options.keep === true);
   if (held === 'kept')
     return { outcome: 'kept', message: 'no daemon runs; the tree waits for the next: dunnage up --detach' };
-  const { clearDeadMounts, isMounted } = await import('../../daemon/mounted-tree.ts');
+  const { clearAbandonedMounts, isMounted } = await import('../../daemon/mounted-tree.ts');
   const mounted = await isMounted(mountPoint);
-  if (mounted) await clearDeadMounts(mountPoint, silentLog);
+  if (mounted) await clearAbandonedMounts(mountPoint, silentLog);
   if (mounted || held === 'aborted')
     return { outcome: 'cleared', message: 'no daemon ran; the tree it had left is unmounted' };
   return { outcome: 'nothing', message: 'nothing runs' };

@@ -1,5 +1,6 @@
 /** `dunnage up`: runs the daemon, in the foreground or detached. */
 import { type Command, Option } from 'commander';
+import { ControlClient } from '../../server/control-client.ts';
 import { LOG_FORMATS, LOG_LEVELS, parseUpConfig, TRANSPORTS, type UpConfig } from '../config/up-config.ts';
 import { resolveUpSettings, type UpOptions, type UpSettings } from '../config/up-settings.ts';
 import { type CommandContext, contextOf, wantsDebug } from '../context.ts';
@@ -32,7 +33,12 @@ export function addUpCommand(program: Command): void {
     )
     .option('--mount <dir>', 'where the tree is mounted (default: <runtime-dir>/mnt)')
     .option('--config <file>', 'TOML file with these options in snake_case; the command line wins over it')
-    .addOption(new Option('--transport <name>', 'how the tree is served (default: kernel)').choices([...TRANSPORTS]))
+    .addOption(
+      new Option(
+        '--transport <name>',
+        'how the tree is served (default: auto: kernel, or fuse-native where the native parts are missing)',
+      ).choices([...TRANSPORTS]),
+    )
     .option(
       '--takeover-timeout <duration>',
       'how long the tree waits for a new daemon when this one dies, e.g. 90s, 5m (default: 5m)',
@@ -67,10 +73,14 @@ async function readConfig(file: string): Promise<UpConfig> {
 async function runDetached(settings: UpSettings, context: CommandContext): Promise<void> {
   const { pid, logFile } = await startDetached(settings, wantsDebug(process.argv, process.env));
   const { mountPoint, controlSocket } = settings;
+  const { transport, warnings } = await new ControlClient(controlSocket).status();
   context.print(
-    { pid, mountPoint, socket: controlSocket, logFile },
+    { pid, mountPoint, socket: controlSocket, logFile, transport },
     () => `dunnage is live at ${mountPoint} (pid ${pid}, log ${logFile})\n`,
   );
+  // Nobody reads the log of a daemon that came up; what is missing is said where it was started.
+  if (transport === 'kernel') return;
+  for (const warning of warnings) context.terminal.say(`dunnage: warning: ${warning}\n`);
 }
 
 async function runHere(settings: UpSettings, context: CommandContext): Promise<void> {

@@ -4,7 +4,7 @@ import { parse, TomlError } from 'smol-toml';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import { nearest } from '../nearest.ts';
 
-export const TRANSPORTS = ['kernel', 'fuse-native'] as const;
+export const TRANSPORTS = ['auto', 'kernel', 'fuse-native'] as const;
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export const LOG_FORMATS = ['json', 'pretty'] as const;
 

@@ -24,22 +24,16 @@ export type UpSettings = Omit<DaemonOptions, 'onLive'>;
 
 const TAKEOVER_SECONDS_MAX = 30 * 24 * 3600;
 
-/** @throws INVALID_ARGUMENT; NOT_SUPPORTED for a transport this release does not have. */
+/** @throws INVALID_ARGUMENT */
 export function resolveUpSettings(options: UpOptions, config: UpConfig, surroundings: Surroundings): UpSettings {
   const runtimeDir = resolve(options.runtimeDir ?? config.runtime_dir ?? defaultRuntimeDir(surroundings));
-  const transport = options.transport ?? config.transport ?? 'kernel';
-  if (transport !== 'kernel') {
-    throw new DunnageError('NOT_SUPPORTED', `the transport ${transport} is not part of this release`, {
-      remedy: 'leave out --transport, or use --transport kernel',
-    });
-  }
   const keyFile = options.keyFile ?? config.key_file;
   return {
     stateDir: resolve(options.stateDir ?? config.state_dir ?? defaultStateDir(surroundings)),
     runtimeDir,
     mountPoint: resolve(options.mount ?? config.mount ?? join(runtimeDir, 'mnt')),
     controlSocket: chooseSocket(options, config, runtimeDir, surroundings),
-    transport,
+    transport: options.transport ?? config.transport ?? 'auto',
     takeoverTimeoutSeconds: readTakeoverTimeout(options.takeoverTimeout ?? config.takeover_timeout),
     ...(keyFile === undefined ? {} : { keyFile: resolve(keyFile) }),
     logLevel: options.logLevel ?? config.log_level ?? 'info',

@@ -8,8 +8,8 @@ import { untilEnded } from './process-end.ts';
 /** State belongs on a real disk, not on tmpfs; the test runner names a folder on one, and looks there for what is left. */
 export const TEST_PARENT: string = process.env['TMPDIR'] ?? '/var/tmp';
 
-export async function startDaemon(): Promise<DaemonProcess> {
-  return await DaemonProcess.start(TEST_PARENT);
+export async function startDaemon(...upOptions: string[]): Promise<DaemonProcess> {
+  return await DaemonProcess.start(TEST_PARENT, { upOptions });
 }
 
 export function projectionRoot(daemon: DaemonProcess, name: string): string {
