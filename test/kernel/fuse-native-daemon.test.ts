@@ -7,6 +7,7 @@ import { open, readdir, readFile, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { KeyedMutex } from '../../src/base/mutex.ts';
 import { MountedProjection } from '../../src/server/mounted-projection.ts';
 import { atomicWriterConformance } from '../conformance/atomic-writer.ts';
 import type { DaemonProcess } from '../tools/daemon-process.ts';
@@ -32,19 +33,6 @@ const NAMES = ['large', 'a', 'b', 'c'];
 const AFTER_GRACE_MS = 2_500;
 
 const skip = fuseNativeSkip();
-
-/** While other writes go on, the link can be missing for the moment of a swap. */
-async function readPublished(root: string): Promise<string> {
-  let found: string | undefined;
-  await eventually(async () => {
-    found = await publishedDirectory(root).catch((error: { code?: string }) => {
-      if (error.code !== 'ENOENT') throw error;
-      return undefined;
-    });
-    return found !== undefined;
-  });
-  return found ?? '';
-}
 
 async function eventually(condition: () => Promise<boolean>): Promise<void> {
   const deadline = AbortSignal.timeout(15_000);
@@ -84,12 +72,15 @@ describe('projections over fuse-native', { timeout: 300_000, ...(skip === undefi
       const name = `conformance-${count++}`;
       const root = projectionRoot(daemon, name);
       const projection = new MountedProjection(daemon.client, name);
+      // One after another: while a swap is made, ..data cannot always be read here.
+      const writing = new KeyedMutex<string>();
       return {
         root,
-        async write(files) {
-          const { changed } = await projection.write(files);
-          return { changed, directoryName: await readPublished(root) };
-        },
+        write: (files) =>
+          writing.run(name, async () => {
+            const { changed } = await projection.write(files);
+            return { changed, directoryName: await publishedDirectory(root) };
+          }),
         listTimestampDirectories: () => timestampDirectories(root),
         cleanup: () =>
           daemon.client.deleteProjection('Projection', 'default', name).catch((error: { code?: string }) => {
