@@ -8,8 +8,7 @@ import { systemClock } from '../base/clock.ts';
 import type { GenerationId } from '../base/ids.ts';
 import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
-import { makeDirectoriesSync } from '../base/make-directories.ts';
-import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
+import { DunnageError } from '../errors/dunnage-error.ts';
 import { MountAgent } from '../mounts/agent.ts';
 import { agentCommand } from '../mounts/agent-command.ts';
 import { loadNative } from '../native/load.ts';
@@ -40,8 +39,10 @@ import { AuditFile } from './audit/audit-file.ts';
 import { AuditLog } from './audit/audit-log.ts';
 import { AuditedMounts } from './audit/audited-mount.ts';
 import { createControlOperations } from './control-operations.ts';
+import { makeDaemonDirectories } from './daemon-directories.ts';
 import { DaemonLock } from './daemon-lock.ts';
 import type { DaemonOptions } from './daemon-options.ts';
+import { Ending, once } from './ending.ts';
 import { registerFigures } from './figures.ts';
 import { createFileOperations } from './file-operations.ts';
 import { FuseNativeTree } from './fuse-native-tree.ts';
@@ -61,22 +62,6 @@ import { chooseTransport, type TransportChoice } from './transport.ts';
 import { TreeMount } from './tree-mount.ts';
 import { VERSION } from './version.ts';
 
-/** What has to be taken down, newest first. Each is taken down once, also after a start that failed half-way. */
-class Ending {
-  readonly promise: Promise<void>;
-  resolve!: () => void;
-  reject!: (error: unknown) => void;
-
-  constructor() {
-    this.promise = new Promise((resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
-    });
-    // Who awaits it sees the rejection; a daemon that fails before anybody does must not end the process by itself.
-    this.promise.catch(() => undefined);
-  }
-}
-
 interface OpenStore {
   readonly sealingKey: SealingKey;
   readonly durableMark: BigInt64Array;
@@ -92,14 +77,6 @@ export interface DaemonSeams {
   readonly throughMount?: (agent: ThroughMount) => ThroughMount;
   /** Called at each step of the atomic writer. */
   readonly onStep?: StepHook;
-}
-
-function once(task: () => Promise<void>): () => Promise<void> {
-  let running: Promise<void> | undefined;
-  return () => {
-    running ??= task();
-    return running;
-  };
 }
 
 export class Daemon {
@@ -164,7 +141,7 @@ export class Daemon {
   }
 
   async #start(): Promise<void> {
-    this.#makeDirectories();
+    makeDaemonDirectories(this.#options);
     this.#lock();
     const { sealingKey, durableMark, store, blobs } = await this.#openStore();
 
@@ -362,11 +339,10 @@ export class Daemon {
   }
 
   async #attachTree(): Promise<ServedTree> {
-    const { transport, warnings } = this.#choice;
     const tree =
-      transport === 'kernel'
+      this.#choice.transport === 'kernel'
         ? await TreeMount.attach(this.#options, this.#log)
-        : await FuseNativeTree.attach(this.#options, this.#log, warnings);
+        : await FuseNativeTree.attach(this.#options, this.#log, this.#choice.warnings);
     this.#cleanups.push(() => tree.leave());
     return tree;
   }
@@ -414,20 +390,6 @@ export class Daemon {
       sourcesSeenAtMs: (directory) => seen.get(directory)?.seenAtMs,
     });
     return metrics;
-  }
-
-  #makeDirectories(): void {
-    const { stateDir, runtimeDir } = this.#options;
-    for (const [path, mode] of [
-      [stateDir, 0o700],
-      [runtimeDir, 0o755],
-    ] as const) {
-      try {
-        makeDirectoriesSync(path, mode);
-      } catch (error) {
-        throw fromSystemError(error, `cannot make ${path}`);
-      }
-    }
   }
 
   async #startThread(
