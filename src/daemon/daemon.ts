@@ -12,7 +12,6 @@ import { DunnageError } from '../errors/dunnage-error.ts';
 import { MountAgent } from '../mounts/agent.ts';
 import { agentCommand } from '../mounts/agent-command.ts';
 import { loadNative } from '../native/load.ts';
-import type { StepHook } from '../projection/atomic-writer.ts';
 import { Catalog } from '../projection/catalog.ts';
 import { ContentCounter } from '../projection/content-totals.ts';
 import { ProjectionHistory, type ProjectionHistoryOptions } from '../projection/history/projection-history.ts';
@@ -34,7 +33,7 @@ import { MappedMemory } from '../store/mapped-memory.ts';
 import type { SealingKey } from '../store/sealing-key.ts';
 import { newDurableMark, Store } from '../store/store.ts';
 import { projectionsPath } from '../tree/places.ts';
-import type { ThroughMount } from '../vfs/ports.ts';
+import { attachTree } from './attach-tree.ts';
 import { AuditFile } from './audit/audit-file.ts';
 import { AuditLog } from './audit/audit-log.ts';
 import { AuditedMounts } from './audit/audited-mount.ts';
@@ -42,10 +41,10 @@ import { createControlOperations } from './control-operations.ts';
 import { makeDaemonDirectories } from './daemon-directories.ts';
 import { DaemonLock } from './daemon-lock.ts';
 import type { DaemonOptions } from './daemon-options.ts';
+import type { DaemonSeams } from './daemon-seams.ts';
 import { Ending, once } from './ending.ts';
 import { registerFigures } from './figures.ts';
 import { createFileOperations } from './file-operations.ts';
-import { FuseNativeTree } from './fuse-native-tree.ts';
 import { FuseThread, type FuseThreadEvents } from './fuse-thread-client.ts';
 import { servingGarbagePort } from './garbage.ts';
 import { createHistoryOperations } from './history-operations.ts';
@@ -59,7 +58,6 @@ import { describeSealingKey, openSealingKey, sealingWarnings } from './sealing.t
 import type { ServedTree } from './served-tree.ts';
 import { describeConnections } from './status.ts';
 import { chooseTransport, type TransportChoice } from './transport.ts';
-import { TreeMount } from './tree-mount.ts';
 import { VERSION } from './version.ts';
 
 interface OpenStore {
@@ -70,14 +68,6 @@ interface OpenStore {
 }
 
 type Cleanup = () => Promise<void> | void;
-
-/** Where tests inject faults. */
-export interface DaemonSeams {
-  /** Stands between the projections and the agent. */
-  readonly throughMount?: (agent: ThroughMount) => ThroughMount;
-  /** Called at each step of the atomic writer. */
-  readonly onStep?: StepHook;
-}
 
 export class Daemon {
   readonly #options: DaemonOptions;
@@ -339,10 +329,7 @@ export class Daemon {
   }
 
   async #attachTree(): Promise<ServedTree> {
-    const tree =
-      this.#choice.transport === 'kernel'
-        ? await TreeMount.attach(this.#options, this.#log)
-        : await FuseNativeTree.attach(this.#options, this.#log, this.#choice.warnings);
+    const tree = await attachTree(this.#choice, this.#options, this.#log);
     this.#cleanups.push(() => tree.leave());
     return tree;
   }

@@ -1,0 +1,10 @@
+import type { StepHook } from '../projection/atomic-writer.ts';
+import type { ThroughMount } from '../vfs/ports.ts';
+
+/** Where tests inject faults. */
+export interface DaemonSeams {
+  /** Stands between the projections and the agent. */
+  readonly throughMount?: (agent: ThroughMount) => ThroughMount;
+  /** Called at each step of the atomic writer. */
+  readonly onStep?: StepHook;
+}
