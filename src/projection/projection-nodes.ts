@@ -27,8 +27,8 @@ export interface LoadedGeneration {
   readonly nodes: GenerationNodes;
 }
 
-/** Content lists kept in memory, in nodes: enough for every generation that is being read. */
-const CACHED_NODES_MAX = 32_768;
+/** Content lists kept in memory, in nodes. One that is larger is kept too, alone; to read a small one anew takes microseconds. */
+const CACHED_NODES_MAX = 8_192;
 
 export class ProjectionNodes {
   readonly #catalog: Catalog;
