@@ -19,11 +19,19 @@ esac
 
 wanted='' required_packages='' optional_packages='' explanations=''
 
-# need PURPOSES REQUIRED|OPTIONAL COMMAND PACKAGE REASON: remembers the package if COMMAND cannot be found.
+# is_there NAME: a program of that name, or a shared library if it is named like one.
+is_there() {
+  case $1 in
+  lib*.so*) ldconfig -p 2>/dev/null | grep -q "^[[:space:]]*$1 " ;;
+  *) command -v "$1" >/dev/null 2>&1 ;;
+  esac
+}
+
+# need PURPOSES REQUIRED|OPTIONAL COMMAND PACKAGE REASON: remembers the package if COMMAND (or the shared library lib*.so*) cannot be found.
 need() {
   case ",$1," in *",$purpose,"*) ;; *) return 0 ;; esac
   wanted="$wanted $3"
-  command -v "$3" >/dev/null 2>&1 && return 0
+  is_there "$3" && return 0
   explanations="$explanations
   $3 (package $4): $5"
   if [ "$2" = required ]; then required_packages="$required_packages $4"; else optional_packages="$optional_packages $4"; fi
@@ -37,6 +45,7 @@ need demo,test required unshare util-linux "gives the demo's reader a mount name
 need demo,test required findmnt util-linux 'shows the mounts of the tree'
 need demo,test,bench optional inotifywait inotify-tools 'shows the events that a watcher sees'
 need test optional fusermount3 fuse3 'mounts without root: tests of the unprivileged way'
+need test optional libfuse.so.2 libfuse2 'serves without the native parts: tests of the transport fuse-native'
 need test optional strace strace 'counts system calls: tests of what an operation costs'
 need test optional getfattr attr 'reads extended attributes through the mount'
 need test optional linux.uml user-mode-linux 'boots a second kernel (6.1): tests on an older FUSE'
@@ -73,5 +82,5 @@ if ! { apt-get update && apt-get install -y --no-install-recommends $packages; }
   give_up 'apt-get failed (its last lines are above)'
 fi
 for command in $wanted; do
-  command -v "$command" >/dev/null 2>&1 || echo "setup: $command is still missing after the installation" >&2
+  is_there "$command" || echo "setup: $command is still missing after the installation" >&2
 done

@@ -30,6 +30,8 @@ export interface Probes {
   readonly kernelRelease: string;
   readonly userId: number;
   hasSysAdmin(): Promise<boolean>;
+  /** undefined if fuse-native and libfuse 2 are there, else why not and what mends it. */
+  loadFuseNative(): Promise<{ readonly message: string; readonly remedy: string | undefined } | undefined>;
   /** The path of a program in $PATH. */
   findProgram(name: string): Promise<string | undefined>;
   /** undefined if it can be opened for reading and writing, else the symbolic errno. */

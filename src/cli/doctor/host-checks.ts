@@ -80,7 +80,16 @@ async function checkAllowOther(probes: Probes): Promise<Outcome> {
 async function checkNative(probes: Probes): Promise<Outcome> {
   const problem = await probes.loadNative();
   if (problem === undefined) return ok('the addon loads and the helper programs are there');
-  return fail(problem.message, ...(problem.remedy === undefined ? [] : [problem.remedy]));
+  const remedy = problem.remedy === undefined ? [] : [problem.remedy];
+  const fallback = await probes.loadFuseNative();
+  if (fallback !== undefined) {
+    return fail(
+      `${problem.message}; nor can fuse-native step in: ${fallback.message}`,
+      ...remedy,
+      fallback.remedy ?? 'npm install',
+    );
+  }
+  return warn(`${problem.message}: only projections are served, through fuse-native`, ...remedy);
 }
 
 async function checkWritable(probes: Probes, path: string, option: string): Promise<Outcome> {

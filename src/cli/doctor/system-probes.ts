@@ -23,6 +23,7 @@ export function systemProbes(): Probes {
     openDevice,
     readFile: (path) => readFile(path, 'utf8').catch(() => undefined),
     loadNative: tryNative,
+    loadFuseNative: tryFuseNative,
     writability,
     isInMemory: async (path) => {
       const { type } = await statfs(await nearestExisting(path));
@@ -61,6 +62,17 @@ async function tryNative(): ReturnType<Probes['loadNative']> {
   const { missingNativePart } = await import('../../native/load.ts');
   const problem = missingNativePart();
   return problem === undefined ? undefined : { message: problem.message, remedy: problem.remedy };
+}
+
+async function tryFuseNative(): ReturnType<Probes['loadFuseNative']> {
+  const { loadFuseNative } = await import('../../native/fuse-native.ts');
+  try {
+    loadFuseNative();
+    return undefined;
+  } catch (error) {
+    if (error instanceof DunnageError) return { message: error.message, remedy: error.remedy };
+    throw error;
+  }
 }
 
 async function writability(path: string): ReturnType<Probes['writability']> {

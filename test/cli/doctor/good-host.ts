@@ -36,6 +36,7 @@ export function goodHost(): Probes {
     openDevice: async () => undefined,
     readFile: async () => undefined,
     loadNative: async () => undefined,
+    loadFuseNative: async () => undefined,
     writability: async (path) => ({ existing: path, writable: true }),
     isInMemory: async () => true,
     mounts: async () => [mountRow('/', '8:1', 'ext4'), mountRow('/run/dunnage/mnt/projections', '0:50')],

@@ -52,9 +52,19 @@ const cases: readonly (readonly [
   [
     'native parts',
     { loadNative: async () => ({ message: 'not built', remedy: 'npm run build' }) },
-    'fail',
-    /not built/,
+    'warn',
+    /not built: only projections are served, through fuse-native/,
     /npm run build/,
+  ],
+  [
+    'native parts',
+    {
+      loadNative: async () => ({ message: 'not built', remedy: 'npm run build' }),
+      loadFuseNative: async () => ({ message: 'no libfuse.so.2', remedy: 'apt-get install libfuse2' }),
+    },
+    'fail',
+    /not built; nor can fuse-native step in: no libfuse\.so\.2/,
+    /npm run build[\s\S]*apt-get install libfuse2/,
   ],
   [
     'state directory',
