@@ -99,6 +99,10 @@ export const limits = {
   /** Size of the audit log before it is put aside, bytes, and how many earlier ones are kept. */
   auditFileBytes: 16_777_216,
   auditFilesKept: 4,
+  /** Stored content is compared with its digests in the background at this rate, bytes per second. */
+  scrubBytesPerSecond: 8_388_608,
+  /** All of it at most once in this time, seconds. */
+  scrubIntervalSeconds: 604_800,
   /** How long the holder keeps the connections alive without a daemon, seconds. */
   takeoverTimeoutSeconds: 300,
 } as const;

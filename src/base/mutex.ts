@@ -2,6 +2,11 @@
 export class KeyedMutex<Key> {
   readonly #tails = new Map<Key, Promise<unknown>>();
 
+  /** Nothing runs and nothing waits. */
+  get isIdle(): boolean {
+    return this.#tails.size === 0;
+  }
+
   async run<T>(key: Key, task: () => Promise<T>): Promise<T> {
     const before = this.#tails.get(key) ?? Promise.resolve();
     const result = before.then(task);

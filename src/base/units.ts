@@ -13,6 +13,15 @@ export function formatBytes(sizeBytes: number): string {
   return `${text} ${BINARY[step]}`;
 }
 
+/** Reads `1048576`, `512KiB`, `1.5 GiB`. Undefined if it is none of that, or no whole number of bytes. */
+export function parseBytes(text: string): number | undefined {
+  const match = /^(\d{1,15}(?:\.\d{1,3})?) ?(B|KiB|MiB|GiB|TiB|PiB)?$/.exec(text);
+  if (match === null) return undefined;
+  const step = BINARY.indexOf((match[2] ?? 'B') as (typeof BINARY)[number]);
+  const sizeBytes = Number(match[1]) * 1024 ** step;
+  return Number.isSafeInteger(sizeBytes) ? sizeBytes : undefined;
+}
+
 const DURATION_STEPS = [
   ['d', 86_400_000],
   ['h', 3_600_000],

@@ -13,6 +13,10 @@ export interface DaemonOptions {
   readonly takeoverTimeoutSeconds: number;
   /** Key of Secrets, which then outlive a reboot; without it the runtime directory has one. */
   readonly keyFile?: string;
+  /** How fast stored content is compared with its digests in the background; 0: not at all. Default: 8 MiB. */
+  readonly scrubBytesPerSecond?: number;
+  /** From the start of one comparison of everything to the start of the next. Default: a week. */
+  readonly scrubIntervalSeconds?: number;
   readonly logLevel: string;
   readonly logFormat: 'json' | 'pretty';
   /** Called once, when the tree is mounted and the control API answers. */

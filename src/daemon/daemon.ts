@@ -28,6 +28,7 @@ import { startControlServer } from '../server/control-server.ts';
 import type { HistoryOperations } from '../server/history-operations.ts';
 import type { ControlOperations, DaemonStatus } from '../server/operations.ts';
 import { BlobStore } from '../store/blob-store.ts';
+import type { Scrub } from '../store/check/scrub.ts';
 import { dataFile } from '../store/environment.ts';
 import { MappedMemory } from '../store/mapped-memory.ts';
 import type { SealingKey } from '../store/sealing-key.ts';
@@ -54,6 +55,7 @@ import { Maintenance } from './maintenance.ts';
 import { PrometheusMetrics } from './metrics.ts';
 import { realPlace } from './real-place.ts';
 import { auditLogPath } from './runtime-files.ts';
+import { startScrub } from './scrubbing.ts';
 import { describeSealingKey, openSealingKey, sealingWarnings } from './sealing.ts';
 import type { ServedTree } from './served-tree.ts';
 import { describeConnections } from './status.ts';
@@ -81,6 +83,7 @@ export class Daemon {
   readonly #ended = new Ending();
   #operations: ControlOperations | undefined;
   #ending: Promise<void> | undefined;
+  #scrub: Scrub | undefined;
   /** A start that fails takes its own mounts down, and leaves those that it took over. */
   #unmountAtEnd = false;
   #isStopping = false;
@@ -196,6 +199,8 @@ export class Daemon {
       gid: this.#gid,
     });
     await this.#answer(operations);
+    this.#scrub = startScrub(this.#options, { maintenance, metrics, projections, log: this.#log });
+    this.#cleanups.push(() => this.#scrub?.close());
     // Now that what a reaction asks of the control API is answered.
     reactions.recover();
     this.#log.info({ mountPoint: this.#options.mountPoint, takenOver: tree.held !== undefined }, 'the tree is live');
@@ -444,7 +449,12 @@ export class Daemon {
       storeBytes: store.sizeBytes,
       sealingKey,
       audit: { path: auditLogPath(stateDir), ...audit.figures },
-      warnings: [...tree.warnings, ...audit.warnings(), ...sealingWarnings(sealingKey, key.lockErrno, awaiting)],
+      warnings: [
+        ...tree.warnings,
+        ...audit.warnings(),
+        ...sealingWarnings(sealingKey, key.lockErrno, awaiting),
+        ...(this.#scrub?.warnings() ?? []),
+      ],
     };
   }
 

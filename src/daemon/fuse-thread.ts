@@ -15,6 +15,7 @@ import { loadNative } from '../native/load.ts';
 import { AuditedTree, auditedLiveFile } from '../projection/audited-tree.ts';
 import { Catalog } from '../projection/catalog.ts';
 import { publishingEarly } from '../projection/early-publication.ts';
+import { isLiveNode } from '../projection/live/live-ids.ts';
 import { LiveTree } from '../projection/live/live-tree.ts';
 import { LookupTable } from '../projection/lookup-table.ts';
 import { ProjectionTree } from '../projection/projection-tree.ts';
@@ -218,8 +219,10 @@ link.listen((message) => {
       return blobs.forget(toDigest(message.digest));
     case 'invalidate':
       // A connection that does not know a node has nothing to forget of it.
-      for (const node of message.nodes)
-        for (const cache of [projectionsCache, auditedCache]) cache.invalidateNode(node);
+      for (const node of message.nodes) {
+        if (isLiveNode(node)) connections.get('root')?.kernelCache.invalidateNode(node);
+        else for (const cache of [projectionsCache, auditedCache]) cache.invalidateNode(node);
+      }
       return;
     case 'statistics':
       return statistics();

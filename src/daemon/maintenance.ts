@@ -12,6 +12,7 @@ import type { FsckReport, GcReport } from '../server/operations.ts';
 import { blobChecks } from '../store/check/blob-checks.ts';
 import { BlobScene } from '../store/check/blob-scene.ts';
 import { runChecks } from '../store/check/run-checks.ts';
+import { Scrub, type ScrubOptions } from '../store/check/scrub.ts';
 import type { Digest } from '../store/digest.ts';
 import type { SealingKey } from '../store/sealing-key.ts';
 import type { Store } from '../store/store.ts';
@@ -82,6 +83,14 @@ export class Maintenance {
         remaining,
       };
     });
+  }
+
+  /** Reads and compares everything in the background. Preconditions: a daemon serves the tree. */
+  scrub(options: Pick<ScrubOptions, 'pace' | 'intervalMs' | 'delayMs' | 'log' | 'verifiedBytes' | 'damages'>): Scrub {
+    const { clock, serving } = this.#options;
+    const scene = new BlobScene({ ...this.#blobs.options, pace: options.pace.wait });
+    const onDamaged = (digest: Digest): void => serving?.onDamaged(digest, this.#catalog.nodesWith(digest));
+    return new Scrub({ ...options, scene, clock, onDamaged });
   }
 
   /** Removes what nothing refers to, or tells what that is. Throws BUSY while another run is under way. */

@@ -358,6 +358,11 @@ export class ProjectionService {
     return this.#removal.isForgotten(id);
   }
 
+  /** Whether something is being written or deleted. */
+  get isBusy(): boolean {
+    return !this.#mutex.isIdle;
+  }
+
   /** Whether the generation is dropped and still there. */
   isDropped(id: GenerationId): boolean {
     this.#catalog.refresh();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { formatBytes, formatDuration, parseDurationMs } from '../../src/base/units.ts';
+import { formatBytes, formatDuration, parseBytes, parseDurationMs } from '../../src/base/units.ts';
 
 test('formatBytes: binary units, at most one digit after the point', () => {
   const rows: readonly [number, string][] = [
@@ -48,4 +48,19 @@ test('parseDurationMs reads what formatDuration writes, less than the smaller of
       assert.ok(lostMs < lostMsMax, `${durationMs} -> ${formatDuration(durationMs)}`);
     }),
   );
+});
+
+test('parseBytes: reads binary units, and nothing that only looks like it', () => {
+  const rows: readonly [string, number | undefined][] = [
+    ['0', 0],
+    ['1048576', 1_048_576],
+    ['512KiB', 524_288],
+    ['1.5 GiB', 1_610_612_736],
+    ['0.3B', undefined],
+    ['8MB', undefined],
+    ['-1', undefined],
+    ['', undefined],
+    ['99999 PiB', undefined],
+  ];
+  for (const [text, sizeBytes] of rows) assert.equal(parseBytes(text), sizeBytes, text);
 });

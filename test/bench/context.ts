@@ -65,6 +65,7 @@ export class BenchContext {
         mountPoint,
         controlSocket: join(runtimeDir, 'dunnage.sock'),
         transport: 'kernel',
+        scrubBytesPerSecond: 0,
         takeoverTimeoutSeconds: 10,
         logLevel: 'error',
         logFormat: 'json',

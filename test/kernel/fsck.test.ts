@@ -1,6 +1,6 @@
 /** Checking and mending what a real daemon stored, with the command line: while it runs, and while it does not. */
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, watch, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -158,6 +158,38 @@ describe('with a daemon', () => {
     await daemon.up();
     assert.equal(await readFile(join(projectionRoot(daemon, 'web'), 'small'), 'utf8'), 'small');
     assert.equal((await fsck()).exitCode, 0);
+  });
+});
+
+/** Resolves when the daemon has logged the sentence. */
+function untilLogged(sentence: string): Promise<void> {
+  const log = join(daemon.runtimeDir, 'dunnage.log');
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (!readFileSync(log, 'utf8').includes(sentence)) return;
+      watcher.close();
+      resolve();
+    };
+    const watcher = watch(log, look);
+    look();
+  });
+}
+
+describe('the scrub', () => {
+  it('[S74] [S72] finds damage by itself, marks it, and warns until its source is applied again', async () => {
+    await daemon.client.writeProjection('web', text({ large: LARGE, small: 'small' }));
+    await daemon.dunnage('down');
+    damage(LARGE);
+    await daemon.up('--scrub-interval', '1s', '--scrub-rate', '1GiB');
+    await untilLogged('stored content is damaged');
+    const path = join(projectionRoot(daemon, 'web'), 'large');
+    assert.equal(await errorOf(path), 'EIO');
+    const { warnings } = await daemon.client.status();
+    assert.ok(warnings.some((warning) => /web: large: apply its source again/.test(warning)));
+    assert.match(await daemon.client.metrics(), /^dunnage_scrub_damages_total 1$/m);
+    await daemon.client.writeProjection('web', text({ large: LARGE, small: 'small' }));
+    assert.ok((await readFile(path, 'utf8')) === LARGE);
+    assert.ok(!(await daemon.client.status()).warnings.some((warning) => /damaged/.test(warning)));
   });
 });
 

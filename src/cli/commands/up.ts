@@ -47,6 +47,11 @@ export function addUpCommand(program: Command): void {
       '--key-file <file>',
       'key of Secrets, 32 random bytes: they outlive a reboot then (default: a key that does not)',
     )
+    .option(
+      '--scrub-rate <bytes>',
+      'how fast stored content is compared with its digests, per second (default: 8MiB; 0: off)',
+    )
+    .option('--scrub-interval <duration>', 'how often all of it is compared (default: 7d)')
     .addOption(new Option('--log-level <level>', 'what is logged (default: info)').choices([...LOG_LEVELS]))
     .addOption(
       new Option(

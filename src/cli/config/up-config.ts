@@ -17,6 +17,8 @@ export interface UpConfig {
   readonly transport?: (typeof TRANSPORTS)[number];
   readonly takeover_timeout?: string;
   readonly key_file?: string;
+  readonly scrub_rate?: string;
+  readonly scrub_interval?: string;
   readonly log_level?: (typeof LOG_LEVELS)[number];
   readonly log_format?: (typeof LOG_FORMATS)[number];
 }
@@ -30,6 +32,8 @@ const PROPERTIES = {
   transport: { type: 'string', enum: TRANSPORTS },
   takeover_timeout: { type: 'string' },
   key_file: path,
+  scrub_rate: { type: 'string' },
+  scrub_interval: { type: 'string' },
   log_level: { type: 'string', enum: LOG_LEVELS },
   log_format: { type: 'string', enum: LOG_FORMATS },
 } as const;

@@ -1,7 +1,7 @@
 /** How `up` decides: command line, then config file, then default. Everything comes out absolute. */
 import { join, resolve } from 'node:path';
 import { limits } from '../../base/limits.ts';
-import { parseDurationMs } from '../../base/units.ts';
+import { parseBytes, parseDurationMs } from '../../base/units.ts';
 import type { DaemonOptions } from '../../daemon/daemon-options.ts';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import { defaultRuntimeDir, defaultStateDir, type Surroundings } from '../locations.ts';
@@ -16,6 +16,8 @@ export interface UpOptions {
   readonly transport?: NonNullable<UpConfig['transport']>;
   readonly takeoverTimeout?: string;
   readonly keyFile?: string;
+  readonly scrubRate?: string;
+  readonly scrubInterval?: string;
   readonly logLevel?: string;
   readonly logFormat?: NonNullable<UpConfig['log_format']>;
 }
@@ -36,6 +38,8 @@ export function resolveUpSettings(options: UpOptions, config: UpConfig, surround
     transport: options.transport ?? config.transport ?? 'auto',
     takeoverTimeoutSeconds: readTakeoverTimeout(options.takeoverTimeout ?? config.takeover_timeout),
     ...(keyFile === undefined ? {} : { keyFile: resolve(keyFile) }),
+    scrubBytesPerSecond: readScrubRate(options.scrubRate ?? config.scrub_rate),
+    scrubIntervalSeconds: readScrubInterval(options.scrubInterval ?? config.scrub_interval),
     logLevel: options.logLevel ?? config.log_level ?? 'info',
     logFormat: options.logFormat ?? config.log_format ?? 'json',
   };
@@ -51,6 +55,8 @@ export function toCommandLine(settings: UpSettings): readonly string[] {
     ['--transport', settings.transport],
     ['--takeover-timeout', `${settings.takeoverTimeoutSeconds}s`],
     ...(settings.keyFile === undefined ? [] : [['--key-file', settings.keyFile]]),
+    ['--scrub-rate', String(settings.scrubBytesPerSecond ?? limits.scrubBytesPerSecond)],
+    ['--scrub-interval', `${settings.scrubIntervalSeconds ?? limits.scrubIntervalSeconds}s`],
     ['--log-level', settings.logLevel],
     ['--log-format', settings.logFormat],
   ].map(([option, value]) => `${option}=${value}`);
@@ -78,3 +84,23 @@ function readTakeoverTimeout(text: string | undefined): number {
     },
   );
 }
+
+const SCRUB_SECONDS_MAX = 366 * 24 * 3600;
+
+function readScrubInterval(text: string | undefined): number {
+  if (text === undefined) return limits.scrubIntervalSeconds;
+  const seconds = (parseDurationMs(text) ?? 0) / 1000;
+  if (seconds >= 1 && seconds <= SCRUB_SECONDS_MAX) return seconds;
+  const message = `the scrub interval ${JSON.stringify(text)} is not a duration from 1s to 366d`;
+  throw new DunnageError('INVALID_ARGUMENT', message, { remedy: 'write it as 7d or 12h; --scrub-rate 0 turns it off' });
+}
+
+function readScrubRate(text: string | undefined): number {
+  if (text === undefined) return limits.scrubBytesPerSecond;
+  const bytes = parseBytes(text);
+  if (bytes !== undefined && (bytes === 0 || bytes >= SCRUB_BYTES_MIN)) return bytes;
+  const message = `the scrub rate ${JSON.stringify(text)} is neither 0 nor at least 64KiB`;
+  throw new DunnageError('INVALID_ARGUMENT', message, { remedy: 'write it as 8MiB (per second); 0 turns it off' });
+}
+
+const SCRUB_BYTES_MIN = 65_536;

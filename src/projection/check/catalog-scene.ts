@@ -6,8 +6,10 @@ import { type Codec, jsonValue, numberAndStringKey, numberKey, stringKey } from 
 import type { Digest } from '../../store/digest.ts';
 import type { Store } from '../../store/store.ts';
 import type { ContentNode } from '../generation-nodes.ts';
+import { liveNodeId } from '../live/live-ids.ts';
 import type { GenerationRecord, LinkRecord, ProjectionRecord, StagedRecord } from '../records.ts';
-import { FIRST_INDEX, strictNodesCodec } from './node-list.ts';
+import { type LiveRow, liveRows } from './live-check.ts';
+import { FIRST_INDEX, pathsOf, strictNodesCodec } from './node-list.ts';
 import { isGenerationRecord, isId, isLinkRecord, isProjectionRecord, isStagedRecord } from './record-shapes.ts';
 
 export interface CatalogSceneOptions {
@@ -37,9 +39,8 @@ export class CatalogScene {
   readonly staged: TolerantTable<number, StagedRecord>;
   readonly dropped: TolerantTable<number, true>;
   readonly unsettled: TolerantTable<number, true>;
-  /** Node ids of the live view, which mends itself. */
-  readonly liveNodes: TolerantTable<number, unknown>;
   readonly counters: TolerantTable<string, number>;
+  readonly live: TolerantTable<number, LiveRow>;
 
   /** Preconditions: not in a transaction. */
   constructor(options: CatalogSceneOptions) {
@@ -62,7 +63,7 @@ export class CatalogScene {
     this.staged = open('staged', numberKey, isStagedRecord);
     this.dropped = open('dropped', numberKey, (value: true) => value === true);
     this.unsettled = open('unsettled', numberKey, (value: true) => value === true);
-    this.liveNodes = open('live-nodes', numberKey, () => true);
+    this.live = liveRows(options.store);
     this.counters = open<string, number>('counters', stringKey, isId);
   }
 
@@ -88,6 +89,27 @@ export class CatalogScene {
       for (const [position, node] of value.entries()) {
         if (node.kind === 'file' && node.digest.equals(digest)) found.push((key + position + FIRST_INDEX) as NodeId);
       }
+    }
+    return [...found, ...this.#liveNodesWith(digest)];
+  }
+
+  /** In the live view the path has the node, and the published generation says what it holds. */
+  #liveNodesWith(digest: Digest): readonly NodeId[] {
+    const paths = new Map<number, Set<string>>();
+    for (const { key, value } of this.projections.rows()) {
+      const content = value === undefined || value.generation === 0 ? undefined : this.nodes.get(value.generation);
+      if (key === undefined || content === undefined) continue;
+      if (!content.some((node) => node.kind === 'file' && node.digest.equals(digest))) continue;
+      const all = pathsOf(content);
+      const holds = (position: number): boolean => {
+        const node = content[position];
+        return node?.kind === 'file' && node.digest.equals(digest);
+      };
+      paths.set(key, new Set(all.filter((_path, position) => holds(position))));
+    }
+    const found: NodeId[] = [];
+    for (const { key, value } of this.live.rows()) {
+      if (key !== undefined && value?.[2] === 'f' && paths.get(value[0])?.has(value[3])) found.push(liveNodeId(key));
     }
     return found;
   }

@@ -18,6 +18,7 @@ const TABLE = {
   'generation-half-written': 'a generation that an interrupted write left',
   'file-size-wrong': 'the length of a file is not that of its content',
   'row-dangling': 'a row about something that does not exist',
+  'setting-unreadable': 'what is kept beside the content of a projection cannot be read',
   'link-wrong': 'the links of a projection contradict each other or its content',
   'node-counter-wrong': 'the counter of node ids would hand out one that is in use',
 } as const;

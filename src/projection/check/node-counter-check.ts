@@ -42,6 +42,6 @@ function highestNode(scene: CatalogScene): number {
   }
   for (const { key } of scene.linkNodes.rows()) if (key !== undefined) use(key);
   for (const { value } of scene.links.rows()) if (value !== undefined) use(value.node);
-  for (const { key } of scene.liveNodes.rows()) if (key !== undefined) use(key);
+  for (const { key } of scene.live.rows()) if (key !== undefined) use(key);
   return highest;
 }

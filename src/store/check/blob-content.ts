@@ -79,7 +79,7 @@ async function checkContent(
 }
 
 /** Content that was released or replaced while it was read is nobody's damage. */
-async function isGone(scene: BlobScene, digest: Digest, seen: BlobRecord): Promise<boolean> {
+export async function isGone(scene: BlobScene, digest: Digest, seen: BlobRecord): Promise<boolean> {
   if (scene.options.isInUse(digest)) return true;
   scene.options.store.refresh();
   const now = scene.records.get(digest);
@@ -90,7 +90,8 @@ async function isGone(scene: BlobScene, digest: Digest, seen: BlobRecord): Promi
   return true;
 }
 
-async function describeDamage(
+/** The finding; its repair uses another copy, or marks the content. */
+export async function describeDamage(
   options: ContentCheckOptions,
   references: References,
   digest: Digest,

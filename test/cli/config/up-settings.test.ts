@@ -14,6 +14,8 @@ test('without a word everything has its default', () => {
     controlSocket: '/run/dunnage/dunnage.sock',
     transport: 'auto',
     takeoverTimeoutSeconds: 300,
+    scrubBytesPerSecond: 8 * 1024 ** 2,
+    scrubIntervalSeconds: 7 * 24 * 3600,
     logLevel: 'info',
     logFormat: 'json',
   });
@@ -74,4 +76,16 @@ test('a key file is passed on as an absolute path, and not at all where none is 
   assert.equal(resolveUpSettings({}, { key_file: 'key' }, root).keyFile, resolve('key'));
   assert.ok(toCommandLine(settings).includes('--key-file=/o/key'));
   assert.ok(!toCommandLine(resolveUpSettings({}, {}, root)).some((word) => word.startsWith('--key-file')));
+});
+
+test('the scrub has a rate and an interval, and can be turned off', () => {
+  const settings = resolveUpSettings({ scrubRate: '512KiB' }, { scrub_rate: '0', scrub_interval: '12h' }, root);
+  assert.deepEqual([settings.scrubBytesPerSecond, settings.scrubIntervalSeconds], [524_288, 43_200]);
+  assert.equal(resolveUpSettings({}, { scrub_rate: '0' }, root).scrubBytesPerSecond, 0);
+  for (const scrubRate of ['', 'fast', '1', '-1', '8MB', '1KiB']) {
+    assert.throws(() => resolveUpSettings({ scrubRate }, {}, root), { code: 'INVALID_ARGUMENT' });
+  }
+  for (const scrubInterval of ['', '0s', 'weekly', '400d']) {
+    assert.throws(() => resolveUpSettings({ scrubInterval }, {}, root), { code: 'INVALID_ARGUMENT' });
+  }
 });
