@@ -26,7 +26,7 @@ test('ids of the live view are in use as well', async (t) => {
   const made = await DamagedCatalog.make(t);
   const before = made.store.transactBuffered(() => new NodeIdCounter(made.store).reserve(1));
   made.change(() => {
-    made.store.table('live-nodes', numberKey, bytesValue).put(before + 40, Buffer.from('[2,2,"f","a"]'));
+    made.store.table('live-nodes', numberKey, bytesValue).put(before + 40, Buffer.from('[2,2,"d","a",true]'));
   });
   await made.mends(['node-counter-wrong']);
   assert.equal(
