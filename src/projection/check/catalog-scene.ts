@@ -8,7 +8,7 @@ import type { Store } from '../../store/store.ts';
 import type { ContentNode } from '../generation-nodes.ts';
 import { liveNodeId } from '../live/live-ids.ts';
 import type { GenerationRecord, LinkRecord, ProjectionRecord, StagedRecord } from '../records.ts';
-import { type LiveRow, liveRows } from './live-check.ts';
+import { type LiveRow, liveRows } from './live-rows.ts';
 import { FIRST_INDEX, pathsOf, strictNodesCodec } from './node-list.ts';
 import { isGenerationRecord, isId, isLinkRecord, isProjectionRecord, isStagedRecord } from './record-shapes.ts';
 

@@ -1,23 +1,11 @@
 /** The numbers of the live view: every number has a name that leads to it, unless it is dead, and every name leads to a number. */
 import type { Check, Issue } from '../../store/check/finding.ts';
 import { TolerantTable } from '../../store/check/tolerant-table.ts';
-import { jsonValue, numberAndStringKey, numberKey } from '../../store/codecs.ts';
+import { jsonValue, numberAndStringKey } from '../../store/codecs.ts';
 import type { CatalogScene } from './catalog-scene.ts';
 import { catalogIssue } from './finding.ts';
+import type { LiveRow } from './live-rows.ts';
 import { isId } from './record-shapes.ts';
-
-/** As the live view writes it: projection, parent, `f` or `d`, path. What is dead was removed through the mount, and has no name. */
-export type LiveRow = readonly [projection: number, parent: number, kind: string, path: string, isDead?: true];
-
-export function liveRows(store: CatalogScene['options']['store']): TolerantTable<number, LiveRow> {
-  return new TolerantTable(store, {
-    name: 'live-nodes',
-    key: numberKey,
-    value: jsonValue<LiveRow>(),
-    accept: (row) =>
-      Array.isArray(row) && isId(row[0]) && isId(row[1]) && 'fd'.includes(row[2]) && typeof row[3] === 'string',
-  });
-}
 
 export function liveCheck(scene: CatalogScene): Check {
   const { live } = scene;
