@@ -11,13 +11,13 @@ import type { Log } from '../base/log.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import { MountAgent } from '../mounts/agent.ts';
 import { agentCommand } from '../mounts/agent-command.ts';
-import { loadNative } from '../native/load.ts';
+import { agentProgramPath } from '../native/programs.ts';
+import type { StepHook } from '../projection/atomic-writer.ts';
 import { Catalog } from '../projection/catalog.ts';
 import { ContentCounter } from '../projection/content-totals.ts';
 import { ProjectionHistory, type ProjectionHistoryOptions } from '../projection/history/projection-history.ts';
 import { LiveAnnouncements } from '../projection/live/live-announcements.ts';
 import { LiveAnnouncer } from '../projection/live/live-announcer.ts';
-import { LOOKUP_SLOT_BYTES } from '../projection/lookup-table.ts';
 import { ProjectionService, type ProjectionServiceOptions } from '../projection/projection-service.ts';
 import { performOnHost } from '../projection/reactions/perform.ts';
 import { ReactionRecords } from '../projection/reactions/reaction-records.ts';
@@ -47,17 +47,16 @@ import { Ending, once } from './ending.ts';
 import { registerFigures } from './figures.ts';
 import { createFileOperations } from './file-operations.ts';
 import { FuseThread, type FuseThreadEvents } from './fuse-thread-client.ts';
-import { servingGarbagePort } from './garbage.ts';
 import { createHistoryOperations } from './history-operations.ts';
 import { lookUpLapsed } from './lapsed-names.ts';
 import { LiveAgent } from './live-agent.ts';
-import { Maintenance } from './maintenance.ts';
 import { PrometheusMetrics } from './metrics.ts';
 import { realPlace } from './real-place.ts';
 import { auditLogPath } from './runtime-files.ts';
 import { startScrub } from './scrubbing.ts';
 import { describeSealingKey, openSealingKey, sealingWarnings } from './sealing.ts';
 import type { ServedTree } from './served-tree.ts';
+import { servingMaintenance } from './serving-maintenance.ts';
 import { describeConnections } from './status.ts';
 import { chooseTransport, type TransportChoice } from './transport.ts';
 import { VERSION } from './version.ts';
@@ -178,7 +177,10 @@ export class Daemon {
     await this.#showAudited(projections, audited, tree);
     await live.announcer.recover();
     sources.start();
-    const maintenance = this.#maintenance({ store, blobs, sealingKey }, tree, thread, projections);
+    const maintenance = servingMaintenance({
+      ...{ store, blobs, sealingKey, stateDir: this.#options.stateDir },
+      ...{ tree, thread, projections },
+    });
     const operations = createControlOperations({
       projections,
       sources,
@@ -270,32 +272,6 @@ export class Daemon {
       const lock = DaemonLock.acquire(directory, what);
       this.#cleanups.push(() => lock.release());
     }
-  }
-
-  #maintenance(
-    { store, blobs, sealingKey }: Pick<OpenStore, 'store' | 'blobs' | 'sealingKey'>,
-    tree: ServedTree,
-    thread: FuseThread,
-    projections: ProjectionService,
-  ): Maintenance {
-    const { lookupsDescriptor, lookupsBytes } = tree;
-    blobs.onReplaced((digest) => thread.forgetContent(digest));
-    return new Maintenance({
-      ...{ store, stateDir: this.#options.stateDir, key: sealingKey, clock: systemClock },
-      serving: {
-        isInUse: (digest) => blobs.isInUse(digest),
-        onDamaged: (digest, nodes) => {
-          thread.forgetContent(digest);
-          thread.invalidate(nodes);
-        },
-      },
-      garbage: servingGarbagePort(projections, () =>
-        // A serving process counts for itself: it says when a generation is forgotten, not who holds it.
-        lookupsDescriptor === undefined
-          ? new ArrayBuffer(LOOKUP_SLOT_BYTES)
-          : loadNative().mapShared(lookupsDescriptor, lookupsBytes),
-      ),
-    });
   }
 
   #projectionsAgent(): MountAgent {
