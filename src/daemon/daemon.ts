@@ -53,7 +53,7 @@ import { LiveAgent } from './live-agent.ts';
 import { PrometheusMetrics } from './metrics.ts';
 import { realPlace } from './real-place.ts';
 import { auditLogPath } from './runtime-files.ts';
-import { startScrub } from './scrubbing.ts';
+import { type ScrubParts, startScrub } from './scrubbing.ts';
 import { describeSealingKey, openSealingKey, sealingWarnings } from './sealing.ts';
 import type { ServedTree } from './served-tree.ts';
 import { servingMaintenance } from './serving-maintenance.ts';
@@ -177,10 +177,8 @@ export class Daemon {
     await this.#showAudited(projections, audited, tree);
     await live.announcer.recover();
     sources.start();
-    const maintenance = servingMaintenance({
-      ...{ store, blobs, sealingKey, stateDir: this.#options.stateDir },
-      ...{ tree, thread, projections },
-    });
+    const { stateDir } = this.#options;
+    const maintenance = servingMaintenance({ store, blobs, sealingKey, stateDir, tree, thread, projections });
     const operations = createControlOperations({
       projections,
       sources,
@@ -201,8 +199,7 @@ export class Daemon {
       gid: this.#gid,
     });
     await this.#answer(operations);
-    this.#scrub = startScrub(this.#options, { maintenance, metrics, projections, log: this.#log });
-    this.#cleanups.push(() => this.#scrub?.close());
+    this.#startScrub({ maintenance, metrics, projections, log: this.#log });
     // Now that what a reaction asks of the control API is answered.
     reactions.recover();
     this.#log.info({ mountPoint: this.#options.mountPoint, takenOver: tree.held !== undefined }, 'the tree is live');
@@ -261,6 +258,11 @@ export class Daemon {
     const sources = new SourceService({ ...parts, clock: systemClock, log: this.#log, mountPoint, write });
     this.#cleanups.push(() => sources.close());
     return sources;
+  }
+
+  #startScrub(parts: ScrubParts): void {
+    this.#scrub = startScrub(this.#options, parts);
+    this.#cleanups.push(() => this.#scrub?.close());
   }
 
   #lock(): void {
