@@ -11,8 +11,6 @@ import type { Log } from '../base/log.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import { MountAgent } from '../mounts/agent.ts';
 import { agentCommand } from '../mounts/agent-command.ts';
-import { agentProgramPath } from '../native/programs.ts';
-import type { StepHook } from '../projection/atomic-writer.ts';
 import { Catalog } from '../projection/catalog.ts';
 import { ContentCounter } from '../projection/content-totals.ts';
 import { ProjectionHistory, type ProjectionHistoryOptions } from '../projection/history/projection-history.ts';
