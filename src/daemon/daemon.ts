@@ -175,8 +175,8 @@ export class Daemon {
     await this.#showAudited(projections, audited, tree);
     await live.announcer.recover();
     sources.start();
-    const { stateDir } = this.#options;
-    const maintenance = servingMaintenance({ store, blobs, sealingKey, stateDir, tree, thread, projections });
+    const parts = { store, blobs, sealingKey, tree, thread, projections };
+    const maintenance = servingMaintenance(this.#options.stateDir, parts);
     const operations = createControlOperations({
       projections,
       sources,

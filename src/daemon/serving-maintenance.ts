@@ -15,22 +15,14 @@ export interface ServingParts {
   readonly store: Store;
   readonly blobs: BlobStore;
   readonly sealingKey: SealingKey;
-  readonly stateDir: string;
   readonly tree: Pick<ServedTree, 'lookupsDescriptor' | 'lookupsBytes'>;
   readonly thread: Pick<FuseThread, 'forgetContent' | 'invalidate'>;
   readonly projections: ProjectionService;
 }
 
 /** What is mended of content is told to the FUSE thread, which has files open and answers that the kernel keeps. */
-export function servingMaintenance({
-  store,
-  blobs,
-  sealingKey,
-  stateDir,
-  tree,
-  thread,
-  projections,
-}: ServingParts): Maintenance {
+export function servingMaintenance(stateDir: string, parts: ServingParts): Maintenance {
+  const { store, blobs, sealingKey, tree, thread, projections } = parts;
   blobs.onReplaced((digest) => thread.forgetContent(digest));
   return new Maintenance({
     ...{ store, stateDir, key: sealingKey, clock: systemClock },
