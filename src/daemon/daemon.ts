@@ -178,9 +178,7 @@ export class Daemon {
     const parts = { store, blobs, sealingKey, tree, thread, projections };
     const maintenance = servingMaintenance(this.#options.stateDir, parts);
     const operations = createControlOperations({
-      projections,
-      sources,
-      maintenance,
+      ...{ projections, sources, maintenance },
       status: () => this.#status(tree, thread, store, projections, sealingKey, audit),
       history: this.#history({ catalog, blobs, projections }, sources, thread),
       metrics: () => metrics.text(),
@@ -193,8 +191,7 @@ export class Daemon {
         await stopTree();
         setImmediate(() => void this.end(unmount).catch(() => undefined));
       },
-      uid: this.#uid,
-      gid: this.#gid,
+      ...{ uid: this.#uid, gid: this.#gid },
     });
     await this.#answer(operations);
     this.#startScrub({ maintenance, metrics, projections, log: this.#log });
