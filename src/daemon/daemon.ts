@@ -56,6 +56,7 @@ import { describeSealingKey, openSealingKey, sealingWarnings } from './sealing.t
 import type { ServedTree } from './served-tree.ts';
 import { servingMaintenance } from './serving-maintenance.ts';
 import { describeConnections } from './status.ts';
+import { pendingIn, takeoverMemory } from './takeover-memory.ts';
 import { chooseTransport, type TransportChoice } from './transport.ts';
 import { VERSION } from './version.ts';
 
@@ -161,7 +162,7 @@ export class Daemon {
     const catalog = new Catalog(store);
     const metrics = this.#metrics(catalog, store, blobs, thread);
     const reactions = this.#reactions(catalog, metrics, store);
-    const projections = this.#projections(thread, {
+    const projections = this.#projections(thread, tree, {
       ...{ reactions, catalog, metrics, blobs, ...(audited && { audited }) },
       throughMount: this.#seams.throughMount?.(agent) ?? agent,
       announceLive: (projection) => live.announcer.announce(projection),
@@ -212,14 +213,16 @@ export class Daemon {
 
   #projections(
     thread: FuseThread,
-    parts: Omit<ProjectionServiceOptions, 'clock' | 'log' | 'onAborted' | 'onDropped'>,
+    tree: ServedTree,
+    parts: Omit<ProjectionServiceOptions, 'clock' | 'log' | 'stager' | 'interrupted' | 'onDropped'>,
   ): ProjectionService {
     const projections = new ProjectionService({
       ...parts,
       ...(this.#seams.onStep === undefined ? {} : { onStep: this.#seams.onStep }),
       clock: systemClock,
       log: this.#log,
-      onAborted: (generation) => thread.drain(generation),
+      stager: thread,
+      interrupted: pendingIn(takeoverMemory(tree.memoryDescriptor)),
       onDropped: (generations) => thread.dropped(generations),
     });
     this.#cleanups.push(() => projections.close());
@@ -370,8 +373,7 @@ export class Daemon {
         sealingKeyDescriptor: shared?.descriptor,
         sealingKeyPath: describeSealingKey(sealingKey, this.#options).path,
         durableMark: inProcess ? undefined : durableMark,
-        lookupsDescriptor: tree.lookupsDescriptor,
-        lookupsBytes: tree.lookupsBytes,
+        memoryDescriptor: tree.memoryDescriptor,
         resumed: tree.held !== undefined,
         uid: this.#uid,
         gid: this.#gid,

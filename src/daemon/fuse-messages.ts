@@ -1,8 +1,10 @@
 /** What the main thread and the FUSE thread say to each other. Plain data: it crosses a MessagePort. */
+import type { MessagePort } from 'node:worker_threads';
 import type { GenerationId, NodeId, ProjectionId } from '../base/ids.ts';
 import type { LogFields } from '../base/log.ts';
 import type { ErrorCode } from '../errors/table.ts';
 import type { NegotiatedRecord } from '../fuse/init.ts';
+import type { StagedGeneration } from '../projection/staged-generation.ts';
 
 import type { AuditBatch } from './audit/audit-event.ts';
 
@@ -15,9 +17,10 @@ export interface FuseThreadData {
   readonly sealingKeyPath: string;
   /** Shared memory; undefined for a process of its own. */
   readonly durableMark: BigInt64Array | undefined;
-  /** Memory that the holder keeps; undefined where there is none. */
-  readonly lookupsDescriptor: number | undefined;
-  readonly lookupsBytes: number;
+  /** Of the takeover memory; undefined where there is no holder. */
+  readonly memoryDescriptor: number | undefined;
+  /** Brings staged generations, and is read only when a name of one may be asked for; undefined for a process of its own. */
+  readonly staging: MessagePort | undefined;
   /** The tree was served by an earlier daemon. */
   readonly resumed: boolean;
   readonly uid: number;
@@ -53,8 +56,12 @@ export type ToFuseThread =
   | { readonly type: 'resend' }
   /** What is left of that plan of the live view will not be carried out. */
   | { readonly type: 'live-given-up'; readonly projection: ProjectionId; readonly towards: GenerationId | 0 }
-  | { readonly type: 'drain'; readonly generation: GenerationId }
-  /** Generations left the history without a swap. */
+  /** For a process of its own: what the port brings to a thread. */
+  | { readonly type: 'stage'; readonly generation: StagedGeneration }
+  /** A staged generation shall not be published. */
+  | { readonly type: 'abort'; readonly generation: GenerationId }
+  | { readonly type: 'finish-abort'; readonly generation: GenerationId }
+  /** Generations were dropped without a swap. */
   | { readonly type: 'dropped'; readonly generations: readonly GenerationId[] }
   /** The file of that content is another one now, or was found damaged: it must not be read through an old descriptor. */
   | { readonly type: 'forget-content'; readonly digest: Uint8Array }
@@ -80,6 +87,10 @@ export type FromFuseThread =
   | { readonly type: 'lapsed'; readonly parent: NodeId; readonly name: string }
   | { readonly type: 'ended'; readonly name: ConnectionName; readonly errno: number }
   | { readonly type: 'forgotten'; readonly generation: GenerationId }
+  /** Answers `stage`. */
+  | { readonly type: 'staged'; readonly generation: GenerationId }
+  /** Answers `abort`; `done` is false if the generation was published before. */
+  | { readonly type: 'aborted'; readonly generation: GenerationId; readonly done: boolean }
   | { readonly type: 'statistics'; readonly connections: readonly ConnectionStatistics[] }
   | { readonly type: 'opened'; readonly batch: AuditBatch }
   | { readonly type: 'closed' }

@@ -16,7 +16,7 @@ import type { FuseThread } from './fuse-thread-client.ts';
 import { clearAbandonedMounts, mountsBeneath } from './mounted-tree.ts';
 import { holderSocketPath } from './runtime-files.ts';
 import type { ServedTree } from './served-tree.ts';
-import { LOOKUPS_BYTES, prepareMountPoint } from './tree-mount.ts';
+import { prepareMountPoint } from './tree-mount.ts';
 
 export class FuseNativeTree implements ServedTree {
   readonly #mountPoint: string;
@@ -25,8 +25,7 @@ export class FuseNativeTree implements ServedTree {
   readonly held: undefined;
   readonly records: ReadonlyMap<ConnectionName, NegotiatedRecord> = new Map();
   readonly warnings: string[];
-  readonly lookupsDescriptor: undefined;
-  readonly lookupsBytes: number = LOOKUPS_BYTES;
+  readonly memoryDescriptor: undefined;
 
   private constructor(mountPoint: string, log: Log, warnings: readonly string[]) {
     this.#mountPoint = mountPoint;

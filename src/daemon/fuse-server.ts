@@ -23,7 +23,8 @@ const WORDS_CHARACTERS_MAX = 2_000;
 const END_MS_MAX = 3_000;
 
 export function startFuseWorker(data: FuseThreadData, events: FuseServerEvents): FuseServer {
-  const worker = new Worker(PROGRAM, { workerData: data, name: 'fuse' });
+  const transferList = data.staging === undefined ? [] : [data.staging];
+  const worker = new Worker(PROGRAM, { workerData: data, transferList, name: 'fuse' });
   worker.on('message', events.onMessage);
   worker.on('error', events.onEnd);
   worker.on('exit', () => events.onEnd(new DunnageError('INTERNAL', 'the FUSE thread ended by itself')));

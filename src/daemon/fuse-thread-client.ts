@@ -1,9 +1,11 @@
 /** The main thread's end of the FUSE thread. */
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { GenerationId, NodeId, ProjectionId } from '../base/ids.ts';
 import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import type { NegotiatedRecord } from '../fuse/init.ts';
+import type { StagedGeneration, Stager } from '../projection/staged-generation.ts';
 import type { Digest } from '../store/digest.ts';
 import type { AuditBatch } from './audit/audit-event.ts';
 import type {
@@ -36,7 +38,9 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-export class FuseThread {
+export class FuseThread implements Stager {
+  /** Where staged generations go that a thread takes; undefined for a process of its own. */
+  readonly #staging: MessagePort | undefined;
   readonly #server: FuseServer;
   readonly #events: FuseThreadEvents;
   readonly #waiting = new Set<Waiting>();
@@ -45,7 +49,11 @@ export class FuseThread {
   readonly #watchdog: NodeJS.Timeout;
   #isAsked = false;
 
-  private constructor(data: FuseThreadData, events: FuseThreadEvents, inProcess: boolean) {
+  private constructor(data: Omit<FuseThreadData, 'staging'>, events: FuseThreadEvents, inProcess: boolean) {
+    const { port1, port2 } = new MessageChannel();
+    // Nothing comes from there, and it must not keep the process.
+    port1.unref();
+    this.#staging = inProcess ? undefined : port1;
     this.#events = events;
     this.#watchdog = setInterval(() => this.#look(), limits.fuseUnansweredMs).unref();
     const serverEvents = {
@@ -54,11 +62,17 @@ export class FuseThread {
         if (!this.#closing) this.#fail(error);
       },
     };
-    this.#server = inProcess ? startFuseProcess(data, serverEvents, events.log) : startFuseWorker(data, serverEvents);
+    this.#server = inProcess
+      ? startFuseProcess({ ...data, staging: undefined }, serverEvents, events.log)
+      : startFuseWorker({ ...data, staging: port2 }, serverEvents);
   }
 
   /** `inProcess`: as a process of its own, for the transport fuse-native. */
-  static async start(data: FuseThreadData, events: FuseThreadEvents, inProcess = false): Promise<FuseThread> {
+  static async start(
+    data: Omit<FuseThreadData, 'staging'>,
+    events: FuseThreadEvents,
+    inProcess = false,
+  ): Promise<FuseThread> {
     const thread = new FuseThread(data, events, inProcess);
     await thread.#next('ready');
     return thread;
@@ -105,8 +119,24 @@ export class FuseThread {
     this.#say({ type: 'resend' });
   }
 
-  drain(generation: GenerationId): void {
-    this.#say({ type: 'drain', generation });
+  async stage(generation: StagedGeneration): Promise<void> {
+    if (this.#staging !== undefined) {
+      this.#staging.postMessage(generation);
+      return;
+    }
+    const staged = this.#next('staged', (message) => message.generation === generation.id);
+    this.#say({ type: 'stage', generation });
+    await staged;
+  }
+
+  async abort(generation: GenerationId): Promise<boolean> {
+    const aborted = this.#next('aborted', (message) => message.generation === generation);
+    this.#say({ type: 'abort', generation });
+    return (await aborted).done;
+  }
+
+  finishAbort(generation: GenerationId): void {
+    this.#say({ type: 'finish-abort', generation });
   }
 
   dropped(generations: readonly GenerationId[]): void {

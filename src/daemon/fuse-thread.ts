@@ -2,8 +2,9 @@
  * Entry of the FUSE thread: a worker that serves the connections and does nothing else. It never waits on the mount,
  * never hashes, never talks to clients. Over the transport fuse-native it is a process instead (fuse-link.ts).
  */
+import { receiveMessageOnPort } from 'node:worker_threads';
 import { systemClock } from '../base/clock.ts';
-import type { GenerationId } from '../base/ids.ts';
+import type { GenerationId, ProjectionId } from '../base/ids.ts';
 import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { fromSystemError } from '../errors/dunnage-error.ts';
@@ -17,9 +18,10 @@ import { Catalog } from '../projection/catalog.ts';
 import { publishingEarly } from '../projection/early-publication.ts';
 import { isLiveNode } from '../projection/live/live-ids.ts';
 import { LiveTree } from '../projection/live/live-tree.ts';
-import { LookupTable } from '../projection/lookup-table.ts';
+import { PendingGenerations } from '../projection/pending-generations.ts';
 import { ProjectionTree } from '../projection/projection-tree.ts';
 import { SourceSeen } from '../projection/sources/source-seen.ts';
+import { received, type StagedGeneration } from '../projection/staged-generation.ts';
 import { BlobStore } from '../store/blob-store.ts';
 import { toDigest } from '../store/digest.ts';
 import { SealingKey } from '../store/sealing-key.ts';
@@ -32,6 +34,7 @@ import { AuditQueue } from './audit/audit-queue.ts';
 import { toAuditEvent } from './audit/caller-program.ts';
 import { openFuseLink } from './fuse-link.ts';
 import type { ConnectionName, FromFuseThread, ToFuseThread } from './fuse-messages.ts';
+import { lookupsIn, pendingIn, takeoverMemory } from './takeover-memory.ts';
 
 const link = await openFuseLink();
 const { data } = link;
@@ -65,11 +68,11 @@ const cacheOf = (name: ConnectionName): KernelCache => ({
 const projectionsCache = cacheOf('projections');
 const auditedCache = cacheOf('audited');
 
-/** Without a holder nobody needs it after this process. */
-function lookupsMemory(): ArrayBuffer {
-  const { lookupsDescriptor, lookupsBytes } = data;
-  if (lookupsDescriptor === undefined) return new ArrayBuffer(lookupsBytes);
-  return loadNative().mapShared(lookupsDescriptor, lookupsBytes);
+function nextStaged(): StagedGeneration | undefined {
+  const { staging } = data;
+  if (staging === undefined) return staged.shift();
+  const next = receiveMessageOnPort(staging) as { readonly message: StagedGeneration } | undefined;
+  return next && received(next.message);
 }
 
 const store = Store.open({
@@ -84,13 +87,22 @@ const sealingKey =
     : SealingKey.ofShared(data.sealingKeyDescriptor);
 const blobs = new BlobStore({ store, stateDir: data.stateDir, sealingKey, log });
 const catalog = new Catalog(store);
-const lookups = new LookupTable(lookupsMemory());
+const memory = takeoverMemory(data.memoryDescriptor);
+const lookups = lookupsIn(memory);
+const interrupted = pendingIn(memory);
+/** What came as a message: only to a process of its own. */
+const staged: StagedGeneration[] = [];
+const pending = new PendingGenerations({ table: interrupted, lookups, receive: nextStaged });
 const owner = { uid: data.uid, gid: data.gid };
 const sourceSeen = new SourceSeen(store);
 const sourcesSeenAtMs = (directory: string): number | undefined => sourceSeen.get(directory)?.seenAtMs;
 const audit = new AuditQueue({ room: limits.auditQueueEvents, send: (batch) => say({ type: 'opened', batch }) });
 /** Which of the two has a generation in its care. */
 const serving = (id: GenerationId): ProjectionTree => (audited.serves(id) ? audited : projections);
+const treeOf = (projection: ProjectionId | undefined): ProjectionTree => {
+  const record = projection === undefined ? undefined : catalog.projection(projection);
+  return record?.audited === true ? audited : projections;
+};
 const live: LiveTree = new LiveTree({
   ...{ catalog, store, blobs, lookups, owner, sourcesSeenAtMs },
   startedAtMs: systemClock.nowMs(),
@@ -112,6 +124,7 @@ const shown = {
   catalog,
   blobs,
   lookups,
+  pending,
   clock: systemClock,
   owner,
   publications: live.publications,
@@ -206,10 +219,13 @@ link.listen((message) => {
       return;
     case 'live-given-up':
       return live.giveUp(message.projection, message.towards);
-    case 'drain':
-      // Only the one that serves it does anything.
-      projections.drain(message.generation);
-      return audited.drain(message.generation);
+    case 'stage':
+      staged.push(received(message.generation));
+      return say({ type: 'staged', generation: message.generation.id });
+    case 'abort':
+      return say({ type: 'aborted', generation: message.generation, done: projections.abort(message.generation) });
+    case 'finish-abort':
+      return treeOf(pending.staged(message.generation)?.projection).finishAbort(message.generation);
     case 'dropped':
       projections.dropped(message.generations);
       return audited.dropped(message.generations);
@@ -232,8 +248,8 @@ link.listen((message) => {
   }
 });
 if (data.resumed) {
-  projections.resume();
-  audited.resume();
+  const names = [...interrupted.entries()];
+  for (const tree of [projections, audited]) tree.resume(names.filter(({ projection }) => treeOf(projection) === tree));
   live.resume();
 } else {
   live.reset();

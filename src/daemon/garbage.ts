@@ -4,7 +4,7 @@
  */
 import type { GenerationId } from '../base/ids.ts';
 import type { CatalogScene } from '../projection/check/catalog-scene.ts';
-import { LookupTable } from '../projection/lookup-table.ts';
+import type { LookupTable } from '../projection/lookup-table.ts';
 import type { ProjectionService } from '../projection/projection-service.ts';
 import type { GenerationRecord } from '../projection/records.ts';
 import type { GcHeld, GcReport } from '../server/operations.ts';
@@ -21,14 +21,14 @@ export interface GarbagePort {
   readonly remove: (ids: readonly GenerationId[]) => Promise<readonly GenerationId[]>;
 }
 
-/** `mapLookups`: the table in which the FUSE thread counts what the kernel holds. */
+/** `readLookups`: the table in which the FUSE thread counts what the kernel holds, as it is now. */
 export function servingGarbagePort(
   projections: Pick<ProjectionService, 'isForgotten' | 'removeForgotten' | 'isDropped'>,
-  mapLookups: () => ArrayBuffer,
+  readLookups: () => LookupTable,
 ): GarbagePort {
   return {
     holders() {
-      const lookups = new LookupTable(mapLookups());
+      const lookups = readLookups();
       return (id) => {
         if (projections.isForgotten(id)) return undefined;
         return lookups.count(id) > 0 ? 'readers hold it open' : 'programs that looked it up moments ago';

@@ -12,8 +12,8 @@ export interface ServedTree {
   readonly records: ReadonlyMap<ConnectionName, NegotiatedRecord>;
   /** What is noticed later is added. */
   readonly warnings: string[];
-  readonly lookupsDescriptor: number | undefined;
-  readonly lookupsBytes: number;
+  /** Of the takeover memory; undefined if the tree ends with the daemon. */
+  readonly memoryDescriptor: number | undefined;
   /** Brings the tree up. */
   serve(thread: FuseThread): Promise<void>;
   /** Unmounts everything; what is busy is detached. */

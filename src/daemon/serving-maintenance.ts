@@ -1,7 +1,5 @@
 /** Checking and mending the state of a daemon that serves it. */
 import { systemClock } from '../base/clock.ts';
-import { loadNative } from '../native/load.ts';
-import { LOOKUP_SLOT_BYTES } from '../projection/lookup-table.ts';
 import type { ProjectionService } from '../projection/projection-service.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { SealingKey } from '../store/sealing-key.ts';
@@ -10,12 +8,13 @@ import type { FuseThread } from './fuse-thread-client.ts';
 import { servingGarbagePort } from './garbage.ts';
 import { Maintenance } from './maintenance.ts';
 import type { ServedTree } from './served-tree.ts';
+import { lookupsIn, takeoverMemory } from './takeover-memory.ts';
 
 export interface ServingParts {
   readonly store: Store;
   readonly blobs: BlobStore;
   readonly sealingKey: SealingKey;
-  readonly tree: Pick<ServedTree, 'lookupsDescriptor' | 'lookupsBytes'>;
+  readonly tree: Pick<ServedTree, 'memoryDescriptor'>;
   readonly thread: Pick<FuseThread, 'forgetContent' | 'invalidate'>;
   readonly projections: ProjectionService;
 }
@@ -33,11 +32,7 @@ export function servingMaintenance(stateDir: string, parts: ServingParts): Maint
         thread.invalidate(nodes);
       },
     },
-    garbage: servingGarbagePort(projections, () =>
-      // A serving process counts for itself: it says when a generation is forgotten, not who holds it.
-      tree.lookupsDescriptor === undefined
-        ? new ArrayBuffer(LOOKUP_SLOT_BYTES)
-        : loadNative().mapShared(tree.lookupsDescriptor, tree.lookupsBytes),
-    ),
+    // A serving process counts for itself: it says when a generation is forgotten, not who holds it.
+    garbage: servingGarbagePort(projections, () => lookupsIn(takeoverMemory(tree.memoryDescriptor))),
   });
 }

@@ -22,7 +22,6 @@ import { mountFuse, unmount } from '../mounts/fuse-mount.ts';
 import { canMakeViewsWritable } from '../mounts/writable-view.ts';
 import { loadNative } from '../native/load.ts';
 import { holderProgramPath } from '../native/programs.ts';
-import { LOOKUP_SLOT_BYTES } from '../projection/lookup-table.ts';
 import { auditedPath, projectionsPath } from '../tree/places.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import type { ConnectionName } from './fuse-messages.ts';
@@ -30,11 +29,9 @@ import type { FuseThread } from './fuse-thread-client.ts';
 import { clearDeadMounts, isMounted, mountsBeneath } from './mounted-tree.ts';
 import { holderSocketPath } from './runtime-files.ts';
 import type { ServedTree } from './served-tree.ts';
+import { TAKEOVER_MEMORY_BYTES } from './takeover-memory.ts';
 
-/** Generations and live files the kernel may remember at once. Untouched pages of the table take no memory. */
-const LOOKUP_SLOTS = 1_048_576;
-export const LOOKUPS_BYTES: number = LOOKUP_SLOTS * LOOKUP_SLOT_BYTES;
-const LOOKUPS_ENTRY = 'lookups';
+const MEMORY_ENTRY = 'memory';
 
 const journalEntry = (name: ConnectionName): string => `journal-${name}`;
 
@@ -43,7 +40,7 @@ interface TreeRecord {
   readonly stateDir: string;
   readonly mountPoint: string;
   readonly connections: readonly ConnectionName[];
-  readonly lookupsBytes: number;
+  readonly memoryBytes: number;
 }
 
 interface HeldConnection {
@@ -55,7 +52,7 @@ interface HeldConnection {
 
 export interface HeldTree {
   readonly devices: ReadonlyMap<ConnectionName, HeldConnection>;
-  readonly lookupsDescriptor: number;
+  readonly memoryDescriptor: number;
 }
 
 export class TreeMount implements ServedTree {
@@ -67,8 +64,7 @@ export class TreeMount implements ServedTree {
   readonly warnings: string[] = [];
   /** What an earlier daemon left; undefined for a fresh mount. */
   readonly held: HeldTree | undefined;
-  readonly lookupsDescriptor: number;
-  readonly lookupsBytes: number = LOOKUPS_BYTES;
+  readonly memoryDescriptor: number;
   readonly #descriptors: number[] = [];
   #isReleased = false;
 
@@ -84,8 +80,8 @@ export class TreeMount implements ServedTree {
     this.#holder = holder;
     this.holderPid = holderPid;
     this.held = held;
-    this.lookupsDescriptor = held?.lookupsDescriptor ?? loadNative().createMemfd('dunnage-lookups', LOOKUPS_BYTES);
-    this.#descriptors.push(this.lookupsDescriptor);
+    this.memoryDescriptor = held?.memoryDescriptor ?? loadNative().createMemfd('dunnage', TAKEOVER_MEMORY_BYTES);
+    this.#descriptors.push(this.memoryDescriptor);
     for (const { device, journal } of held?.devices.values() ?? []) {
       this.#descriptors.push(device, ...(journal === undefined ? [] : [journal]));
     }
@@ -118,9 +114,9 @@ export class TreeMount implements ServedTree {
       stateDir: options.stateDir,
       mountPoint: options.mountPoint,
       connections: mayMount() ? ['root', 'projections', 'audited'] : ['projections'],
-      lookupsBytes: LOOKUPS_BYTES,
+      memoryBytes: TAKEOVER_MEMORY_BYTES,
     };
-    holder.put(LOOKUPS_ENTRY, Buffer.from(JSON.stringify(record)), tree.lookupsDescriptor);
+    holder.put(MEMORY_ENTRY, Buffer.from(JSON.stringify(record)), tree.memoryDescriptor);
     return tree;
   }
 
@@ -250,9 +246,9 @@ function canResend(record: NegotiatedRecord): boolean {
 
 async function readHeldTree(holder: HolderClient, options: DaemonOptions): Promise<HeldTree | undefined> {
   const entries = new Map(holder.entries().map((entry) => [entry.name, entry]));
-  const lookups = entries.get(LOOKUPS_ENTRY);
-  if (lookups === undefined) return undefined;
-  const tree = JSON.parse(Buffer.from(lookups.record).toString()) as TreeRecord;
+  const memory = entries.get(MEMORY_ENTRY);
+  if (memory === undefined) return undefined;
+  const tree = JSON.parse(Buffer.from(memory.record).toString()) as TreeRecord;
   if (tree.stateDir !== options.stateDir || tree.mountPoint !== options.mountPoint) {
     throw new DunnageError(
       'ALREADY_RUNNING',
@@ -262,7 +258,7 @@ async function readHeldTree(holder: HolderClient, options: DaemonOptions): Promi
       },
     );
   }
-  if (tree.lookupsBytes !== LOOKUPS_BYTES || !(await isMounted(options.mountPoint))) return undefined;
+  if (tree.memoryBytes !== TAKEOVER_MEMORY_BYTES || !(await isMounted(options.mountPoint))) return undefined;
   const devices = new Map<ConnectionName, HeldConnection>();
   for (const name of tree.connections) {
     const entry = entries.get(name);
@@ -276,7 +272,7 @@ async function readHeldTree(holder: HolderClient, options: DaemonOptions): Promi
       journal: isReadable ? journal.descriptor : undefined,
     });
   }
-  return { devices, lookupsDescriptor: lookups.descriptor };
+  return { devices, memoryDescriptor: memory.descriptor };
 }
 
 export async function prepareMountPoint(mountPoint: string): Promise<void> {

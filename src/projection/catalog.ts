@@ -6,7 +6,7 @@
  *   generations   id -> record                       nodes        id -> content nodes
  *   directories   [projection, `..ts`] -> generation, for every generation that still has content
  *   links         [projection, name] -> link         linkNodes    node id -> [projection, name]
- *   staged        generations not yet published      dropped      generations out of the history, kept until forgotten
+ *   staged        large ones stored before they are  dropped      generations out of the history, kept until forgotten
  *   unsettled     projections being made, being deleted, or with links to announce or to take away
  */
 import assert from 'node:assert/strict';
@@ -18,14 +18,8 @@ import type { Digest } from '../store/digest.ts';
 import { NodeIdCounter } from '../store/node-id-counter.ts';
 import type { Store, Table } from '../store/store.ts';
 import { isGenerationRecord, isLinkRecord, isProjectionRecord, isStagedRecord } from './check/record-shapes.ts';
-import { type Content, retainRuns, runsEnded } from './content-runs.ts';
-import {
-  type ContentNode,
-  contentNodesCodec,
-  DIRECTORY_INDEX,
-  GenerationNodes,
-  nodeCount,
-} from './generation-nodes.ts';
+import { type Content, type References, retainRuns, runsEnded } from './content-runs.ts';
+import { type ContentNode, contentNodesCodec, GenerationNodes } from './generation-nodes.ts';
 import {
   type GenerationRecord,
   type LinkRecord,
@@ -34,6 +28,7 @@ import {
   type ProjectionState,
   type StagedRecord,
 } from './records.ts';
+import { type NewLink, recordOf, type StagedGeneration } from './staged-generation.ts';
 
 export interface NewProjection {
   readonly directory: string;
@@ -45,21 +40,6 @@ export interface NewProjection {
   /** Generations kept, with the published one; from 1. */
   readonly keep: number;
   readonly audited?: boolean;
-  readonly nowMs: number;
-}
-
-export interface NewGeneration {
-  readonly projection: ProjectionId;
-  readonly directory: string;
-  readonly content: readonly ContentNode[];
-  /** Content that the newest generation of the projection does not have at the same path. */
-  readonly blobs: readonly PreparedBlob[];
-  /** The newest generation, if the caller has read it already. */
-  readonly newest?: GenerationNodes | undefined;
-  /** False if the top-level names are exactly those that are visible now, so that publication changes none. */
-  readonly changesNames: boolean;
-  /** The number of the generation whose content this is, if it does not come from the source. */
-  readonly rollbackOf?: number;
   readonly nowMs: number;
 }
 
@@ -75,6 +55,9 @@ export interface Publication {
   readonly dropped: readonly GenerationId[];
 }
 
+/** Ids taken from the store at once: a swap then needs no commit for its own. What is left is never used. */
+export const RESERVED_NODES = 65_536;
+
 export class Catalog {
   readonly #store: Store;
   readonly #ids: NodeIdCounter;
@@ -88,6 +71,7 @@ export class Catalog {
   readonly #staged: Table<number, StagedRecord>;
   readonly #dropped: Table<number, true>;
   readonly #unsettled: Table<number, true>;
+  #reserved: { readonly next: number; readonly left: number } = { next: 0, left: 0 };
 
   constructor(store: Store) {
     const json = <T>(): Codec<T> => jsonValue<T>();
@@ -168,14 +152,14 @@ export class Catalog {
     }
   }
 
-  staged(id: GenerationId): StagedRecord | undefined {
-    return this.#staged.get(id);
+  /** Generations that were stored ahead of their publication. */
+  *allStaged(): IterableIterator<GenerationId> {
+    for (const { key } of this.#staged.range({})) yield key as GenerationId;
   }
 
-  *allStaged(): IterableIterator<{ readonly id: GenerationId; readonly record: StagedRecord }> {
-    // Looked at before every write, and empty as a rule: a count is much cheaper than a cursor.
-    if (this.#staged.count() === 0) return;
-    for (const { key, value } of this.#staged.range({})) yield { id: key as GenerationId, record: value };
+  /** Whether a generation is in the store and was published at some time. */
+  wasPublished(id: GenerationId): boolean {
+    return (this.#generations.get(id)?.number ?? 0) > 0;
   }
 
   isDropped(id: GenerationId): boolean {
@@ -195,7 +179,6 @@ export class Catalog {
   allUnsettled(): ReadonlySet<ProjectionId> {
     const found = new Set<ProjectionId>();
     for (const { key } of this.#unsettled.range({})) found.add(key as ProjectionId);
-    for (const { value } of this.#staged.range({})) found.add(value.projection);
     return found;
   }
 
@@ -274,52 +257,42 @@ export class Catalog {
 
   // ---- generations
 
-  /** Writes a generation that nobody sees yet. `links` are the top-level names it needs. */
-  stage(wanted: NewGeneration, blobs: BlobStore): GenerationId {
-    return this.#store.transactBuffered(() => {
-      const { projection, directory, content } = wanted;
-      const nodes = nodeCount(content);
-      const id = this.#ids.reserve(nodes) as number as GenerationId;
-      const files = content.filter((node) => node.kind === 'file');
-      const newest = this.#chain(projection).at(-1);
-      const isRead = newest !== undefined && newest === wanted.newest?.id;
-      const before = isRead ? wanted.newest?.content : this.#content(newest);
-      retainRuns(content, before, wanted.blobs, blobs);
-      this.#nodes.put(id, content);
-      this.#directories.put([projection, directory], id);
-      this.#staged.put(id, { projection, aborted: false });
-      this.#generations.put(id, {
-        projection,
-        directory,
-        number: 0,
-        ...(wanted.rollbackOf === undefined ? {} : { rollbackOf: wanted.rollbackOf }),
-        createdAtMs: wanted.nowMs,
-        nodes,
-        directories: content.filter((node) => node.kind === 'directory' && node.parent === DIRECTORY_INDEX).length,
-        files: files.length,
-        sizeBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
-        ...(this.#existing(projection).audited === true ? { audited: true } : {}),
-      });
-      if (wanted.changesNames) {
-        this.#unsettled.put(projection, true);
-        for (const node of content) if (node.parent === DIRECTORY_INDEX) this.#addLink(projection, node.name);
-      }
-      return id;
+  /** The first of `count` consecutive node ids that nobody else gets. */
+  reserveNodes(count: number): NodeId {
+    if (this.#reserved.left < count) {
+      const size = Math.max(count, RESERVED_NODES);
+      this.#reserved = { next: this.#store.transactBuffered(() => this.#ids.reserve(size)), left: size };
+    }
+    const first = this.#reserved.next;
+    this.#reserved = { next: first + count, left: this.#reserved.left - count };
+    return first as NodeId;
+  }
+
+  /** Stores a large generation ahead of its publication, with its hold on content. */
+  store(staged: StagedGeneration, prepared: readonly PreparedBlob[], blobs: BlobStore): void {
+    this.#store.transactBuffered(() => {
+      this.#putContent(staged, prepared, blobs);
+      this.#generations.put(staged.id, recordOf(staged, 0));
+      this.#staged.put(staged.id, { projection: staged.projection });
     });
   }
 
-  /** THE commit of a swap: `id` becomes what `..data` names, the oldest kept one is dropped. Resolves after the flush. */
-  async publish(id: GenerationId, nowMs: number): Promise<Publication> {
-    return await this.#store.transactDurable(() => {
-      const staged = this.#staged.get(id);
-      if (staged === undefined || staged.aborted) {
-        throw new DunnageError('READ_ONLY', 'the generation is no longer waiting to be published');
-      }
-      const before = this.#existing(staged.projection);
+  /**
+   * THE commit of a swap: the generation becomes what `..data` names, the oldest kept one is dropped. Nobody may be told before
+   * `flush` has made it durable.
+   */
+  publish(staged: StagedGeneration, blobs: BlobStore, nowMs: number): Publication {
+    return this.#store.transactBuffered(() => {
+      const { id, projection } = staged;
+      const before = this.#existing(projection);
       const number = before.number + 1;
-      this.#staged.remove(id);
-      const generation = this.#existingGeneration(id);
-      this.#generations.put(id, { ...generation, number });
+      if (staged.isStored) this.#staged.remove(id);
+      else this.#putContent(staged, staged.blobs, adopting(blobs));
+      this.#generations.put(id, recordOf(staged, number));
+      if (staged.changesNames) {
+        this.#unsettled.put(projection, true);
+        for (const link of staged.links) this.#addLink(projection, link);
+      }
       const record: ProjectionRecord = {
         ...before,
         state: before.state === 'creating' ? 'live' : before.state,
@@ -327,29 +300,23 @@ export class Catalog {
         number,
         history: [id, ...before.history],
         updatedAtMs: nowMs,
-        sourceSeenAtMs: generation.rollbackOf === undefined ? nowMs : before.sourceSeenAtMs,
+        sourceSeenAtMs: staged.rollbackOf === undefined ? nowMs : before.sourceSeenAtMs,
       };
-      return { replaced: before.generation, dropped: this.#trimHistory(staged.projection, record, record.keep) };
+      return { replaced: before.generation, dropped: this.#trimHistory(projection, record, record.keep) };
     });
   }
 
-  /** A staged generation shall not be published; its names may be removed through the mount. False if it was published first. */
-  abort(id: GenerationId): boolean {
+  /** Resolves when everything committed so far is on disk. */
+  flush(): Promise<void> {
+    return this.#store.flush();
+  }
+
+  /** A generation that was stored ahead is not published after all: it is dropped. False if it was not stored. */
+  discard(id: GenerationId): boolean {
     return this.#store.transactBuffered(() => {
-      const staged = this.#staged.get(id);
-      if (staged !== undefined) this.#staged.put(id, { ...staged, aborted: true });
-      return staged !== undefined;
-    });
-  }
-
-  /** Nobody sees the names of an aborted generation any more: from here on it is like a replaced one. */
-  finishAbort(id: GenerationId): void {
-    this.#store.transactBuffered(() => {
-      const staged = this.#staged.get(id);
-      if (staged === undefined) return;
-      this.#staged.remove(id);
-      this.#dropped.put(id, true);
-      this.#removeUnusedLinks(staged.projection);
+      const wasStored = this.#staged.remove(id);
+      if (wasStored) this.#dropped.put(id, true);
+      return wasStored;
     });
   }
 
@@ -375,11 +342,6 @@ export class Catalog {
   /** Digests a generation refers to, for comparing and checking. */
   *digests(id: GenerationId): IterableIterator<Digest> {
     for (const node of this.#nodes.get(id) ?? []) if (node.kind === 'file') yield node.digest;
-  }
-
-  /** To be called while a publication is on its way: what was staged begins to reach the disk meanwhile. */
-  expectPublication(): void {
-    this.#store.startWriteback();
   }
 
   // ---- inside a transaction
@@ -416,12 +378,6 @@ export class Catalog {
     return id === undefined ? undefined : this.#nodes.get(id);
   }
 
-  #existingGeneration(id: GenerationId): GenerationRecord {
-    const record = this.#generations.get(id);
-    if (record === undefined) throw new DunnageError('CORRUPT', `the store has no record of generation ${id}`);
-    return record;
-  }
-
   /** Writes the record with the newest `count` generations of its history; returns the others, dropped. */
   #trimHistory(id: ProjectionId, record: ProjectionRecord, count: number): readonly GenerationId[] {
     const dropped = record.history.slice(count);
@@ -437,9 +393,16 @@ export class Catalog {
     this.#projections.put(id, { ...record, state: to });
   }
 
-  #addLink(projection: ProjectionId, name: string): void {
+  #putContent(staged: StagedGeneration, prepared: readonly PreparedBlob[], references: References): void {
+    const { id, projection, directory } = staged;
+    const content = contentNodesCodec.decode(staged.content);
+    retainRuns(content, this.#content(this.#chain(projection).at(-1)), prepared, references);
+    this.#nodes.put(id, content);
+    this.#directories.put([projection, directory], id);
+  }
+
+  #addLink(projection: ProjectionId, { name, node }: NewLink): void {
     if (this.#links.get([projection, name]) !== undefined) return;
-    const node = this.#ids.reserve(1);
     this.#links.put([projection, name], { node, visible: false });
     this.#linkNodes.put(node, [projection, name]);
   }
@@ -450,13 +413,13 @@ export class Catalog {
     this.#links.remove([projection, name]);
     this.#linkNodes.remove(link.node);
   }
+}
 
-  /** Links that were prepared for a generation which was then given up. */
-  #removeUnusedLinks(projection: ProjectionId): void {
-    const record = this.#projections.get(projection);
-    const wanted = record?.generation ? this.nodes(record.generation).children(DIRECTORY_INDEX) : undefined;
-    for (const link of [...this.links(projection)]) {
-      if (!link.visible && !wanted?.has(link.name)) this.#removeLink(projection, link.name);
-    }
-  }
+/** The FUSE thread publishes what the main thread has prepared. */
+function adopting(blobs: BlobStore): References {
+  return {
+    retain: (blob) => blobs.adopt(blob),
+    retainExisting: (digest) => blobs.retainExisting(digest),
+    release: (digest) => blobs.release(digest),
+  };
 }

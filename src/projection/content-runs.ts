@@ -15,6 +15,11 @@ import { type ContentNode, type FileNode, filesOf } from './generation-nodes.ts'
 
 export type Content = readonly ContentNode[];
 
+/** How references are counted: `retain` of what this instance prepared, or `adopt` of what another did. */
+export interface References extends Pick<BlobStore, 'retainExisting' | 'release'> {
+  readonly retain: (blob: PreparedBlob) => void;
+}
+
 /** Files that begin a run: at their path `before`, the generation before in the chain, has other content or none. */
 export function* runsBegun(content: Content, before: Content | undefined): IterableIterator<FileNode> {
   const inBefore = sameContentIn(before, content);
@@ -33,7 +38,7 @@ export function retainRuns(
   content: Content,
   before: Content | undefined,
   prepared: readonly PreparedBlob[],
-  blobs: BlobStore,
+  blobs: References,
 ): void {
   const waiting = new Map<string, PreparedBlob[]>();
   for (const blob of prepared) {

@@ -23,9 +23,9 @@ export class LookupTable {
   readonly #slots = new Map<CountedId, number>();
   readonly #free: number[] = [];
 
-  /** `memory` is all zero for a new mount, or what an earlier daemon left. */
-  constructor(memory: ArrayBuffer) {
-    this.#numbers = new Float64Array(memory, 0, Math.floor(memory.byteLength / LOOKUP_SLOT_BYTES) * SLOT_NUMBERS);
+  /** `memory` is all zero for a new mount, or what an earlier daemon left. The table takes its first `sizeBytes`. */
+  constructor(memory: ArrayBuffer, sizeBytes: number = memory.byteLength) {
+    this.#numbers = new Float64Array(memory, 0, Math.floor(sizeBytes / LOOKUP_SLOT_BYTES) * SLOT_NUMBERS);
     this.#load();
   }
 

@@ -6,7 +6,7 @@
  */
 import { constants } from 'node:os';
 import type { Clock } from '../base/clock.ts';
-import type { GenerationId, ProjectionId } from '../base/ids.ts';
+import type { GenerationId, NodeId, ProjectionId } from '../base/ids.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import type { BlobStore, PreparedBlob, Protection } from '../store/blob-store.ts';
 import type { Digest } from '../store/digest.ts';
@@ -15,15 +15,18 @@ import { forEachBounded } from './bounded.ts';
 import type { Catalog } from './catalog.ts';
 import {
   buildNodes,
+  contentNodesCodec,
   DIRECTORY_INDEX,
   type FileContent,
   type FileNode,
-  type GenerationNodes,
+  nodeCount,
 } from './generation-nodes.ts';
 import { DATA_LINK, linkTarget, STAGING_LINK } from './layout.ts';
 import { topLevelNames } from './path-rules.ts';
 import type { FileProjection, MountFile, MountPayload } from './payload.ts';
+import type { PendingTable } from './pending-table.ts';
 import type { RecentContent, RecentFile } from './recent-content.ts';
+import { STAGED_BYTES_MAX, STAGED_FILES_MAX, type StagedGeneration, type Stager } from './staged-generation.ts';
 import type { Published, SwapTarget } from './swap-target.ts';
 
 const DIRECTORY_PERMISSIONS = 0o755;
@@ -39,21 +42,30 @@ export interface MountTargetOptions {
   /** Its directory under projections/. */
   readonly directory: string;
   readonly protection: Protection;
+  readonly audited: boolean;
   readonly recent: RecentContent;
   /** The number of the generation whose content is published; undefined if the content comes from the source. */
   readonly rollbackOf?: number | undefined;
-  /** A generation was given up before it was published: the kernel may still hold its nodes. */
-  readonly onAborted: (id: GenerationId) => void;
+  readonly stager: Stager;
+  /** Names that interrupted swaps left in the kernel. */
+  readonly interrupted: Pick<PendingTable, 'of'>;
+  /** A generation left the store's keeping without having been published. */
+  readonly onDropped: (ids: readonly GenerationId[]) => void;
+}
+
+/** What is being written: staged, and neither published nor given up. */
+interface Staged {
+  readonly payload: MountPayload;
+  readonly generation: StagedGeneration;
+  readonly prepared: readonly PreparedBlob[];
 }
 
 export class MountTarget implements SwapTarget<MountFile> {
   readonly #options: MountTargetOptions;
-  /** The published generation, its files and the links that are shown, as of the last `inspect`; unknown before. */
-  #nodes: GenerationNodes | undefined;
+  /** The files of the published generation and the links that are shown, as of the last `inspect`; unknown before. */
   #published: ReadonlyMap<string, FileNode> = new Map();
   #visibleNames: ReadonlySet<string> | undefined;
-  /** What is being written. */
-  #staged: MountPayload = new Map();
+  #staged: Staged | undefined;
   /** Content is compared, then staged: hashed once. */
   readonly #digests = new WeakMap<FileProjection, Digest>();
 
@@ -66,14 +78,8 @@ export class MountTarget implements SwapTarget<MountFile> {
   }
 
   async sweep(): Promise<void> {
-    const { catalog } = this.#options;
-    catalog.refresh();
-    for (const id of this.#unpublished()) await this.#abort(id);
-  }
-
-  #unpublished(): GenerationId[] {
-    const { catalog, projection } = this.#options;
-    return [...catalog.allStaged()].filter(({ record }) => record.projection === projection).map(({ id }) => id);
+    const { interrupted, projection } = this.#options;
+    for (const { id, directory } of interrupted.of(projection)) await this.#abort(id, directory);
   }
 
   /**
@@ -83,15 +89,14 @@ export class MountTarget implements SwapTarget<MountFile> {
    */
   async inspect(payload: MountPayload): Promise<Published> {
     const { catalog, projection } = this.#options;
+    await this.sweep();
     catalog.refresh();
-    if (this.#unpublished().length > 0) await this.sweep();
     const generation = catalog.projection(projection)?.generation ?? 0;
     if (generation !== 0 && catalog.isUnsettled(projection)) await this.repairLinks();
     const nodes = generation === 0 ? undefined : catalog.nodes(generation);
     // Settled: a link is shown for each name of the published generation, and no other.
     const visibleNames = new Set(nodes?.children(DIRECTORY_INDEX)?.keys());
     this.#published = new Map([...(nodes?.files() ?? [])].map(({ path, file }) => [path, file]));
-    this.#nodes = nodes;
     this.#visibleNames = visibleNames;
     return {
       directoryName: generation === 0 ? undefined : catalog.generation(generation)?.directory,
@@ -129,33 +134,55 @@ export class MountTarget implements SwapTarget<MountFile> {
     return digest;
   }
 
-  /** Whether publication of the payload makes and removes no link. */
-  #showsExactly(payload: MountPayload): boolean {
+  /** Whether publication of these top-level names makes and removes no link. */
+  #showsExactly(names: ReadonlySet<string>): boolean {
     const visible = this.#visibleNames;
     if (visible === undefined) return false;
-    const names = topLevelNames(payload.keys());
     return names.size === visible.size && [...names].every((name) => visible.has(name));
   }
 
   async stage(directoryName: string, payload: MountPayload): Promise<void> {
-    const { catalog, blobs, clock, projection, rollbackOf } = this.#options;
+    const { blobs, stager } = this.#options;
     const prepared: PreparedBlob[] = [];
-    this.#staged = payload;
     try {
-      const files = await this.#prepare(payload, prepared);
-      const content = buildNodes(files);
-      const changesNames = !this.#showsExactly(payload);
-      const nowMs = clock.nowMs();
-      const from = rollbackOf === undefined ? {} : { rollbackOf };
-      const newest = this.#nodes;
-      catalog.stage(
-        { projection, directory: directoryName, content, blobs: prepared, newest, changesNames, nowMs, ...from },
-        blobs,
-      );
+      const generation = this.#generation(directoryName, await this.#prepare(payload, prepared), prepared);
+      this.#staged = { payload, generation, prepared };
+      await stager.stage(generation);
     } catch (error) {
       for (const blob of prepared) blobs.abandon(blob);
       throw error;
     }
+  }
+
+  /** Describes the generation, and stores it ahead if it is large. */
+  #generation(
+    directory: string,
+    files: ReadonlyMap<string, FileContent>,
+    prepared: readonly PreparedBlob[],
+  ): StagedGeneration {
+    const { catalog, blobs, clock, projection, audited, rollbackOf } = this.#options;
+    const content = buildNodes(files);
+    const nodes = nodeCount(content);
+    const names = topLevelNames(files.keys());
+    const changesNames = !this.#showsExactly(names);
+    const linked = changesNames ? [...names] : [];
+    const id = catalog.reserveNodes(nodes + linked.length) as number as GenerationId;
+    const generation = {
+      ...{ id, projection, directory, nodes, changesNames, audited },
+      ...(rollbackOf === undefined ? {} : { rollbackOf }),
+      content: contentNodesCodec.encode(content),
+      directories: content.filter((node) => node.kind === 'directory' && node.parent === DIRECTORY_INDEX).length,
+      files: files.size,
+      sizeBytes: [...files.values()].reduce((sum, file) => sum + file.sizeBytes, 0),
+      createdAtMs: clock.nowMs(),
+      links: linked.map((name, index) => ({ name, node: (id + nodes + index) as NodeId })),
+    };
+    const inlineBytes = prepared.reduce((sum, { inline }) => sum + (inline?.length ?? 0), 0);
+    const isStored = files.size > STAGED_FILES_MAX || inlineBytes > STAGED_BYTES_MAX;
+    if (!isStored) return { ...generation, blobs: prepared, isStored };
+    const stored = { ...generation, blobs: [], isStored };
+    catalog.store(stored, prepared, blobs);
+    return stored;
   }
 
   /** One prepared blob per file of which the content is not published at its path, also if two files have the same content. */
@@ -181,31 +208,38 @@ export class MountTarget implements SwapTarget<MountFile> {
   }
 
   async publish(directoryName: string): Promise<void> {
-    const swapped = this.#run('cannot swap', [
+    await this.#run('cannot swap', [
       { kind: 'mkdir', name: directoryName, mode: DIRECTORY_PERMISSIONS },
       { kind: 'symlink', name: STAGING_LINK, target: directoryName },
       { kind: 'rename', name: STAGING_LINK, newName: DATA_LINK },
     ]);
-    this.#options.catalog.expectPublication();
-    await swapped;
     this.#remember();
+    this.#letGo();
   }
 
   #remember(): void {
     const { recent, projection, protection } = this.#options;
-    if (protection === 'secret') return;
+    if (protection === 'secret' || this.#staged === undefined) return;
     const files = new Map<string, RecentFile>();
-    for (const [path, file] of this.#staged) {
+    for (const [path, file] of this.#staged.payload) {
       if (!('stored' in file)) files.set(path, { data: file.data, digest: this.#digestOf(path, file) });
     }
     recent.remember(projection, files);
   }
 
+  /** The store has its own hold on the content now, or nobody needs it. */
+  #letGo(): void {
+    for (const blob of this.#staged?.prepared ?? []) this.#options.blobs.abandon(blob);
+    this.#staged = undefined;
+  }
+
   async discard(directoryName: string): Promise<void> {
-    const { catalog, projection } = this.#options;
-    catalog.refresh();
-    const id = catalog.findGeneration(projection, directoryName);
-    if (id !== undefined && catalog.staged(id) !== undefined) await this.#abort(id);
+    const id = this.#staged?.generation.id;
+    try {
+      if (id !== undefined) await this.#abort(id, directoryName);
+    } finally {
+      this.#letGo();
+    }
   }
 
   async updateLinks(missing: readonly string[], stale: readonly string[]): Promise<void> {
@@ -242,16 +276,16 @@ export class MountTarget implements SwapTarget<MountFile> {
     await this.#each(names, 'ENOENT', (name) => ({ kind: 'unlink', name }));
   }
 
-  async #abort(id: GenerationId): Promise<void> {
-    const { catalog, onAborted } = this.#options;
-    const directory = catalog.generation(id)?.directory;
-    if (!catalog.abort(id)) return;
-    if (directory !== undefined) {
+  async #abort(id: GenerationId, directory: string): Promise<void> {
+    const { catalog, stager, interrupted, projection, onDropped } = this.#options;
+    if (!(await stager.abort(id))) return;
+    // From here on no name of it is accepted any more.
+    if (interrupted.of(projection).some((name) => name.id === id)) {
       await this.#each([STAGING_LINK], 'ENOENT', (name) => ({ kind: 'unlink', name }));
       await this.#each([directory], 'ENOENT', (name) => ({ kind: 'rmdir', name }));
     }
-    catalog.finishAbort(id);
-    onAborted(id);
+    stager.finishAbort(id);
+    if (catalog.discard(id)) onDropped([id]);
   }
 
   /** One operation per name; a name for which it was done already is no failure. */

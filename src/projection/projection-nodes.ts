@@ -11,6 +11,7 @@ import { DunnageError } from '../errors/dunnage-error.ts';
 import type { Catalog } from './catalog.ts';
 import { DATA_LINK_INDEX, DIRECTORY_INDEX, type GenerationNodes } from './generation-nodes.ts';
 import { DATA_LINK, STAGING_LINK } from './layout.ts';
+import type { PendingGenerations } from './pending-generations.ts';
 import type { GenerationRecord, ProjectionRecord } from './records.ts';
 import type { SwapOverlay } from './swap-overlay.ts';
 
@@ -34,20 +35,26 @@ export class ProjectionNodes {
   readonly #catalog: Catalog;
   readonly #overlay: SwapOverlay;
   readonly #audited: boolean;
+  readonly #pending: PendingGenerations;
   /** Least recently used first. Generations are immutable: nothing here is ever stale. */
   readonly #generations = new Map<GenerationId, LoadedGeneration>();
   #cachedNodes = 0;
 
   /** `audited`: of the connection that shows audited projections and no others. */
-  constructor(catalog: Catalog, overlay: SwapOverlay, audited = false) {
+  constructor(catalog: Catalog, overlay: SwapOverlay, pending: PendingGenerations, audited = false) {
     this.#catalog = catalog;
     this.#overlay = overlay;
+    this.#pending = pending;
     this.#audited = audited;
   }
 
   /** Throws STALE if the node is gone. */
   resolve(node: NodeId): ResolvedNode {
     if (node === ROOT_NODE_ID) return { kind: 'root' };
+    const pending = this.#pending.ofNode(node);
+    if (pending !== undefined) {
+      return { kind: 'generation', generation: this.generation(pending), index: node - pending };
+    }
     const record = this.#catalog.projection(node as number as ProjectionId);
     if (record !== undefined) return this.directory(node as number as ProjectionId, record);
     const link = this.#catalog.linkOfNode(node);
@@ -79,11 +86,9 @@ export class ProjectionNodes {
       this.#generations.set(id, cached);
       return cached;
     }
-    const record = known ?? this.#catalog.generation(id);
-    if (record === undefined) throw new DunnageError('STALE', `generation ${id} is gone`);
-    const loaded = this.#load(id, record);
+    const loaded = this.#load(id, known);
     this.#generations.set(id, loaded);
-    this.#cachedNodes += record.nodes;
+    this.#cachedNodes += loaded.record.nodes;
     for (const [oldest, { record: dropped }] of this.#generations) {
       if (this.#cachedNodes <= CACHED_NODES_MAX || oldest === id) break;
       this.#release(oldest, dropped.nodes);
@@ -91,8 +96,12 @@ export class ProjectionNodes {
     return loaded;
   }
 
-  #load(id: GenerationId, record: GenerationRecord): LoadedGeneration {
+  #load(id: GenerationId, known: GenerationRecord | undefined): LoadedGeneration {
+    const pending = this.#pending.load(id);
+    if (pending !== undefined) return { id, ...pending };
     const catalog = this.#catalog;
+    const record = known ?? catalog.generation(id);
+    if (record === undefined) throw new DunnageError('STALE', `generation ${id} is gone`);
     let nodes: GenerationNodes | undefined;
     return {
       id,
@@ -136,7 +145,7 @@ export class ProjectionNodes {
       const generation = this.#stillStaged(overlay?.stagingLink);
       return generation === undefined ? undefined : { generation, index: DATA_LINK_INDEX };
     }
-    const generation = this.#catalog.findGeneration(id, name);
+    const generation = this.#pending.named(id, name) ?? this.#catalog.findGeneration(id, name);
     if (generation === undefined || !this.#isReachable(id, record, generation)) return undefined;
     return { generation, index: DIRECTORY_INDEX };
   }
@@ -147,11 +156,12 @@ export class ProjectionNodes {
   }
 
   /**
-   * A generation that was given up is gone here as well, also if its names were never removed through the mount: the kernel
+   * A generation that was given up for good is gone here as well, also if its names were never removed through the mount: the kernel
    * answers an unlink of a name that it knows to be absent without asking.
    */
   #stillStaged(generation: GenerationId | undefined): GenerationId | undefined {
-    return generation !== undefined && this.#catalog.staged(generation) !== undefined ? generation : undefined;
+    if (generation === undefined) return undefined;
+    return this.#pending.isWaiting(generation) || this.#pending.isAborted(generation) ? generation : undefined;
   }
 
   /** A staged directory from its mkdir(2) on; a replaced one for a while: a reader may be on its way to it. */

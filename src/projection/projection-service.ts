@@ -19,6 +19,7 @@ import { GenerationRemoval } from './generation-removal.ts';
 import { MountTarget } from './mount-target.ts';
 import { shown, validatePayload } from './path-rules.ts';
 import type { MountFile, MountPayload } from './payload.ts';
+import type { PendingTable } from './pending-table.ts';
 import {
   AuditedDirectories,
   type AuditedMount,
@@ -30,6 +31,7 @@ import type { Reaction } from './reactions/reaction.ts';
 import type { ReactionsView, SwapReactions } from './reactions/swap-reactions.ts';
 import { RecentContent } from './recent-content.ts';
 import { isSecret, type ProjectionKind, type ProjectionRecord } from './records.ts';
+import type { Stager } from './staged-generation.ts';
 import { SwapFigures } from './swap-figures.ts';
 
 export interface ProjectionServiceOptions {
@@ -43,7 +45,9 @@ export interface ProjectionServiceOptions {
   readonly metrics?: Metrics;
   /** Absent: nothing reacts to swaps. */
   readonly reactions?: Pick<SwapReactions, 'prepare' | 'settle' | 'forget' | 'view'>;
-  readonly onAborted: (id: GenerationId) => void;
+  readonly stager: Stager;
+  /** Names of unpublished generations that the kernel knows. */
+  readonly interrupted: PendingTable;
   /** Generations left the history without a swap. */
   readonly onDropped: (ids: readonly GenerationId[]) => void;
   /** Resolves when watchers of the projection's live files were told of what has become of it. Never rejects. */
@@ -316,7 +320,8 @@ export class ProjectionService {
    */
   async recover(): Promise<void> {
     this.#catalog.refresh();
-    for (const id of [...this.#catalog.allUnsettled()]) {
+    const unfinished = new Set([...this.#options.interrupted.entries()].map(({ projection }) => projection));
+    for (const id of [...unfinished, ...this.#catalog.allUnsettled()]) {
       const record = this.#catalog.projection(id);
       if (record === undefined) continue;
       await this.#mutex
@@ -328,6 +333,14 @@ export class ProjectionService {
           );
         });
     }
+    this.#discardStored();
+  }
+
+  /** Generations that were stored ahead of a swap which never came. */
+  #discardStored(): void {
+    this.#catalog.refresh();
+    const discarded = [...this.#catalog.allStaged()].filter((id) => this.#catalog.discard(id));
+    this.#options.onDropped(discarded);
   }
 
   async #recoverOne(id: ProjectionId, record: ProjectionRecord): Promise<void> {
@@ -409,22 +422,13 @@ export class ProjectionService {
   }
 
   #target(projection: ProjectionId, record: ProjectionRecord, secret: boolean, rollbackOf?: number): MountTarget {
-    const { catalog, blobs, clock, onAborted } = this.#options;
-    const { directory } = record;
+    const { directory, audited = false } = record;
     const { throughMount } = this.#directories(record);
     const protection = secret ? 'secret' : 'plain';
     const recent = this.#recent;
     return new MountTarget({
-      catalog,
-      blobs,
-      throughMount,
-      clock,
-      projection,
-      directory,
-      protection,
-      recent,
-      onAborted,
-      rollbackOf,
+      ...this.#options,
+      ...{ throughMount, projection, directory, protection, audited, recent, rollbackOf },
     });
   }
 

@@ -9,14 +9,17 @@
 import type { Clock } from '../base/clock.ts';
 import type { GenerationId, NodeId, ProjectionId } from '../base/ids.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
+import type { BlobStore } from '../store/blob-store.ts';
 import type { Caller } from '../vfs/file-system.ts';
 import type { Catalog, Publication } from './catalog.ts';
 import type { GenerationDrain } from './generation-drain.ts';
 import { DIRECTORY_INDEX } from './generation-nodes.ts';
 import { DATA_LINK, linkTarget, STAGING_LINK } from './layout.ts';
+import type { PendingGenerations } from './pending-generations.ts';
 import type { ProjectionNodes } from './projection-nodes.ts';
 import type { Publications } from './publications.ts';
 import type { ProjectionRecord } from './records.ts';
+import type { StagedGeneration } from './staged-generation.ts';
 import type { SwapOverlay } from './swap-overlay.ts';
 
 export function readOnly(): DunnageError {
@@ -25,6 +28,8 @@ export function readOnly(): DunnageError {
 
 export interface SwapsOptions {
   readonly catalog: Catalog;
+  readonly blobs: BlobStore;
+  readonly pending: PendingGenerations;
   readonly nodes: ProjectionNodes;
   readonly overlay: SwapOverlay;
   readonly drain: GenerationDrain;
@@ -39,6 +44,8 @@ interface Directory {
 
 export class ProjectionSwaps {
   readonly #catalog: Catalog;
+  readonly #blobs: BlobStore;
+  readonly #pending: PendingGenerations;
   readonly #nodes: ProjectionNodes;
   readonly #overlay: SwapOverlay;
   readonly #drain: GenerationDrain;
@@ -47,6 +54,8 @@ export class ProjectionSwaps {
 
   constructor(options: SwapsOptions) {
     this.#catalog = options.catalog;
+    this.#blobs = options.blobs;
+    this.#pending = options.pending;
     this.#nodes = options.nodes;
     this.#overlay = options.overlay;
     this.#drain = options.drain;
@@ -69,16 +78,18 @@ export class ProjectionSwaps {
 
   /** mkdir of a staged generation's directory. */
   makeGeneration({ id }: Directory, name: string): GenerationId {
-    const generation = this.#stagedGeneration(id, name);
-    this.#overlay.of(id).staged = generation;
-    return generation;
+    const staged = this.#waiting(id, name);
+    this.#pending.made(staged.id);
+    this.#overlay.of(id).staged = staged.id;
+    return staged.id;
   }
 
   /** symlink `..data_tmp` -> staged directory. */
   makeStagingLink({ id }: Directory, target: string): GenerationId {
-    const generation = this.#stagedGeneration(id, target);
-    this.#overlay.of(id).stagingLink = generation;
-    return generation;
+    const staged = this.#waiting(id, target);
+    this.#pending.made(staged.id);
+    this.#overlay.of(id).stagingLink = staged.id;
+    return staged.id;
   }
 
   /** symlink `<name>` -> `..data/<name>`. */
@@ -99,20 +110,26 @@ export class ProjectionSwaps {
       if (caller.resent && record.generation !== 0) return;
       throw readOnly();
     }
-    const { replaced, dropped } = await this.#commit(id, generation);
+    const staged = this.#pending.staged(generation);
+    if (staged === undefined || !this.#pending.isWaiting(generation)) throw readOnly();
+    const { replaced, dropped } = await this.#commit(staged);
     this.#overlay.published(id);
     if (replaced !== 0) this.#drain.replace(replaced);
     for (const old of dropped) this.#drain.check(old);
   }
 
-  async #commit(id: ProjectionId, generation: GenerationId): Promise<Publication> {
-    this.#publications?.begin(id, generation);
+  async #commit(staged: StagedGeneration): Promise<Publication> {
+    const { id, projection } = staged;
+    this.#publications?.begin(projection, id);
     try {
-      const publication = await this.#catalog.publish(generation, this.#clock.nowMs());
-      this.#publications?.published(id);
+      const publication = this.#catalog.publish(staged, this.#blobs, this.#clock.nowMs());
+      this.#pending.published(id);
+      this.#nodes.release(id);
+      await this.#catalog.flush();
+      this.#publications?.published(projection);
       return publication;
     } catch (error) {
-      this.#publications?.abandoned(id);
+      this.#publications?.abandoned(projection);
       throw error;
     }
   }
@@ -140,13 +157,13 @@ export class ProjectionSwaps {
 
   /** rmdir of the directory of a generation that was given up. */
   removeGeneration({ id }: Directory, caller: Caller, name: string): void {
-    const generation = this.#catalog.findGeneration(id, name);
+    const generation = this.#pending.named(id, name);
     const overlay = this.#overlay.get(id);
     if (generation === undefined || overlay?.staged !== generation) {
       if (caller.resent) return;
       throw readOnly();
     }
-    if (!this.#catalog.staged(generation)?.aborted) throw readOnly();
+    if (!this.#pending.isAborted(generation)) throw readOnly();
     this.#overlay.of(id).staged = undefined;
   }
 
@@ -171,15 +188,14 @@ export class ProjectionSwaps {
       if (caller.resent) return;
       throw new DunnageError('NOT_FOUND', `${STAGING_LINK} does not exist`);
     }
-    if (!this.#catalog.staged(generation)?.aborted) throw readOnly();
+    if (!this.#pending.isAborted(generation)) throw readOnly();
     this.#overlay.of(id).stagingLink = undefined;
   }
 
-  #stagedGeneration(projection: ProjectionId, name: string): GenerationId {
-    const generation = this.#catalog.findGeneration(projection, name);
-    const staged = generation === undefined ? undefined : this.#catalog.staged(generation);
-    if (generation === undefined || staged === undefined || staged.aborted) throw readOnly();
-    return generation;
+  #waiting(projection: ProjectionId, name: string): StagedGeneration {
+    const staged = this.#pending.waiting(projection, name);
+    if (staged === undefined) throw readOnly();
+    return staged;
   }
 
   #isWanted(record: ProjectionRecord, name: string): boolean {

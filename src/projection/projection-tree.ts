@@ -29,6 +29,8 @@ import { DATA_LINK_INDEX, DIRECTORY_INDEX } from './generation-nodes.ts';
 import { DATA_LINK, linkTarget, STAGING_LINK } from './layout.ts';
 import type { GenerationSource } from './live/live-view.ts';
 import type { LookupTable } from './lookup-table.ts';
+import type { PendingGenerations } from './pending-generations.ts';
+import type { PendingName } from './pending-table.ts';
 import {
   generationAttributes,
   linkAttributes,
@@ -48,6 +50,7 @@ export interface ProjectionTreeOptions {
   readonly catalog: Catalog;
   readonly blobs: BlobStore;
   readonly lookups: LookupTable;
+  readonly pending: PendingGenerations;
   readonly kernelCache: KernelCache;
   readonly clock: Clock;
   readonly owner: Owner;
@@ -95,7 +98,7 @@ export class ProjectionTree implements FileSystem {
     this.#options = options;
     this.#catalog = catalog;
     this.#startedAtMs = clock.nowMs();
-    this.#nodes = new ProjectionNodes(catalog, this.#overlay, options.audited);
+    this.#nodes = new ProjectionNodes(catalog, this.#overlay, options.pending, options.audited);
     this.#drain = new GenerationDrain({
       ...options,
       overlay: this.#overlay,
@@ -105,27 +108,20 @@ export class ProjectionTree implements FileSystem {
       },
     });
     this.#swaps = new ProjectionSwaps({
-      catalog,
+      ...options,
       nodes: this.#nodes,
       overlay: this.#overlay,
       drain: this.#drain,
-      clock,
-      ...(options.publications === undefined ? {} : { publications: options.publications }),
     });
   }
 
   /**
-   * Takes over from a daemon that died: names of unfinished work count as made, so that it can be undone through the
-   * mount; what the kernel remembers of replaced generations goes in the end, and what it has forgotten is told of.
+   * Takes over from a daemon that died: names of unfinished work (`interrupted`) count as made, so that it can be undone through
+   * the mount; what the kernel remembers of replaced generations goes in the end, and what it has forgotten is told of.
    */
-  resume(): void {
+  resume(interrupted: Iterable<PendingName>): void {
     this.#catalog.refresh();
-    for (const { id, record } of this.#catalog.allStaged()) {
-      if (!this.serves(id)) continue;
-      const overlay = this.#overlay.of(record.projection);
-      overlay.staged = id;
-      overlay.stagingLink = id;
-    }
+    for (const name of [...interrupted]) this.#resumeSwap(name);
     for (const id of this.#catalog.allUnsettled()) {
       if (this.#catalog.projection(id)?.state === 'creating') this.#overlay.made.add(id);
     }
@@ -141,17 +137,40 @@ export class ProjectionTree implements FileSystem {
     return record !== undefined && this.#nodes.belongs(record);
   }
 
-  /** Whether the generation is published or staged, or unknown to the store. */
-  #isCurrent(id: GenerationId): boolean {
-    const record = this.#catalog.generation(id);
-    if (record === undefined || this.#catalog.staged(id) !== undefined) return true;
-    return this.#catalog.projection(record.projection)?.generation === id;
+  /** Its commit was made, or its content is lost: then its names may be removed. */
+  #resumeSwap(name: PendingName): void {
+    const { pending } = this.#options;
+    if (this.#catalog.wasPublished(name.id)) {
+      pending.published(name.id);
+      return;
+    }
+    pending.lost(name);
+    const overlay = this.#overlay.of(name.projection);
+    overlay.staged = name.id;
+    overlay.stagingLink = name.id;
   }
 
-  /** Drops a generation that was never published. */
-  drain(id: GenerationId): void {
+  /** Whether the generation is published, or not in the store. */
+  #isCurrent(id: GenerationId): boolean {
+    const record = this.#catalog.generation(id);
+    return record === undefined || this.#catalog.projection(record.projection)?.generation === id;
+  }
+
+  /** A staged generation shall not be published; its names may be removed through the mount. False if it was published before. */
+  abort(id: GenerationId): boolean {
     this.#catalog.refresh();
-    if (this.serves(id)) this.#drain.drain(id);
+    return this.#options.pending.abort(id, this.#catalog.wasPublished(id));
+  }
+
+  /** The names of an aborted generation are gone, or the kernel knows nothing of them. */
+  finishAbort(id: GenerationId): void {
+    const { pending, kernelCache } = this.#options;
+    const staged = pending.staged(id);
+    if (staged === undefined) return;
+    this.#overlay.aborted(staged.projection, id);
+    this.#nodes.release(id);
+    pending.finish(id);
+    kernelCache.invalidateEntry(staged.projection as number as NodeId, staged.directory);
   }
 
   /** Generations left the history without a swap. */
@@ -205,12 +224,14 @@ export class ProjectionTree implements FileSystem {
   }
 
   forget(nodeId: NodeId, count: number): void {
-    const found = this.#catalog.generationOfNode(nodeId);
-    if (found !== undefined) this.#release(found.id, count);
+    const id = this.#options.pending.ofNode(nodeId) ?? this.#catalog.generationOfNode(nodeId)?.id;
+    if (id !== undefined) this.#release(id, count);
   }
 
   #release(id: GenerationId, count: number): void {
-    if (this.#options.lookups.subtract(id, count) === 0) this.#drain.check(id);
+    if (this.#options.lookups.subtract(id, count) > 0) return;
+    this.#options.pending.check(id);
+    this.#drain.check(id);
   }
 
   getAttributes(_caller: Caller, nodeId: NodeId): AttributesReply {
@@ -245,7 +266,12 @@ export class ProjectionTree implements FileSystem {
     const file = node.kind === 'generation' ? node.generation.nodes.node(node.index) : undefined;
     if (file?.kind !== 'file') throw new DunnageError('IS_A_DIRECTORY', 'not a file');
     const length = Math.min(sizeBytes, Math.max(0, file.sizeBytes - offset));
-    return length === 0 ? new Uint8Array() : this.#options.blobs.read(file.digest, offset, length);
+    if (length === 0 || node.kind !== 'generation') return new Uint8Array();
+    const { blobs, pending } = this.#options;
+    const prepared = pending.blob(node.generation.id, file.digest);
+    return prepared === undefined
+      ? blobs.read(file.digest, offset, length)
+      : blobs.readStaged(prepared, offset, length);
   }
 
   readDirectory(_caller: Caller, nodeId: NodeId, _handle: number, cookie: number): Iterable<DirectoryEntry> {

@@ -68,10 +68,9 @@ export interface GenerationRecord {
   readonly audited?: boolean;
 }
 
-/** A generation that is written but not published. `aborted` lets its names be removed through the mount. */
+/** A generation that was stored ahead of its publication. */
 export interface StagedRecord {
   readonly projection: ProjectionId;
-  readonly aborted: boolean;
 }
 
 /** A top-level link `<name>` -> `..data/<name>`. Not visible: it waits for its symlink(2) through the mount. */

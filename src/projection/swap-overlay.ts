@@ -44,6 +44,13 @@ export class SwapOverlay {
     this.made.delete(projection);
   }
 
+  /** A generation was given up, and its names are gone. */
+  aborted(projection: ProjectionId, generation: GenerationId): void {
+    const overlay = this.#directories.get(projection);
+    if (overlay?.staged === generation) overlay.staged = undefined;
+    if (overlay?.stagingLink === generation) overlay.stagingLink = undefined;
+  }
+
   /** Nothing of the projection is left. */
   deleted(projection: ProjectionId): void {
     this.#directories.delete(projection);

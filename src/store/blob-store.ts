@@ -132,8 +132,17 @@ export class BlobStore {
 
   /** Adds a reference. Preconditions: in a transaction; `blob` came from `prepare` of this instance and was not abandoned. */
   retain(blob: PreparedBlob): void {
-    assert(this.#store.inTransaction, 'retain needs a transaction');
     assert(this.#pins.has(blob), 'the blob was not prepared here, or was retained or abandoned before');
+    this.adopt(blob);
+    this.#store.afterCommit(() => this.#pins.remove(blob));
+  }
+
+  /**
+   * Adds a reference to what another instance has prepared, and keeps prepared until it knows of the commit.
+   * Preconditions: in a transaction.
+   */
+  adopt(blob: PreparedBlob): void {
+    assert(this.#store.inTransaction, 'a reference needs a transaction');
     const record = this.#records.get(blob.digest);
     // Bytes that were not stored anew heal nothing.
     if (record !== undefined && (record.damaged !== true || this.#borrowed.has(blob))) {
@@ -145,7 +154,6 @@ export class BlobStore {
       if (record === undefined) this.#records.insert(blob.digest, { sizeBytes, protection, keyId, place }, inline);
       else this.#records.restore(blob.digest, record.references, { sizeBytes, protection, keyId, place }, inline);
     }
-    this.#store.afterCommit(() => this.#pins.remove(blob));
   }
 
   /** Adds a reference to content that has one. Preconditions: in a transaction. Throws NOT_FOUND if nobody refers to it. */
@@ -192,28 +200,29 @@ export class BlobStore {
     if (record.damaged === true) throw foundDamaged();
     if (record.protection === 'secret' && record.keyId !== this.#key.id)
       throw awaitingSource(record.keyId, this.#key.id);
-    const end = Math.min(offsetBytes + sizeBytes, record.sizeBytes);
-    if (record.place === 'file')
-      return end <= offsetBytes ? new Uint8Array() : this.#readFile(digest, record, offsetBytes, end);
-    const stored = this.#records.content(digest);
-    if (stored === undefined)
+    const inline = record.place === 'file' ? undefined : this.#records.content(digest);
+    if (record.place === 'inline' && inline === undefined)
       throw new DunnageError('CORRUPT', 'the metadata lists content that it does not hold', {
         remedy: 'Apply the object again from its source.',
       });
+    const { sizeBytes: whole, protection } = record;
+    return this.readStaged({ digest, sizeBytes: whole, protection, inline }, offsetBytes, sizeBytes);
+  }
+
+  /** The same for content that another instance holds prepared. */
+  readStaged(blob: PreparedBlob, offsetBytes: number, sizeBytes: number): Uint8Array | Promise<Uint8Array> {
+    const { digest, inline } = blob;
+    const end = Math.min(offsetBytes + sizeBytes, blob.sizeBytes);
     if (end <= offsetBytes) return new Uint8Array();
-    if (record.protection === 'plain') return stored.subarray(offsetBytes, end);
-    return unseal(this.#key.encryptionKey, digest, record.sizeBytes, 0, stored).subarray(offsetBytes, end);
+    if (inline === undefined) return this.#readFile(digest, blob, offsetBytes, end);
+    if (blob.protection === 'plain') return inline.subarray(offsetBytes, end);
+    return unseal(this.#key.encryptionKey, digest, blob.sizeBytes, 0, inline).subarray(offsetBytes, end);
   }
 
   /** `read` of content that is prepared: it is there as long as it is, whoever else gives it up. Throws CORRUPT, IO. */
   async readPrepared(blob: PreparedBlob, offsetBytes: number, sizeBytes: number): Promise<Uint8Array> {
     assert(this.#pins.has(blob), 'the blob was not prepared here, or was retained or abandoned before');
-    const end = Math.min(offsetBytes + sizeBytes, blob.sizeBytes);
-    if (end <= offsetBytes) return new Uint8Array();
-    if (blob.inline === undefined) return await this.#readFile(blob.digest, blob, offsetBytes, end);
-    if (blob.protection === 'plain') return blob.inline.subarray(offsetBytes, end);
-    const plain = unseal(this.#key.encryptionKey, blob.digest, blob.sizeBytes, 0, blob.inline);
-    return plain.subarray(offsetBytes, end);
+    return await this.readStaged(blob, offsetBytes, sizeBytes);
   }
 
   /** Whether `read` would find content: false if nobody refers to it, if it was found damaged, or if its key is gone. */

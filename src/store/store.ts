@@ -180,12 +180,6 @@ export class Store {
     return result;
   }
 
-  /** Hints that a durable commit will follow soon. Costs a system call and waits for nothing. */
-  startWriteback(): void {
-    assert(this.#flusher !== undefined, 'the store is read-only');
-    this.#flusher.startWriteback();
-  }
-
   /** Resolves once every commit made so far, by any thread, is on disk. */
   async flush(): Promise<void> {
     assert(this.#flusher !== undefined, 'the store is read-only');

@@ -9,11 +9,11 @@ import type { GenerationId } from '../../src/base/ids.ts';
 import { silentLog } from '../../src/base/log.ts';
 import type { ConnectionName } from '../../src/daemon/fuse-messages.ts';
 import { FuseThread } from '../../src/daemon/fuse-thread-client.ts';
+import { TAKEOVER_MEMORY_BYTES } from '../../src/daemon/takeover-memory.ts';
 import { type Feature, INIT_FLAG, OPCODE } from '../../src/fuse/abi.ts';
 import type { NegotiatedRecord } from '../../src/fuse/init.ts';
 import { JOURNAL_BYTES } from '../../src/fuse/request-journal.ts';
 import { loadNative } from '../../src/native/load.ts';
-import { LOOKUP_SLOT_BYTES } from '../../src/projection/lookup-table.ts';
 import { SealingKey } from '../../src/store/sealing-key.ts';
 import { newDurableMark, Store } from '../../src/store/store.ts';
 import { initBody } from '../fuse/fake-connection.ts';
@@ -21,7 +21,6 @@ import { requestBytes, text } from '../fuse/request-bytes.ts';
 import { CatalogScene } from '../projection/helpers/catalog-scene.ts';
 import { makeStateDirectory } from '../store/state-directory.ts';
 
-const LOOKUPS_BYTES = 64 * LOOKUP_SLOT_BYTES;
 const ANSWER_MS_MAX = 10_000;
 const INIT = requestBytes({ opcode: OPCODE.INIT, unique: 2n, body: initBody(Object.keys(INIT_FLAG) as Feature[], 45) });
 const native = loadNative();
@@ -42,8 +41,8 @@ function defer<T>(): readonly [Promise<T>, (value: T) => void] {
 }
 
 async function startThread(t: TestContext, stateDir: string): Promise<Served> {
-  const lookupsDescriptor = native.createMemfd('test-lookups', LOOKUPS_BYTES);
-  t.after(() => native.closeDescriptor(lookupsDescriptor));
+  const memoryDescriptor = native.createMemfd('test-memory', TAKEOVER_MEMORY_BYTES);
+  t.after(() => native.closeDescriptor(memoryDescriptor));
   const key = SealingKey.fromBytes(randomBytes(32)).share();
   t.after(key.release);
   const [ended, onEnded] = defer<readonly [ConnectionName, number]>();
@@ -51,8 +50,7 @@ async function startThread(t: TestContext, stateDir: string): Promise<Served> {
   const [forgotten, onForgotten] = defer<GenerationId>();
   const data = {
     stateDir,
-    lookupsDescriptor,
-    lookupsBytes: LOOKUPS_BYTES,
+    memoryDescriptor,
     sealingKeyDescriptor: key.descriptor,
     sealingKeyPath: '/nonexistent',
     durableMark: newDurableMark(),
@@ -168,7 +166,7 @@ test('FuseThread: tells which connection ended', async (t) => {
   assert.ok(Object.values(constants.errno).includes(errno as never), `${errno} is an errno`);
 });
 
-test('FuseThread: what is staged on this thread is seen there, and a drained generation comes back as forgotten', async (t) => {
+test('FuseThread: what is committed on this thread is seen there, and a dropped generation comes back as forgotten', async (t) => {
   const scene = new CatalogScene(t);
   const { thread, forgotten } = await startThread(t, scene.stateDir);
   const { device, peer } = makeDevice(t);
@@ -178,7 +176,7 @@ test('FuseThread: what is staged on this thread is seen there, and a drained gen
   await scene.write(id, { a: '2' });
   send(peer, lookup('web', 4n));
   assert.deepEqual(receive(peer), { unique: 4n, errno: 0 });
-  thread.drain(replaced);
+  thread.dropped([replaced]);
   assert.equal(await forgotten, replaced);
 });
 
@@ -188,14 +186,13 @@ test('FuseThread.start: rejects if the thread cannot open what it needs, and tel
   await store.close();
   writeFileSync(join(stateDir, 'metadata/data.mdb'), 'not a data file');
   const failures: Error[] = [];
-  const memory = native.createMemfd('test-lookups', LOOKUPS_BYTES);
+  const memory = native.createMemfd('test-memory', TAKEOVER_MEMORY_BYTES);
   t.after(() => native.closeDescriptor(memory));
   const key = SealingKey.fromBytes(randomBytes(32)).share();
   t.after(key.release);
   const data = {
     stateDir,
-    lookupsDescriptor: memory,
-    lookupsBytes: LOOKUPS_BYTES,
+    memoryDescriptor: memory,
     sealingKeyDescriptor: key.descriptor,
     sealingKeyPath: '/nonexistent',
     durableMark: newDurableMark(),

@@ -79,7 +79,7 @@ test('a daemon asks the table of what the kernel holds', async () => {
     runs += 1;
   };
   const projections = { isForgotten: (id: number) => id === 9, isDropped: (id: number) => id === 7, removeForgotten };
-  const port = servingGarbagePort(projections, () => memory);
+  const port = servingGarbagePort(projections, () => new LookupTable(memory));
   const holderOf = port.holders();
   assert.equal(holderOf(7 as GenerationId), 'readers hold it open');
   assert.match(holderOf(8 as GenerationId) ?? '', /moments ago/);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { GenerationId, NodeId, ProjectionId } from '../../src/base/ids.ts';
 import { Catalog } from '../../src/projection/catalog.ts';
+import type { StagedGeneration } from '../../src/projection/staged-generation.ts';
 import { numberKey } from '../../src/store/codecs.ts';
 import { CatalogScene, CREATED_AT_MS } from './helpers/catalog-scene.ts';
 
@@ -86,57 +87,17 @@ describe('Catalog: projections', () => {
     const id = scene.create('web');
     const generation = await scene.stage(id, { a: '1' });
     await scene.catalog.beginDelete(id);
-    await scene.catalog.publish(generation, CREATED_AT_MS);
+    scene.publish(generation, CREATED_AT_MS);
     assert.equal(scene.catalog.projection(id)?.state, 'deleting');
   });
 });
 
-describe('Catalog.stage', () => {
-  it('keeps content and counts, and shows nothing of it as published', async (t) => {
-    const scene = new CatalogScene(t);
-    const id = scene.create('web');
-    const generation = await scene.stage(id, { a: '12345', 'b/c': '678' });
-    const { directory = '' } = scene.catalog.generation(generation) ?? {};
-    assert.deepEqual(scene.catalog.generation(generation), {
-      projection: id,
-      directory,
-      number: 0,
-      createdAtMs: CREATED_AT_MS + 1,
-      nodes: 5,
-      directories: 1,
-      files: 2,
-      sizeBytes: 8,
-    });
-    assert.equal(scene.catalog.findGeneration(id, directory), generation);
-    assert.deepEqual(scene.catalog.staged(generation), { projection: id, aborted: false });
-    assert.equal(scene.catalog.projection(id)?.generation, 0);
-    assert.deepEqual(
-      [...scene.catalog.allStaged()].map((staged) => staged.id),
-      [generation],
-    );
-    assert.deepEqual(
-      [...scene.catalog.nodes(generation).files()].map(({ path }) => path),
-      ['a', 'b/c'],
-    );
-  });
-
-  it('prepares a link for every top-level name, and keeps those that are there', async (t) => {
-    const scene = new CatalogScene(t);
-    const id = scene.create('web');
-    await scene.write(id, { a: '1' });
-    const before = scene.catalog.link(id, 'a');
-    await scene.stage(id, { a: '2', 'dir/x': '3', 'dir/y': '4' });
-    assert.deepEqual(scene.linkNames(id), ['(dir)', 'a']);
-    assert.deepEqual(scene.catalog.link(id, 'a'), before);
-    const { node } = scene.catalog.link(id, 'dir') as { node: NodeId };
-    assert.deepEqual(scene.catalog.linkOfNode(node), { projection: id, name: 'dir' });
-  });
-
+describe('Catalog.reserveNodes', () => {
   it('gives every node an id of its own, and each id leads back to its generation', async (t) => {
     const scene = new CatalogScene(t);
     const [one, two] = [scene.create('one'), scene.create('two')];
-    const first = await scene.stage(one, { a: '1', 'b/c': '2' });
-    const second = await scene.stage(two, { d: '3' });
+    const first = await scene.write(one, { a: '1', 'b/c': '2' });
+    const second = await scene.write(two, { d: '3' });
     const taken = new Set<number>([one, two]);
     for (const id of [first, second]) {
       const { nodes } = scene.catalog.generation(id) as { nodes: number };
@@ -154,24 +115,72 @@ describe('Catalog.stage', () => {
       const node = scene.catalog.link(projection, name)?.node ?? 0;
       assert.ok(!taken.has(node), `${node} is used twice`);
       taken.add(node);
-      assert.equal(scene.catalog.generationOfNode(node as NodeId), undefined, 'a link belongs to no generation');
     }
-    assert.equal(scene.catalog.generationOfNode(1 as NodeId), undefined);
-    assert.equal(scene.catalog.generationOfNode(4711 as NodeId), undefined);
+  });
+
+  it('never gives an id again, not to another catalog and not after a restart', async (t) => {
+    const scene = new CatalogScene(t);
+    const first = scene.catalog.reserveNodes(10);
+    const other = new Catalog(scene.store);
+    const second = other.reserveNodes(100_000);
+    assert.ok(second >= first + 10);
+    const third = scene.catalog.reserveNodes(70_000);
+    assert.ok(third >= second + 100_000);
+    assert.ok(scene.create('web') >= third + 70_000);
+  });
+});
+
+describe('Catalog.store', () => {
+  it('keeps a large generation and its content ahead of the swap, and shows nothing of it', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web');
+    const generation = await scene.stage(id, { a: '12345', 'b/c': '678' }, { isStored: true });
+    const { directory = '' } = scene.catalog.generation(generation) ?? {};
+    assert.deepEqual(scene.catalog.generation(generation), {
+      projection: id,
+      directory,
+      number: 0,
+      createdAtMs: CREATED_AT_MS + 1,
+      nodes: 5,
+      directories: 1,
+      files: 2,
+      sizeBytes: 8,
+    });
+    assert.equal(scene.catalog.findGeneration(id, directory), generation);
+    assert.equal(scene.catalog.wasPublished(generation), false);
+    assert.equal(scene.catalog.projection(id)?.generation, 0);
+    assert.deepEqual([...scene.catalog.allStaged()], [generation]);
+    assert.deepEqual(scene.linkNames(id), []);
+    assert.deepEqual(
+      [...scene.catalog.nodes(generation).files()].map(({ path }) => path),
+      ['a', 'b/c'],
+    );
+  });
+
+  it('publication takes it over as it is; discarding drops it', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web');
+    const published = await scene.stage(id, { a: '1' }, { isStored: true });
+    scene.publish(published);
+    const discarded = await scene.stage(id, { a: '2' }, { isStored: true });
+    assert.equal(scene.catalog.discard(discarded), true);
+    assert.equal(scene.catalog.discard(discarded), false);
+    assert.equal(scene.catalog.discard(published), false);
+    assert.deepEqual([...scene.catalog.allStaged()], []);
+    assert.deepEqual([...scene.catalog.allDropped()], [discarded]);
+    assert.equal(scene.catalog.generation(published)?.number, 1);
+    scene.catalog.remove([discarded], scene.blobs);
+    assert.equal(scene.blobs.statistics().blobs, 1);
   });
 
   it('an abandoned transaction keeps nothing: no record, no hold on content', async (t) => {
     const scene = new CatalogScene(t);
     const id = scene.create('web');
+    const staged = scene.staged.get(await scene.stage(id, { a: '1' })) as StagedGeneration;
     const unprepared = { digest: scene.blobs.digestOf(Buffer.from('x'), 'plain'), sizeBytes: 1 };
     const blob = { ...unprepared, protection: 'plain', inline: Buffer.from('x') } as const;
-    assert.throws(() =>
-      scene.catalog.stage(
-        { projection: id, directory: '..x', content: [], blobs: [blob], changesNames: true, nowMs: 0 },
-        scene.blobs,
-      ),
-    );
-    assert.equal(scene.catalog.findGeneration(id, '..x'), undefined);
+    assert.throws(() => scene.catalog.store(staged, [blob], scene.blobs), { code: 'NOT_FOUND' });
+    assert.equal(scene.catalog.findGeneration(id, staged.directory), undefined);
     assert.deepEqual([...scene.catalog.allStaged()], []);
     assert.equal(scene.blobs.statistics().blobs, 0);
   });
@@ -182,9 +191,9 @@ describe('Catalog.publish', () => {
     const scene = new CatalogScene(t);
     const id = scene.create('web');
     const first = await scene.stage(id, { a: '1' });
-    assert.deepEqual(await scene.catalog.publish(first, CREATED_AT_MS + 10), { replaced: 0, dropped: [] });
+    assert.deepEqual(scene.publish(first, CREATED_AT_MS + 10), { replaced: 0, dropped: [] });
     const second = await scene.stage(id, { a: '2' });
-    assert.deepEqual(await scene.catalog.publish(second, CREATED_AT_MS + 20), { replaced: first, dropped: [first] });
+    assert.deepEqual(scene.publish(second, CREATED_AT_MS + 20), { replaced: first, dropped: [first] });
     const { state, generation, number, createdAtMs, updatedAtMs } = scene.catalog.projection(id) ?? {};
     assert.deepEqual(
       { state, generation, number, createdAtMs, updatedAtMs },
@@ -195,18 +204,33 @@ describe('Catalog.publish', () => {
     assert.deepEqual([...scene.catalog.allStaged()], []);
   });
 
-  it('of an aborted, a published or an unknown generation is READ_ONLY and changes nothing', async (t) => {
+  it('prepares a link for every top-level name, and keeps those that are there', async (t) => {
     const scene = new CatalogScene(t);
     const id = scene.create('web');
-    const published = await scene.write(id, { a: '1' });
-    const aborted = await scene.stage(id, { a: '2' });
-    scene.catalog.abort(aborted);
-    const before = scene.catalog.projection(id);
-    for (const generation of [aborted, published, 4711 as GenerationId]) {
-      await assert.rejects(scene.catalog.publish(generation, 0), { code: 'READ_ONLY' });
-    }
-    assert.deepEqual(scene.catalog.projection(id), before);
-    assert.deepEqual([...scene.catalog.allDropped()], []);
+    await scene.write(id, { a: '1' });
+    const before = scene.catalog.link(id, 'a');
+    scene.publish(await scene.stage(id, { a: '2', 'dir/x': '3', 'dir/y': '4' }));
+    assert.deepEqual(scene.linkNames(id), ['(dir)', 'a']);
+    assert.deepEqual(scene.catalog.link(id, 'a'), before);
+    const { node } = scene.catalog.link(id, 'dir') as { node: NodeId };
+    assert.deepEqual(scene.catalog.linkOfNode(node), { projection: id, name: 'dir' });
+  });
+
+  it('leaves nothing to settle if it changes no name', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web');
+    await scene.write(id, { a: '1' });
+    scene.publish(await scene.stage(id, { a: '2' }, { changesNames: false, links: [] }));
+    assert.deepEqual([...scene.catalog.allUnsettled()], []);
+    assert.deepEqual(scene.linkNames(id), ['a']);
+  });
+
+  it('of a projection that is gone is NOT_FOUND and changes nothing', async (t) => {
+    const scene = new CatalogScene(t);
+    const generation = await scene.stage(4711 as ProjectionId, { a: '1' });
+    assert.throws(() => scene.publish(generation), { code: 'NOT_FOUND' });
+    assert.equal(scene.catalog.generation(generation), undefined);
+    assert.equal(scene.blobs.statistics().blobs, 0);
   });
 
   it('is seen by another catalog over the same store after a refresh', async (t) => {
@@ -264,74 +288,6 @@ describe('Catalog: the history of a projection', () => {
   });
 });
 
-describe('Catalog.abort', () => {
-  it('is told if the generation was published first', async (t) => {
-    const scene = new CatalogScene(t);
-    const id = scene.create('web');
-    const generation = await scene.stage(id, { a: '1' });
-    await scene.catalog.publish(generation, 0);
-    assert.equal(scene.catalog.abort(generation), false);
-    scene.catalog.finishAbort(generation);
-    assert.equal(scene.catalog.projection(id)?.generation, generation);
-    assert.equal(scene.catalog.isDropped(generation), false);
-  });
-
-  it('leaves the record to the end of the abort, then treats it as a replaced one', async (t) => {
-    const scene = new CatalogScene(t);
-    const id = scene.create('web');
-    const generation = await scene.stage(id, { a: '1' });
-    assert.equal(scene.catalog.abort(generation), true);
-    assert.deepEqual(scene.catalog.staged(generation), { projection: id, aborted: true });
-    assert.equal(scene.catalog.isDropped(generation), false);
-    scene.catalog.finishAbort(generation);
-    assert.equal(scene.catalog.staged(generation), undefined);
-    assert.equal(scene.catalog.isDropped(generation), true);
-  });
-
-  it('takes back the links that only the aborted generation needed', async (t) => {
-    const scene = new CatalogScene(t);
-    const id = scene.create('web');
-    await scene.write(id, { kept: '1' });
-    const generation = await scene.stage(id, { kept: '2', new: '3' });
-    const { node } = scene.catalog.link(id, 'new') as { node: NodeId };
-    scene.catalog.abort(generation);
-    scene.catalog.finishAbort(generation);
-    assert.deepEqual(scene.linkNames(id), ['kept']);
-    assert.equal(scene.catalog.linkOfNode(node), undefined);
-  });
-
-  it('keeps a link that the published generation still has to announce', async (t) => {
-    const scene = new CatalogScene(t);
-    const id = scene.create('web');
-    const published = await scene.stage(id, { waiting: '1' });
-    await scene.catalog.publish(published, 0);
-    const generation = await scene.stage(id, { waiting: '2', new: '3' });
-    scene.catalog.abort(generation);
-    scene.catalog.finishAbort(generation);
-    assert.deepEqual(scene.linkNames(id), ['(waiting)']);
-  });
-
-  it('keeps a link that watchers still see, until its removal is announced', async (t) => {
-    const scene = new CatalogScene(t);
-    const id = scene.create('web');
-    await scene.write(id, { stale: '1' });
-    await scene.catalog.publish(await scene.stage(id, { a: '2' }), 0);
-    const generation = await scene.stage(id, { a: '3' });
-    scene.catalog.abort(generation);
-    scene.catalog.finishAbort(generation);
-    assert.deepEqual(scene.linkNames(id), ['(a)', 'stale']);
-  });
-
-  it('removes all links if nothing was ever published', async (t) => {
-    const scene = new CatalogScene(t);
-    const id = scene.create('web');
-    const generation = await scene.stage(id, { a: '1', 'b/c': '2' });
-    scene.catalog.abort(generation);
-    scene.catalog.finishAbort(generation);
-    assert.deepEqual(scene.linkNames(id), []);
-  });
-});
-
 describe('Catalog.remove', () => {
   it('releases exactly the references of the generation', async (t) => {
     const scene = new CatalogScene(t);
@@ -366,7 +322,7 @@ describe('Catalog.remove', () => {
     const scene = new CatalogScene(t);
     const id = scene.create('web');
     const published = await scene.write(id, { a: '1' });
-    const staged = await scene.stage(id, { a: '2' });
+    const staged = await scene.stage(id, { a: '2' }, { isStored: true });
     scene.catalog.remove([published], scene.blobs);
     scene.catalog.remove([staged], scene.blobs);
     assert.ok(scene.catalog.generation(published) && scene.catalog.generation(staged));
@@ -390,7 +346,7 @@ describe('Catalog.settle', () => {
     const id = scene.create('web');
     await scene.write(id, { old: '1' });
     const { node } = scene.catalog.link(id, 'old') as { node: NodeId };
-    await scene.catalog.publish(await scene.stage(id, { new: '2', later: '3' }), 0);
+    scene.publish(await scene.stage(id, { new: '2', later: '3' }), 0);
     assert.deepEqual([...scene.catalog.allUnsettled()], [id]);
     scene.catalog.settle(id, ['new', 'unknown'], ['old', 'unknown']);
     assert.deepEqual(scene.linkNames(id), ['(later)', 'new']);

@@ -4,23 +4,47 @@ import { constants } from 'node:os';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { GenerationId, ProjectionId } from '../../src/base/ids.ts';
 import { limits } from '../../src/base/limits.ts';
+import { DunnageError } from '../../src/errors/dunnage-error.ts';
 import { MountTarget, operationError } from '../../src/projection/mount-target.ts';
+import type { MountPayload } from '../../src/projection/payload.ts';
 import { RecentContent } from '../../src/projection/recent-content.ts';
+import { STAGED_FILES_MAX, type StagedGeneration, type Stager } from '../../src/projection/staged-generation.ts';
 import type { ThroughMount } from '../../src/vfs/ports.ts';
 import { payload, TreeHarness, wanted } from './helpers/tree-harness.ts';
 
 const NAME = '..2026_11_18_00_00_00.00000000000000000007';
+const OTHER_NAME = '..2026_11_18_00_00_00.00000000000000000008';
+
+/** Too many to be put into the store by the commit of a swap. */
+const manyFiles = (): MountPayload =>
+  payload(Object.fromEntries(Array.from({ length: STAGED_FILES_MAX + 1 }, (_, index) => [`file-${index}`, 'x'])));
 
 let harness: TreeHarness;
 let id: ProjectionId;
-let aborted: GenerationId[];
+let stager: Stager;
+let staged: StagedGeneration[];
+let finished: GenerationId[];
+let dropped: GenerationId[];
 
 beforeEach(async () => {
   harness = await TreeHarness.create();
   await harness.service.write(wanted('web', { a: '1', 'b/c': '2' }));
   id = harness.catalog.findProjection('web') as ProjectionId;
   harness.operations.length = 0;
-  aborted = [];
+  staged = [];
+  finished = [];
+  dropped = [];
+  stager = {
+    ...harness.stager,
+    async stage(generation) {
+      staged.push(generation);
+      await harness.stager.stage(generation);
+    },
+    finishAbort(generation) {
+      finished.push(generation);
+      harness.stager.finishAbort(generation);
+    },
+  };
 });
 afterEach(() => harness.close());
 
@@ -34,7 +58,10 @@ function makeTarget(throughMount: ThroughMount = harness.throughMount): MountTar
     projection: id,
     directory: 'web',
     protection: 'plain',
-    onAborted: (generation) => aborted.push(generation),
+    audited: false,
+    stager,
+    interrupted: harness.interrupted,
+    onDropped: (ids) => dropped.push(...ids),
   });
 }
 
@@ -93,24 +120,33 @@ describe('MountTarget.stage', () => {
     assert.equal(await harness.readFile('web/a'), '1');
   });
 
-  it('holds one reference for each file, also of equal ones and of large ones', async () => {
-    const target = makeTarget();
-    const large = 'x'.repeat(limits.inlineBlobBytesMax + 1);
+  it('leaves the store alone, but for what is large', async () => {
     const before = harness.blobs.statistics().blobs;
-    await target.stage(NAME, payload({ one: large, two: large, three: 'small' }));
+    await makeTarget().stage(NAME, payload({ a: 'new' }));
+    assert.deepEqual([harness.blobs.statistics().blobs, [...harness.catalog.allStaged()]], [before, []]);
+    await makeTarget().stage(OTHER_NAME, manyFiles());
+    assert.equal(staged[1]?.isStored, true);
+    assert.deepEqual([...harness.catalog.allStaged()], [staged[1]?.id]);
+  });
+
+  it('a large generation holds one reference for each file, and gives all back', async () => {
+    const target = makeTarget();
+    const before = harness.blobs.statistics().blobs;
+    const large = { data: Buffer.alloc(limits.inlineBlobBytesMax + 1), mode: 0o644 };
+    await target.stage(NAME, new Map([...manyFiles(), ['one', large], ['two', large]]));
     assert.equal(harness.blobs.statistics().blobs, before + 2);
     await target.discard(NAME);
-    const [generation] = aborted;
-    harness.catalog.remove([generation as GenerationId], harness.blobs);
+    assert.deepEqual(dropped, [staged[0]?.id]);
+    harness.catalog.remove(dropped, harness.blobs);
     assert.equal(harness.blobs.statistics().blobs, before);
     assert.equal(await harness.blobs.collect(), 1);
   });
 
-  it('leaves no content behind if the record cannot be written', async () => {
+  it('leaves no content behind if a large generation cannot be stored', async () => {
     const target = makeTarget();
     const before = harness.blobs.statistics();
     // A name that is longer than a key of the store can be.
-    await assert.rejects(target.stage('x'.repeat(4096), payload({ a: 'never' })), { code: 'NAME_TOO_LONG' });
+    await assert.rejects(target.stage('x'.repeat(4096), manyFiles()), { code: 'NAME_TOO_LONG' });
     assert.deepEqual(harness.blobs.statistics(), before);
     assert.equal([...harness.catalog.allStaged()].length, 0);
     // Fails while anything is pinned as prepared.
@@ -125,6 +161,17 @@ describe('MountTarget.publish', () => {
     await target.publish(NAME);
     assert.deepEqual(made(), [`mkdir ${NAME}`, 'symlink ..data_tmp', 'rename ..data_tmp']);
     assert.equal(await harness.readFile('web/a'), 'new');
+    // Fails while anything is pinned as prepared.
+    await harness.blobs.sweep();
+  });
+
+  it('of a large generation needs no more than its names', async () => {
+    const target = makeTarget();
+    await target.stage(NAME, manyFiles());
+    await target.publish(NAME);
+    await target.updateLinks([...manyFiles().keys()], ['a', 'b']);
+    assert.equal(await harness.readFile('web/file-7'), 'x');
+    assert.deepEqual([...harness.catalog.allStaged()], []);
   });
 
   it('of what was never staged fails with the errno of the call, and changes nothing', async () => {
@@ -140,21 +187,33 @@ describe('MountTarget.publish', () => {
 });
 
 describe('MountTarget.discard', () => {
-  it('takes back names and record of a swap that stopped before its rename', async () => {
-    const target = makeTarget();
-    await target.stage(NAME, payload({ new: '3' }));
-    const generation = harness.catalog.findGeneration(id, NAME) as GenerationId;
-    await harness.throughMount.run('web', [
+  const makeNames = (): Promise<readonly number[]> =>
+    harness.throughMount.run('web', [
       { kind: 'mkdir', name: NAME, mode: 0o755 },
       { kind: 'symlink', name: '..data_tmp', target: NAME },
     ]);
+
+  it('takes back the names of a swap that stopped before its rename', async () => {
+    const target = makeTarget();
+    await target.stage(NAME, payload({ new: '3' }));
+    await makeNames();
     harness.operations.length = 0;
     await target.discard(NAME);
     assert.deepEqual(made(), ['unlink ..data_tmp', `rmdir ${NAME}`]);
-    assert.deepEqual(aborted, [generation]);
-    assert.equal(harness.catalog.staged(generation), undefined);
-    assert.equal(harness.catalog.isDropped(generation), true);
-    assert.equal(harness.catalog.link(id, 'new'), undefined);
+    assert.deepEqual(finished, [staged[0]?.id]);
+    assert.deepEqual(harness.interrupted.of(id), []);
+    await assert.rejects(target.publish(NAME), { code: 'IO', message: /EROFS/ });
+    await harness.blobs.sweep();
+  });
+
+  it('asks nothing of the mount if no name was made', async () => {
+    const target = makeTarget();
+    await target.stage(NAME, payload({ new: '3' }));
+    await target.discard(NAME);
+    assert.deepEqual([made(), finished], [[], [staged[0]?.id]]);
+    assert.deepEqual(await harness.throughMount.run('web', [{ kind: 'mkdir', name: NAME, mode: 0o755 }]), [
+      constants.errno.EROFS,
+    ]);
   });
 
   it('leaves alone what was published, and what never was', async () => {
@@ -163,36 +222,53 @@ describe('MountTarget.discard', () => {
     await target.publish(NAME);
     harness.operations.length = 0;
     await target.discard(NAME);
-    await target.discard('..2026_01_01_00_00_00.1');
-    assert.deepEqual([harness.operations, aborted], [[], []]);
+    await target.discard(OTHER_NAME);
+    assert.deepEqual([harness.operations, finished], [[], []]);
     assert.equal(await harness.readFile('web/a'), 'new');
   });
 
-  it('keeps the record for the next start if the names cannot be removed', async () => {
-    await makeTarget().stage(NAME, payload({ a: 'new' }));
+  it('leaves alone what was published although its agent could not tell', async () => {
+    const silent: ThroughMount = {
+      async run(directory, operations) {
+        await harness.throughMount.run(directory, operations);
+        throw new DunnageError('IO', 'the agent died');
+      },
+    };
+    const target = makeTarget(silent);
+    await target.stage(NAME, payload({ a: 'new' }));
+    await assert.rejects(target.publish(NAME), { code: 'IO' });
+    await target.discard(NAME);
+    assert.deepEqual(finished, []);
+    assert.equal(await harness.readFile('web/a'), 'new');
+  });
+
+  it('leaves names that cannot be removed to the next sweep', async () => {
     const failing = makeTarget(answering(constants.errno.EIO));
+    await failing.stage(NAME, payload({ a: 'new' }));
+    await makeNames();
     await assert.rejects(failing.discard(NAME), { code: 'IO' });
-    const generation = harness.catalog.findGeneration(id, NAME) as GenerationId;
-    assert.deepEqual(harness.catalog.staged(generation), { projection: id, aborted: true });
-    assert.deepEqual(aborted, []);
-    await makeTarget(answering(constants.errno.ENOENT)).discard(NAME);
-    assert.deepEqual(aborted, [generation], 'names that are gone already are no failure');
+    assert.deepEqual(finished, []);
+    await makeTarget(answering(constants.errno.ENOENT)).sweep();
+    assert.deepEqual(finished, [staged[0]?.id], 'names that are gone already are no failure');
   });
 });
 
 describe('MountTarget.sweep', () => {
-  it('gives up everything staged for its projection, and nothing of others', async () => {
-    await makeTarget().stage(NAME, payload({ a: 'x' }));
-    const mine = harness.catalog.findGeneration(id, NAME);
+  it('gives up what was begun for its projection, and nothing of others', async () => {
+    const begin = async (directory: string): Promise<void> => {
+      await makeTarget().stage(NAME, payload({ a: directory }));
+      await harness.throughMount.run(directory, [{ kind: 'mkdir', name: NAME, mode: 0o755 }]);
+    };
+    await begin('web');
     await harness.service.write(wanted('other', { a: '1' }));
     id = harness.catalog.findProjection('other') as ProjectionId;
-    await makeTarget().stage(NAME, payload({ a: 'y' }));
-    const others = harness.catalog.findGeneration(id, NAME);
+    await begin('other');
+    const [mine, others] = staged;
     await makeTarget(answering(constants.errno.ENOENT)).sweep();
-    assert.deepEqual(aborted, [others]);
+    assert.deepEqual(finished, [others?.id]);
     assert.deepEqual(
-      [...harness.catalog.allStaged()].map((staged) => staged.id),
-      [mine],
+      [...harness.interrupted.entries()].map((name) => name.id),
+      [mine?.id],
     );
   });
 });

@@ -21,7 +21,7 @@ interface Scene {
 function makeScene(t: TestContext): Scene {
   const scene = new CatalogScene(t);
   const overlay = new SwapOverlay();
-  const nodes = new ProjectionNodes(scene.catalog, overlay);
+  const nodes = new ProjectionNodes(scene.catalog, overlay, scene.pending);
   const id = scene.create('web');
   const record = (): ProjectionRecord => scene.catalog.projection(id) as ProjectionRecord;
   return {
@@ -30,7 +30,7 @@ function makeScene(t: TestContext): Scene {
     nodes,
     id,
     record,
-    nameOf: (generation) => scene.catalog.generation(generation)?.directory ?? '',
+    nameOf: (generation) => scene.staged.get(generation)?.directory ?? '',
     special: (name) => nodes.special(id, record(), name),
     shown: () => [...nodes.shownLinks(id)].map(({ name }) => name).sort(),
   };
@@ -111,9 +111,10 @@ describe('ProjectionNodes.special', () => {
   });
 
   it('..data_tmp is there while a swap is under way', async (t) => {
-    const { scene, overlay, id, special } = makeScene(t);
+    const { scene, overlay, id, special, nameOf } = makeScene(t);
     const generation = await scene.stage(id, { a: '1' });
     assert.equal(special('..data_tmp'), undefined);
+    assert.ok(scene.pending.waiting(id, nameOf(generation)));
     overlay.of(id).stagingLink = generation;
     assert.deepEqual(special('..data_tmp'), { generation, index: 1 });
     overlay.published(id);
@@ -152,7 +153,7 @@ describe('ProjectionNodes.shownLinks', () => {
   it('a link is shown from its symlink to its unlink, whatever the store says meanwhile', async (t) => {
     const { scene, overlay, nodes, id, shown } = makeScene(t);
     await scene.write(id, { old: '1' });
-    await scene.catalog.publish(await scene.stage(id, { new: '2' }), 0);
+    scene.publish(await scene.stage(id, { new: '2' }), 0);
     const node = (name: string): NodeId => scene.catalog.link(id, name)?.node as NodeId;
     assert.deepEqual(shown(), ['old']);
     overlay.of(id).announced.add(node('new'));
@@ -166,9 +167,9 @@ describe('ProjectionNodes.shownLinks', () => {
     assert.deepEqual(shown(), ['new']);
   });
 
-  it('one that is only prepared is not shown, and one that never was is not there', async (t) => {
+  it('one that waits to be announced is not shown, and one that never was is not there', async (t) => {
     const { scene, nodes, id, shown } = makeScene(t);
-    await scene.stage(id, { a: '1' });
+    scene.publish(await scene.stage(id, { a: '1' }));
     assert.deepEqual(shown(), []);
     assert.equal(nodes.shownLink(id, 'a'), undefined);
     assert.equal(nodes.shownLink(id, 'never'), undefined);

@@ -150,7 +150,7 @@ describe('a daemon that dies between two system calls', () => {
       harness.beforeOperation = () => undefined;
       harness.tree.close();
       harness.restart();
-      harness.tree.resume();
+      harness.resume();
       await harness.service.recover();
       const files: Record<string, string | undefined> = {};
       for (const path of new Set([...Object.keys(OLD), ...Object.keys(NEW)])) {
@@ -172,7 +172,7 @@ describe('a daemon that dies between two system calls', () => {
     await harness.service.write(wanted('web', OLD)).catch(() => undefined);
     harness.beforeOperation = () => undefined;
     harness.restart();
-    harness.tree.resume();
+    harness.resume();
     await harness.service.recover();
     assert.equal(harness.catalog.findProjection('web'), undefined);
     assert.deepEqual(harness.list(ROOT_NODE_ID), []);
@@ -184,7 +184,7 @@ describe('a daemon that dies between two system calls', () => {
     await harness.service.delete('web').catch(() => undefined);
     harness.beforeOperation = () => undefined;
     harness.restart();
-    harness.tree.resume();
+    harness.resume();
     await harness.service.recover();
     assert.equal(harness.catalog.findProjection('web'), undefined);
   });

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { GenerationId, ProjectionId } from '../../src/base/ids.ts';
 import { GenerationDrain } from '../../src/projection/generation-drain.ts';
-import { LOOKUP_SLOT_BYTES, LookupTable } from '../../src/projection/lookup-table.ts';
 import { ProjectionNodes } from '../../src/projection/projection-nodes.ts';
 import { ProjectionSwaps, readOnly } from '../../src/projection/projection-swaps.ts';
 import type { ProjectionRecord } from '../../src/projection/records.ts';
@@ -22,19 +21,19 @@ class SwapScene extends CatalogScene {
 
   constructor(t: TestContext) {
     super(t);
-    const { catalog, overlay } = this;
+    const { catalog, overlay, blobs, pending } = this;
     const drain = new GenerationDrain({
       catalog,
       overlay,
-      lookups: new LookupTable(new ArrayBuffer(16 * LOOKUP_SLOT_BYTES)),
+      lookups: this.references,
       kernelCache: { invalidateEntry() {}, invalidateNode() {} },
       graceMs: 1_000,
       onForgotten: (id) => this.forgotten.push(id),
     });
     t.after(() => drain.close());
-    const nodes = new ProjectionNodes(catalog, overlay);
+    const nodes = new ProjectionNodes(catalog, overlay, pending);
     const clock = { nowMs: () => NOW_MS, monotonicMs: () => 0 };
-    this.swaps = new ProjectionSwaps({ catalog, nodes, overlay, drain, clock });
+    this.swaps = new ProjectionSwaps({ catalog, blobs, pending, nodes, overlay, drain, clock });
     this.id = this.create('web');
   }
 
@@ -43,7 +42,7 @@ class SwapScene extends CatalogScene {
   }
 
   nameOf(generation: GenerationId): string {
-    return this.catalog.generation(generation)?.directory ?? '';
+    return this.staged.get(generation)?.directory ?? '';
   }
 
   /** Stages a generation and makes its names, up to the rename. */
@@ -107,7 +106,7 @@ describe('ProjectionSwaps.makeGeneration and makeStagingLink', () => {
   it('refuse a generation that was given up', async (t) => {
     const scene = new SwapScene(t);
     const staged = await scene.stage(scene.id, { a: '1' });
-    scene.catalog.abort(staged);
+    scene.pending.abort(staged, false);
     assert.throws(() => scene.swaps.makeGeneration(scene.directory, scene.nameOf(staged)), REFUSED);
     assert.throws(() => scene.swaps.makeStagingLink(scene.directory, scene.nameOf(staged)), REFUSED);
   });
@@ -153,7 +152,7 @@ describe('ProjectionSwaps.publish', () => {
   it('of a generation that was given up after its link was made is refused', async (t) => {
     const scene = new SwapScene(t);
     const generation = await scene.prepare({ a: '1' });
-    scene.catalog.abort(generation);
+    scene.pending.abort(generation, false);
     await assert.rejects(scene.swaps.publish(scene.directory, caller), REFUSED);
     assert.equal(scene.directory.record.generation, 0);
   });
@@ -211,7 +210,7 @@ describe('ProjectionSwaps.unlink', () => {
     scene.swaps.unlink(scene.directory, resent, '..data_tmp');
     const generation = await scene.prepare({ a: '1' });
     assert.throws(() => scene.swaps.unlink(scene.directory, caller, '..data_tmp'), REFUSED);
-    scene.catalog.abort(generation);
+    scene.pending.abort(generation, false);
     scene.swaps.unlink(scene.directory, caller, '..data_tmp');
     assert.equal(scene.overlay.get(scene.id)?.stagingLink, undefined);
   });
@@ -226,7 +225,7 @@ describe('ProjectionSwaps.removeGeneration', () => {
       scene.swaps.removeGeneration(scene.directory, who, scene.nameOf(generation));
     assert.throws(() => remove(published), REFUSED);
     assert.throws(() => remove(staged), REFUSED);
-    scene.catalog.abort(staged);
+    scene.pending.abort(staged, false);
     remove(staged);
     assert.throws(() => remove(staged), REFUSED, 'its directory is gone already');
     remove(staged, resent);

@@ -179,7 +179,7 @@ describe('ProjectionTree after a takeover', () => {
   it('takes a request that was carried out already as done', async () => {
     const web = await makeWeb();
     harness.restart();
-    harness.tree.resume();
+    harness.resume();
     await harness.tree.rename(resent, web, '..data_tmp', web, '..data', 0);
     harness.tree.unlink(resent, web, 'gone');
     assert.ok(harness.tree.makeSymlink(resent, web, 'foo', '..data/foo').attributes);
@@ -194,11 +194,11 @@ describe('ProjectionTree after a takeover', () => {
     };
     await harness.service.write(wanted('web', { foo: 'lost' })).catch(() => undefined);
     harness.restart();
-    harness.tree.resume();
+    harness.resume();
     // The kernel knows by now that the names are absent, and answers for itself.
-    for (const { id } of [...harness.catalog.allStaged()]) {
-      harness.catalog.abort(id);
-      harness.catalog.finishAbort(id);
+    for (const { id } of [...harness.interrupted.entries()]) {
+      harness.tree.abort(id);
+      harness.tree.finishAbort(id);
     }
     assert.equal(harness.lookup(web, '..data_tmp'), undefined);
     assert.deepEqual(timestampNames(web).length, 1);
@@ -213,7 +213,7 @@ describe('ProjectionTree after a takeover', () => {
     harness.tree.close();
     harness.forgetAll();
     harness.restart();
-    harness.tree.resume();
+    harness.resume();
     assert.equal(harness.forgotten.length, 1);
   });
 
@@ -223,7 +223,7 @@ describe('ProjectionTree after a takeover', () => {
     await harness.service.write(wanted('web', { foo: 'new' }));
     harness.tree.close();
     harness.restart();
-    harness.tree.resume();
+    harness.resume();
     await harness.graceOver();
     assert.deepEqual(harness.forgotten, []);
     assert.equal(Buffer.from(await harness.tree.read(caller, before, 0, 0, 10)).toString(), 'old');

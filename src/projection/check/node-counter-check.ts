@@ -1,10 +1,13 @@
 /** The counter of node ids stands above every id in use: the kernel would take two things for one otherwise. */
 import { type NodeId, ROOT_NODE_ID } from '../../base/ids.ts';
 import type { Check, Issue } from '../../store/check/finding.ts';
+import { RESERVED_NODES } from '../catalog.ts';
 import type { CatalogScene } from './catalog-scene.ts';
 import { catalogIssue } from './finding.ts';
 
 export const NEXT_NODE_ID = 'next-node-id';
+/** A daemon that runs may have reserved that many ids and used none of them yet. */
+const UNSEEN_NODES: number = RESERVED_NODES + 1;
 
 export function nodeCounterCheck(scene: CatalogScene): Check {
   return {
@@ -17,8 +20,8 @@ export function nodeCounterCheck(scene: CatalogScene): Check {
       yield catalogIssue('node-counter-wrong', {
         object: 'node ids',
         what: `the counter ${found.state === 'present' ? `is ${found.value}` : 'cannot be read'}, id ${highest} is in use`,
-        action: `go on with ${highest + 1}`,
-        repair: () => scene.change(() => scene.counters.put(NEXT_NODE_ID, highestNode(scene) + 1)),
+        action: `go on with ${highest + UNSEEN_NODES}`,
+        repair: () => scene.change(() => scene.counters.put(NEXT_NODE_ID, highestNode(scene) + UNSEEN_NODES)),
       });
     },
   };

@@ -40,7 +40,7 @@ export function isGenerationRecord(value: GenerationRecord): boolean {
 
 export function isStagedRecord(value: StagedRecord): boolean {
   const record = fieldsOf(value);
-  return record !== undefined && isId(record['projection']) && typeof record['aborted'] === 'boolean';
+  return record !== undefined && isId(record['projection']);
 }
 
 export function isLinkRecord(value: LinkRecord): boolean {

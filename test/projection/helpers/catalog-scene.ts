@@ -1,10 +1,21 @@
 /** A catalog over a real store, with what the daemon would stage in it; no tree and no kernel. */
 import { randomBytes } from 'node:crypto';
 import type { TestContext } from 'node:test';
-import type { GenerationId, ProjectionId } from '../../../src/base/ids.ts';
+import type { GenerationId, NodeId, ProjectionId } from '../../../src/base/ids.ts';
 import { silentLog } from '../../../src/base/log.ts';
-import { Catalog, type NewProjection } from '../../../src/projection/catalog.ts';
-import { buildNodes, type FileContent } from '../../../src/projection/generation-nodes.ts';
+import { Catalog, type NewProjection, type Publication } from '../../../src/projection/catalog.ts';
+import {
+  buildNodes,
+  contentNodesCodec,
+  DIRECTORY_INDEX,
+  type FileContent,
+  nodeCount,
+} from '../../../src/projection/generation-nodes.ts';
+import { LOOKUP_SLOT_BYTES, LookupTable } from '../../../src/projection/lookup-table.ts';
+import { topLevelNames } from '../../../src/projection/path-rules.ts';
+import { PendingGenerations } from '../../../src/projection/pending-generations.ts';
+import { PENDING_SLOT_BYTES, PendingTable } from '../../../src/projection/pending-table.ts';
+import type { StagedGeneration } from '../../../src/projection/staged-generation.ts';
 import { BlobStore, type Protection } from '../../../src/store/blob-store.ts';
 import { SealingKey } from '../../../src/store/sealing-key.ts';
 import type { Store } from '../../../src/store/store.ts';
@@ -21,6 +32,12 @@ export class CatalogScene {
   protection: Protection = 'plain';
   /** Modes of what is staged, where they are not 0644. */
   readonly modes: Map<string, number> = new Map();
+  readonly references: LookupTable = new LookupTable(new ArrayBuffer(64 * LOOKUP_SLOT_BYTES));
+  readonly interrupted: PendingTable = new PendingTable(new ArrayBuffer(16 * PENDING_SLOT_BYTES));
+  readonly pending: PendingGenerations;
+  /** Everything that was staged. */
+  readonly staged: Map<GenerationId, StagedGeneration> = new Map();
+  readonly #queue: StagedGeneration[] = [];
   #staged = 0;
 
   constructor(t: TestContext) {
@@ -29,6 +46,11 @@ export class CatalogScene {
     this.catalog = new Catalog(this.store);
     const sealingKey = SealingKey.fromBytes(randomBytes(32));
     this.blobs = new BlobStore({ store: this.store, stateDir: this.stateDir, sealingKey, log: silentLog });
+    this.pending = new PendingGenerations({
+      table: this.interrupted,
+      lookups: this.references,
+      receive: () => this.#queue.shift(),
+    });
   }
 
   /** The key of Secrets is another one. */
@@ -50,32 +72,73 @@ export class CatalogScene {
     return catalog.create({ ...named, nowMs: CREATED_AT_MS, ...more });
   }
 
-  /** Stages a generation with a directory name that was never used. */
-  async stage(projection: ProjectionId, files: Readonly<Record<string, string>>): Promise<GenerationId> {
-    const { catalog, blobs } = this;
+  /** Stages a generation with a directory name that was never used, as the main thread does for the one that serves. */
+  async stage(
+    projection: ProjectionId,
+    files: Readonly<Record<string, string>>,
+    more: Partial<StagedGeneration> = {},
+  ): Promise<GenerationId> {
+    const staged = { ...(await this.#generation(projection, files)), ...more };
+    this.staged.set(staged.id, staged);
+    this.#queue.push(staged);
+    this.pending.named(projection, staged.directory);
+    if (!staged.isStored) return staged.id;
+    const stored = { ...staged, blobs: [] };
+    this.staged.set(staged.id, stored);
+    this.catalog.store(stored, staged.blobs, this.blobs);
+    return staged.id;
+  }
+
+  async #generation(projection: ProjectionId, files: Readonly<Record<string, string>>): Promise<StagedGeneration> {
     const contents = new Map<string, FileContent>();
-    const prepared = [];
+    const blobs = [];
     for (const [path, text] of Object.entries(files)) {
-      const blob = await blobs.prepare(Buffer.from(text), this.protection);
-      prepared.push(blob);
+      const blob = await this.blobs.prepare(Buffer.from(text), this.protection);
+      blobs.push(blob);
       const { digest, sizeBytes } = blob;
       const mode = this.modes.get(path) ?? 0o644;
       contents.set(path, { mode, uid: undefined, gid: undefined, sizeBytes, digest });
     }
     this.#staged += 1;
-    const directory = `..2026_11_18_00_00_00.${this.#staged}`;
     const content = buildNodes(contents);
-    return catalog.stage(
-      { projection, directory, content, blobs: prepared, changesNames: true, nowMs: CREATED_AT_MS + this.#staged },
-      blobs,
-    );
+    const names = [...topLevelNames(contents.keys())];
+    const nodes = nodeCount(content);
+    const id = this.catalog.reserveNodes(nodes + names.length) as number as GenerationId;
+    return {
+      ...{
+        id,
+        projection,
+        nodes,
+        blobs,
+        isStored: false,
+        audited: this.catalog.projection(projection)?.audited === true,
+        changesNames: true,
+        files: contents.size,
+      },
+      directory: `..2026_11_18_00_00_00.${this.#staged}`,
+      directories: content.filter((node) => node.kind === 'directory' && node.parent === DIRECTORY_INDEX).length,
+      content: contentNodesCodec.encode(content),
+      sizeBytes: blobs.reduce((sum, blob) => sum + blob.sizeBytes, 0),
+      createdAtMs: CREATED_AT_MS + this.#staged,
+      links: names.map((name, index) => ({ name, node: (id + nodes + index) as NodeId })),
+    };
+  }
+
+  /** The commit of its swap; the caller does not wait for the flush. */
+  publish(id: GenerationId, nowMs: number = CREATED_AT_MS): Publication {
+    const staged = this.staged.get(id);
+    if (staged === undefined) throw new Error(`${id} was not staged here`);
+    const publication = this.catalog.publish(staged, this.blobs, nowMs);
+    this.pending.published(id);
+    for (const blob of staged.blobs) this.blobs.abandon(blob);
+    return publication;
   }
 
   /** Stages, publishes and announces, as a whole write does. */
   async write(projection: ProjectionId, files: Readonly<Record<string, string>>): Promise<GenerationId> {
     const { catalog } = this;
     const id = await this.stage(projection, files);
-    await catalog.publish(id, CREATED_AT_MS);
+    this.publish(id);
     const wanted = new Set(Object.keys(files).map((path) => path.split('/')[0] as string));
     const stale = [...catalog.links(projection)].map((link) => link.name).filter((name) => !wanted.has(name));
     catalog.settle(projection, [...wanted], stale);

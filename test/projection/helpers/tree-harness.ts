@@ -14,6 +14,8 @@ import { Catalog } from '../../../src/projection/catalog.ts';
 import { ProjectionHistory } from '../../../src/projection/history/projection-history.ts';
 import { LOOKUP_SLOT_BYTES, LookupTable } from '../../../src/projection/lookup-table.ts';
 import type { Payload } from '../../../src/projection/payload.ts';
+import { PendingGenerations } from '../../../src/projection/pending-generations.ts';
+import { PENDING_SLOT_BYTES, PendingTable } from '../../../src/projection/pending-table.ts';
 import type { Owner } from '../../../src/projection/projection-attributes.ts';
 import {
   ProjectionService,
@@ -22,6 +24,7 @@ import {
 } from '../../../src/projection/projection-service.ts';
 import { ProjectionTree } from '../../../src/projection/projection-tree.ts';
 import { SourceService } from '../../../src/projection/sources/source-service.ts';
+import { received, type StagedGeneration, type Stager } from '../../../src/projection/staged-generation.ts';
 import { BlobStore } from '../../../src/store/blob-store.ts';
 import { SealingKey } from '../../../src/store/sealing-key.ts';
 import { Store } from '../../../src/store/store.ts';
@@ -45,6 +48,9 @@ export class TreeHarness {
   /** Where a tree of its own would be mounted; nothing is there. */
   readonly mountPoint: string;
   readonly lookupMemory: ArrayBuffer = new ArrayBuffer(1024 * LOOKUP_SLOT_BYTES);
+  readonly pendingMemory: ArrayBuffer = new ArrayBuffer(64 * PENDING_SLOT_BYTES);
+  interrupted!: PendingTable;
+  stager!: Stager;
   /** Every operation made through the mount, with its outcome. */
   readonly operations: { readonly directory: string; readonly operation: MountOperation; readonly errno: number }[] =
     [];
@@ -79,10 +85,14 @@ export class TreeHarness {
   restart(): void {
     // Its timers would reach into a store that is closed by then.
     this.tree?.close();
+    const queue: StagedGeneration[] = [];
+    const lookups = new LookupTable(this.lookupMemory);
+    this.interrupted = new PendingTable(this.pendingMemory);
     const tree = new ProjectionTree({
       catalog: this.catalog,
       blobs: this.blobs,
-      lookups: new LookupTable(this.lookupMemory),
+      lookups,
+      pending: new PendingGenerations({ table: this.interrupted, lookups, receive: () => queue.shift() }),
       kernelCache: {
         invalidateEntry: (_parent, name) => {
           this.invalidated.push(name);
@@ -97,6 +107,13 @@ export class TreeHarness {
       onForgotten: (id) => this.forgotten.push(id),
     });
     this.tree = tree;
+    this.stager = {
+      async stage(generation) {
+        queue.push(received(structuredClone(generation)));
+      },
+      abort: (id) => Promise.resolve(tree.abort(id)),
+      finishAbort: (id) => tree.finishAbort(id),
+    };
     this.service = new ProjectionService({
       catalog: this.catalog,
       blobs: this.blobs,
@@ -104,7 +121,8 @@ export class TreeHarness {
       clock: this.clock,
       log: silentLog,
       ...(this.reactions === undefined ? {} : { reactions: this.reactions }),
-      onAborted: (id) => tree.drain(id),
+      stager: this.stager,
+      interrupted: this.interrupted,
       onDropped: (ids) => tree.dropped(ids),
       onChanged: (changed) => sources.changed(changed),
     });
@@ -122,6 +140,11 @@ export class TreeHarness {
   history(owner: Owner = { uid: 0, gid: 0 }): ProjectionHistory {
     const { catalog, blobs, service: projections } = this;
     return new ProjectionHistory({ catalog, blobs, projections, owner, onDropped: (ids) => this.tree.dropped(ids) });
+  }
+
+  /** What a daemon does at its start that takes over from another. */
+  resume(): void {
+    this.tree.resume(this.interrupted.entries());
   }
 
   async close(): Promise<void> {

@@ -37,7 +37,10 @@ export class LiveScene extends CatalogScene {
     const lookups = new LookupTable(this.#memory);
     this.lookups = lookups;
     this.generations = {
-      load: (id) => ({ id, record: catalog.generation(id) as GenerationRecord, nodes: catalog.nodes(id) }),
+      load: (id) => ({
+        id,
+        ...(this.pending.load(id) ?? { record: catalog.generation(id) as GenerationRecord, nodes: catalog.nodes(id) }),
+      }),
       hold: (id) => lookups.add(id),
       release: (id) => void lookups.subtract(id, 1),
     };
@@ -60,7 +63,7 @@ export class LiveScene extends CatalogScene {
     const id = await this.stage(projection, files);
     this.catalog.refresh();
     this.tree.publications.begin(projection, id);
-    await this.catalog.publish(id, CREATED_AT_MS);
+    this.publish(id);
     this.tree.publications.published(projection);
     this.catalog.settle(projection, [], []);
     return id;
