@@ -271,7 +271,7 @@ export class Catalog {
   /** Stores a large generation ahead of its publication, with its hold on content. */
   store(staged: StagedGeneration, prepared: readonly PreparedBlob[], blobs: BlobStore): void {
     this.#store.transactBuffered(() => {
-      this.#putContent(staged, prepared, blobs);
+      this.#putContent(staged, this.#existing(staged.projection).generation, prepared, blobs);
       this.#generations.put(staged.id, recordOf(staged, 0));
       this.#staged.put(staged.id, { projection: staged.projection });
     });
@@ -287,7 +287,7 @@ export class Catalog {
       const before = this.#existing(projection);
       const number = before.number + 1;
       if (staged.isStored) this.#staged.remove(id);
-      else this.#putContent(staged, staged.blobs, adopting(blobs));
+      else this.#putContent(staged, before.generation, staged.blobs, adopting(blobs));
       this.#generations.put(id, recordOf(staged, number));
       if (staged.changesNames) {
         this.#unsettled.put(projection, true);
@@ -311,19 +311,29 @@ export class Catalog {
     return this.#store.flush();
   }
 
-  /** A generation that was stored ahead is not published after all: it is dropped. False if it was not stored. */
-  discard(id: GenerationId): boolean {
-    return this.#store.transactBuffered(() => {
-      const wasStored = this.#staged.remove(id);
-      if (wasStored) this.#dropped.put(id, true);
-      return wasStored;
+  /** A generation that was stored ahead is not published after all: it goes, and with it its hold on content. */
+  discard(id: GenerationId, blobs: BlobStore): void {
+    const record = this.#generations.get(id);
+    const chain = record === undefined ? [] : this.#chain(record.projection);
+    this.#store.transactBuffered(() => {
+      if (this.#staged.remove(id)) this.#remove(id, chain, blobs);
     });
   }
 
   /** Removes dropped generations that the kernel has forgotten, and their hold on content. Others are left alone. */
   remove(ids: readonly GenerationId[], blobs: BlobStore): void {
+    // Read before the writer's lock is taken: a swap that comes meanwhile adds to the end, and nobody else removes.
+    this.refresh();
+    const chains = new Map<ProjectionId, GenerationId[]>();
+    for (const id of ids) {
+      const projection = this.#generations.get(id)?.projection;
+      if (projection !== undefined && !chains.has(projection)) chains.set(projection, this.#chain(projection));
+    }
     this.#store.transactBuffered(() => {
-      for (const id of ids) this.#remove(id, blobs);
+      for (const id of ids) {
+        const chain = chains.get(this.#generations.get(id)?.projection ?? (0 as ProjectionId));
+        if (chain !== undefined && this.#dropped.remove(id)) this.#remove(id, chain, blobs);
+      }
     });
   }
 
@@ -352,12 +362,13 @@ export class Catalog {
     return record;
   }
 
-  #remove(id: GenerationId, blobs: BlobStore): void {
+  /** `chain`: all generations of its projection; it leaves it. */
+  #remove(id: GenerationId, chain: GenerationId[], blobs: BlobStore): void {
     const record = this.#generations.get(id);
-    if (record === undefined || !this.#dropped.remove(id)) return;
-    const chain = this.#chain(record.projection);
+    if (record === undefined) return;
     const position = chain.indexOf(id);
     const [before, after] = [this.#content(chain[position - 1]), this.#content(chain[position + 1])];
+    chain.splice(position, 1);
     const ended = runsEnded(this.#content(id) ?? [], before, after);
     for (const { digest } of ended) blobs.release(digest);
     this.#nodes.remove(id);
@@ -393,10 +404,16 @@ export class Catalog {
     this.#projections.put(id, { ...record, state: to });
   }
 
-  #putContent(staged: StagedGeneration, prepared: readonly PreparedBlob[], references: References): void {
+  /** `published` is the newest generation in the store: one that is staged is alone, and one that is given up goes at once. */
+  #putContent(
+    staged: StagedGeneration,
+    published: GenerationId | 0,
+    prepared: readonly PreparedBlob[],
+    references: References,
+  ): void {
     const { id, projection, directory } = staged;
     const content = contentNodesCodec.decode(staged.content);
-    retainRuns(content, this.#content(this.#chain(projection).at(-1)), prepared, references);
+    retainRuns(content, this.#content(published || undefined), prepared, references);
     this.#nodes.put(id, content);
     this.#directories.put([projection, directory], id);
   }

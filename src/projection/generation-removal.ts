@@ -10,8 +10,8 @@ import type { Catalog } from './catalog.ts';
 
 /** How long forgotten generations are collected before a batch is removed. */
 const BATCH_MS = 500;
-/** Generations removed in one transaction: others wait for the writer's lock meanwhile. */
-const BATCH_GENERATIONS = 64;
+/** Generations removed in one transaction: a swap waits for the writer's lock meanwhile. */
+const BATCH_GENERATIONS = 32;
 
 export interface RemovalOptions {
   readonly catalog: Catalog;

@@ -49,8 +49,6 @@ export interface MountTargetOptions {
   readonly stager: Stager;
   /** Names that interrupted swaps left in the kernel. */
   readonly interrupted: Pick<PendingTable, 'of'>;
-  /** A generation left the store's keeping without having been published. */
-  readonly onDropped: (ids: readonly GenerationId[]) => void;
 }
 
 /** What is being written: staged, and neither published nor given up. */
@@ -277,7 +275,7 @@ export class MountTarget implements SwapTarget<MountFile> {
   }
 
   async #abort(id: GenerationId, directory: string): Promise<void> {
-    const { catalog, stager, interrupted, projection, onDropped } = this.#options;
+    const { catalog, blobs, stager, interrupted, projection } = this.#options;
     if (!(await stager.abort(id))) return;
     // From here on no name of it is accepted any more.
     if (interrupted.of(projection).some((name) => name.id === id)) {
@@ -285,7 +283,7 @@ export class MountTarget implements SwapTarget<MountFile> {
       await this.#each([directory], 'ENOENT', (name) => ({ kind: 'rmdir', name }));
     }
     stager.finishAbort(id);
-    if (catalog.discard(id)) onDropped([id]);
+    catalog.discard(id, blobs);
   }
 
   /** One operation per name; a name for which it was done already is no failure. */

@@ -339,8 +339,7 @@ export class ProjectionService {
   /** Generations that were stored ahead of a swap which never came. */
   #discardStored(): void {
     this.#catalog.refresh();
-    const discarded = [...this.#catalog.allStaged()].filter((id) => this.#catalog.discard(id));
-    this.#options.onDropped(discarded);
+    for (const id of [...this.#catalog.allStaged()]) this.#catalog.discard(id, this.#options.blobs);
   }
 
   async #recoverOne(id: ProjectionId, record: ProjectionRecord): Promise<void> {

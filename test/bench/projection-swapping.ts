@@ -12,7 +12,7 @@ import { referenceWrite } from './reference-writer.ts';
 const SWAPS_PER_ROUND = 20;
 const FILE_BYTES = 1024;
 /** Until the compiler of V8, which works on the processors that are measured, has nothing left to do. */
-const WARM_UP_ROUNDS = 60;
+const WARM_UP_ROUNDS = 150;
 
 let counter = 0;
 

@@ -157,20 +157,21 @@ describe('Catalog.store', () => {
     );
   });
 
-  it('publication takes it over as it is; discarding drops it', async (t) => {
+  it('publication takes it over as it is; discarding takes it away with its content', async (t) => {
     const scene = new CatalogScene(t);
     const id = scene.create('web');
-    const published = await scene.stage(id, { a: '1' }, { isStored: true });
+    const published = await scene.stage(id, { a: '1', same: 'x' }, { isStored: true });
     scene.publish(published);
-    const discarded = await scene.stage(id, { a: '2' }, { isStored: true });
-    assert.equal(scene.catalog.discard(discarded), true);
-    assert.equal(scene.catalog.discard(discarded), false);
-    assert.equal(scene.catalog.discard(published), false);
+    const discarded = await scene.stage(id, { a: '2', same: 'x' }, { isStored: true });
+    assert.equal(scene.blobs.statistics().blobs, 3);
+    scene.catalog.discard(discarded, scene.blobs);
+    scene.catalog.discard(discarded, scene.blobs);
+    scene.catalog.discard(published, scene.blobs);
     assert.deepEqual([...scene.catalog.allStaged()], []);
-    assert.deepEqual([...scene.catalog.allDropped()], [discarded]);
+    assert.deepEqual([...scene.catalog.allDropped()], []);
+    assert.equal(scene.catalog.generation(discarded), undefined);
     assert.equal(scene.catalog.generation(published)?.number, 1);
-    scene.catalog.remove([discarded], scene.blobs);
-    assert.equal(scene.blobs.statistics().blobs, 1);
+    assert.equal(scene.blobs.statistics().blobs, 2);
   });
 
   it('an abandoned transaction keeps nothing: no record, no hold on content', async (t) => {
