@@ -18,7 +18,7 @@ test('wrong usage is exit code 2, one line and where help is', async () => {
     ],
     [
       ['up', '--transport', 'pigeon'],
-      "dunnage: option '--transport <name>' argument 'pigeon' is invalid. Allowed choices are kernel, fuse-native.\n",
+      "dunnage: option '--transport <name>' argument 'pigeon' is invalid. Allowed choices are auto, kernel, fuse-native.\n",
     ],
   ];
   for (const [words, message] of cases) {
