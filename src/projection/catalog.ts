@@ -13,7 +13,16 @@ import assert from 'node:assert/strict';
 import type { GenerationId, NodeId, ProjectionId } from '../base/ids.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import type { BlobStore, PreparedBlob } from '../store/blob-store.ts';
-import { type Codec, checkedValue, jsonValue, numberAndStringKey, numberKey, stringKey } from '../store/codecs.ts';
+import {
+  bytesValue,
+  type Codec,
+  checkedValue,
+  jsonValue,
+  numberAndStringKey,
+  numberKey,
+  remembered,
+  stringKey,
+} from '../store/codecs.ts';
 import type { Digest } from '../store/digest.ts';
 import { NodeIdCounter } from '../store/node-id-counter.ts';
 import type { Store, Table } from '../store/store.ts';
@@ -65,6 +74,8 @@ export class Catalog {
   readonly #names: Table<string, number>;
   readonly #generations: Table<number, GenerationRecord>;
   readonly #nodes: Table<number, readonly ContentNode[]>;
+  /** The same table: a staged generation comes encoded. */
+  readonly #encodedNodes: Table<number, Uint8Array>;
   readonly #directories: Table<readonly [number, string], number>;
   readonly #links: Table<readonly [number, string], LinkRecord>;
   readonly #linkNodes: Table<number, readonly [number, string]>;
@@ -77,10 +88,11 @@ export class Catalog {
     const json = <T>(): Codec<T> => jsonValue<T>();
     this.#store = store;
     this.#ids = new NodeIdCounter(store);
-    this.#projections = store.table('projections', numberKey, checkedValue(json(), isProjectionRecord));
+    this.#projections = store.table('projections', numberKey, remembered(checkedValue(json(), isProjectionRecord)));
     this.#names = store.table('projection-names', stringKey, json<number>());
-    this.#generations = store.table('generations', numberKey, checkedValue(json(), isGenerationRecord));
+    this.#generations = store.table('generations', numberKey, remembered(checkedValue(json(), isGenerationRecord)));
     this.#nodes = store.table('generation-nodes', numberKey, contentNodesCodec);
+    this.#encodedNodes = store.table('generation-nodes', numberKey, bytesValue);
     this.#directories = store.table('generation-directories', numberAndStringKey, json<number>());
     this.#links = store.table('links', numberAndStringKey, checkedValue(json(), isLinkRecord));
     this.#linkNodes = store.table('link-nodes', numberKey, json<readonly [number, string]>());
@@ -268,10 +280,14 @@ export class Catalog {
     return first as NodeId;
   }
 
-  /** Stores a large generation ahead of its publication, with its hold on content. */
-  store(staged: StagedGeneration, prepared: readonly PreparedBlob[], blobs: BlobStore): void {
+  /**
+   * Stores a large generation ahead of its publication, with its hold on content. `published` is that of the published
+   * generation, if the caller has read it.
+   */
+  store(staged: StagedGeneration, prepared: readonly PreparedBlob[], blobs: BlobStore, published?: Content): void {
     this.#store.transactBuffered(() => {
-      this.#putContent(staged, this.#existing(staged.projection).generation, prepared, blobs);
+      const before = published ?? this.#content(this.#existing(staged.projection).generation);
+      this.#putContent(staged, before, prepared, blobs);
       this.#generations.put(staged.id, recordOf(staged, 0));
       this.#staged.put(staged.id, { projection: staged.projection });
     });
@@ -287,7 +303,7 @@ export class Catalog {
       const before = this.#existing(projection);
       const number = before.number + 1;
       if (staged.isStored) this.#staged.remove(id);
-      else this.#putContent(staged, before.generation, staged.blobs, adopting(blobs));
+      else this.#putContent(staged, this.#content(before.generation), staged.blobs, adopting(blobs));
       this.#generations.put(id, recordOf(staged, number));
       if (staged.changesNames) {
         this.#unsettled.put(projection, true);
@@ -385,8 +401,8 @@ export class Catalog {
     return ids.sort((a, b) => a - b) as GenerationId[];
   }
 
-  #content(id: GenerationId | undefined): Content | undefined {
-    return id === undefined ? undefined : this.#nodes.get(id);
+  #content(id: GenerationId | 0 | undefined): Content | undefined {
+    return id === undefined || id === 0 ? undefined : this.#nodes.get(id);
   }
 
   /** Writes the record with the newest `count` generations of its history; returns the others, dropped. */
@@ -407,14 +423,13 @@ export class Catalog {
   /** `published` is the newest generation in the store: one that is staged is alone, and one that is given up goes at once. */
   #putContent(
     staged: StagedGeneration,
-    published: GenerationId | 0,
+    published: Content | undefined,
     prepared: readonly PreparedBlob[],
     references: References,
   ): void {
     const { id, projection, directory } = staged;
-    const content = contentNodesCodec.decode(staged.content);
-    retainRuns(content, this.#content(published || undefined), prepared, references);
-    this.#nodes.put(id, content);
+    retainRuns(contentNodesCodec.decode(staged.content), published, prepared, references);
+    this.#encodedNodes.put(id, staged.content);
     this.#directories.put([projection, directory], id);
   }
 

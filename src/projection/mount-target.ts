@@ -13,6 +13,7 @@ import type { Digest } from '../store/digest.ts';
 import type { MountOperation, ThroughMount } from '../vfs/ports.ts';
 import { forEachBounded } from './bounded.ts';
 import type { Catalog } from './catalog.ts';
+import type { Content } from './content-runs.ts';
 import {
   buildNodes,
   contentNodesCodec,
@@ -60,7 +61,8 @@ interface Staged {
 
 export class MountTarget implements SwapTarget<MountFile> {
   readonly #options: MountTargetOptions;
-  /** The files of the published generation and the links that are shown, as of the last `inspect`; unknown before. */
+  /** The published generation, its files and the links that are shown, as of the last `inspect`; unknown before. */
+  #content: Content | undefined;
   #published: ReadonlyMap<string, FileNode> = new Map();
   #visibleNames: ReadonlySet<string> | undefined;
   #staged: Staged | undefined;
@@ -96,6 +98,7 @@ export class MountTarget implements SwapTarget<MountFile> {
     const visibleNames = new Set(nodes?.children(DIRECTORY_INDEX)?.keys());
     this.#published = new Map([...(nodes?.files() ?? [])].map(({ path, file }) => [path, file]));
     this.#visibleNames = visibleNames;
+    this.#content = nodes?.content;
     return {
       directoryName: generation === 0 ? undefined : catalog.generation(generation)?.directory,
       unchanged: generation !== 0 && this.#isUnchanged(payload),
@@ -179,7 +182,7 @@ export class MountTarget implements SwapTarget<MountFile> {
     const isStored = files.size > STAGED_FILES_MAX || inlineBytes > STAGED_BYTES_MAX;
     if (!isStored) return { ...generation, blobs: prepared, isStored };
     const stored = { ...generation, blobs: [], isStored };
-    catalog.store(stored, prepared, blobs);
+    catalog.store(stored, prepared, blobs, this.#content);
     return stored;
   }
 

@@ -79,3 +79,26 @@ export function checkedValue<T>(codec: Codec<T>, accept: (value: T) => boolean):
     },
   };
 }
+
+/** Values kept by a `remembered` codec: those of the swaps and readers of the moment. */
+const REMEMBERED_MAX = 512;
+
+/**
+ * Decodes bytes that were decoded lately no second time: the thread that serves the mount reads one record at each request of
+ * a swap. The values are shared, so nobody may change them.
+ */
+export function remembered<T>(codec: Codec<T>): Codec<T> {
+  const values = new Map<string, T>();
+  return {
+    encode: (value) => codec.encode(value),
+    decode(bytes) {
+      const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+      const known = values.get(text);
+      if (known !== undefined) return known;
+      const value = codec.decode(bytes);
+      if (values.size >= REMEMBERED_MAX) values.clear();
+      values.set(text, value);
+      return value;
+    },
+  };
+}

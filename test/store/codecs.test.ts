@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { digestKey, jsonValue, numberAndStringKey, numberKey, stringKey } from '../../src/store/codecs.ts';
+import {
+  type Codec,
+  digestKey,
+  jsonValue,
+  numberAndStringKey,
+  numberKey,
+  remembered,
+  stringKey,
+} from '../../src/store/codecs.ts';
 import { plainDigest } from '../../src/store/digest.ts';
 
 const number = fc.maxSafeNat();
@@ -50,4 +58,24 @@ test('digestKey takes 32 bytes and nothing else', () => {
   const digest = plainDigest(Buffer.from('x'));
   assert.deepEqual(digestKey.decode(digestKey.encode(digest)), digest);
   assert.throws(() => digestKey.decode(Buffer.alloc(31)), /32 bytes/);
+});
+
+test('remembered decodes equal bytes once, and other bytes anew, however many there were', () => {
+  let decoded = 0;
+  const json = jsonValue<{ readonly id: number }>();
+  const counting: Codec<{ readonly id: number }> = {
+    encode: json.encode,
+    decode(bytes) {
+      decoded += 1;
+      return json.decode(bytes);
+    },
+  };
+  const codec = remembered(counting);
+  for (let id = 0; id < 2_000; id += 1) {
+    const bytes = codec.encode({ id });
+    assert.deepEqual([codec.decode(bytes), codec.decode(Uint8Array.from(bytes))], [{ id }, { id }]);
+  }
+  assert.equal(decoded, 2_000);
+  assert.throws(() => codec.decode(Buffer.from('{')), SyntaxError);
+  assert.throws(() => codec.decode(Buffer.from('{')), SyntaxError);
 });
