@@ -121,6 +121,20 @@ describe('examples', needsRoot, () => {
     }
   });
 
+  test('secret-rotation.ts rotates a Secret under a reader that never sees two passwords', async () => {
+    const program = join(compiledRoot(), 'examples/secret-rotation.js');
+    const { stdout } = await run(process.execPath, [program, '20'], {
+      env: { ...process.env, DUNNAGE_SOCKET: join(daemon.runtimeDir, 'dunnage.sock') },
+      timeout: EXAMPLE_MS_MAX,
+    });
+    const rotations = Array.from(
+      { length: 20 },
+      (_, index) => `generation ${index + 2}: 3 files, seen after the rotation\n`,
+    );
+    assert.equal(stdout, `${rotations.join('')}0 reads failed, 0 reads mixed two passwords\n`);
+    await assert.rejects(stat(projected('secret.rotating-db')), { code: 'ENOENT' });
+  });
+
   test('watch-with-inotify.sh says how it is used', async () => {
     await assert.rejects(
       run('sh', [join(EXAMPLES, 'watch-with-inotify.sh')]),
@@ -163,6 +177,7 @@ describe('examples', needsRoot, () => {
       'nginx-reload',
       'projection.yaml',
       'secret-rotated.yaml',
+      'secret-rotation.ts',
       'secret.yaml',
       'single-file-mount.sh',
       'sources.yaml',
