@@ -164,14 +164,19 @@ for flags in (os.O_WRONLY, os.O_RDWR):
     const [hot, free] = [join(root('web'), 'b'), join(root('free'), 'key')];
     for (let round = 0; round < 3; round += 1) for (const path of [hot, free]) await look(path);
     await newLines(3);
-    const before = [await requestsOf('audited'), await requestsOf('projections')];
-    for (let round = 0; round < 50; round += 1) for (const path of [hot, free]) await look(path);
-    const after = [await requestsOf('audited'), await requestsOf('projections')];
-    // OPEN and RELEASE; the last releases may still be on their way.
-    const audits = (after[0] as number) - (before[0] as number);
-    assert.ok(audits >= 50 && audits <= 102, `${audits} requests`);
-    assert.equal(after[1], before[1]);
-    assert.equal((await newLines(50)).length, 50);
+    // The kernel may forget something of earlier tests meanwhile: then it is looked at again.
+    const others: number[] = [];
+    for (let attempt = 0; attempt < 5 && others.at(-1) !== 0; attempt += 1) {
+      const before = [await requestsOf('audited'), await requestsOf('projections')];
+      for (let round = 0; round < 50; round += 1) for (const path of [hot, free]) await look(path);
+      const after = [await requestsOf('audited'), await requestsOf('projections')];
+      // OPEN and RELEASE; the last releases may still be on their way.
+      const audits = (after[0] as number) - (before[0] as number);
+      assert.ok(audits >= 50 && audits <= 102, `${audits} requests`);
+      others.push((after[1] as number) - (before[1] as number));
+      assert.equal((await newLines(50)).length, 50);
+    }
+    assert.equal(others.at(-1), 0, `${others} requests`);
   });
 
   it('[S57] keeps content out of the audit log and the daemon’s log, which has the same lines', async () => {
