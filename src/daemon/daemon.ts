@@ -12,7 +12,6 @@ import { DunnageError } from '../errors/dunnage-error.ts';
 import { MountAgent } from '../mounts/agent.ts';
 import { agentCommand } from '../mounts/agent-command.ts';
 import { Catalog } from '../projection/catalog.ts';
-import { ContentCounter } from '../projection/content-totals.ts';
 import { ProjectionHistory, type ProjectionHistoryOptions } from '../projection/history/projection-history.ts';
 import { LiveAnnouncements } from '../projection/live/live-announcements.ts';
 import { LiveAnnouncer } from '../projection/live/live-announcer.ts';
@@ -20,61 +19,62 @@ import { ProjectionService, type ProjectionServiceOptions } from '../projection/
 import { performOnHost } from '../projection/reactions/perform.ts';
 import { ReactionRecords } from '../projection/reactions/reaction-records.ts';
 import { SwapReactions } from '../projection/reactions/swap-reactions.ts';
-import { SourceSeen } from '../projection/sources/source-seen.ts';
 import { SourceService, type SourceServiceOptions } from '../projection/sources/source-service.ts';
 import { startControlServer } from '../server/control-server.ts';
 import type { HistoryOperations } from '../server/history-operations.ts';
-import type { ControlOperations, DaemonStatus } from '../server/operations.ts';
-import { BlobStore } from '../store/blob-store.ts';
+import type { ControlOperations } from '../server/operations.ts';
 import type { Scrub } from '../store/check/scrub.ts';
-import { dataFile } from '../store/environment.ts';
-import { MappedMemory } from '../store/mapped-memory.ts';
 import type { SealingKey } from '../store/sealing-key.ts';
-import { newDurableMark, Store } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
 import { projectionsPath } from '../tree/places.ts';
 import { attachTree } from './attach-tree.ts';
 import { AuditFile } from './audit/audit-file.ts';
 import { AuditLog } from './audit/audit-log.ts';
 import { AuditedMounts } from './audit/audited-mount.ts';
+import { Cleanups } from './cleanups.ts';
 import { createControlOperations } from './control-operations.ts';
 import { makeDaemonDirectories } from './daemon-directories.ts';
 import { DaemonLock } from './daemon-lock.ts';
+import { daemonMetrics } from './daemon-metrics.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import type { DaemonSeams } from './daemon-seams.ts';
+import { daemonStatus } from './daemon-status.ts';
 import { Ending, once } from './ending.ts';
-import { registerFigures } from './figures.ts';
 import { createFileOperations } from './file-operations.ts';
 import { FuseThread, type FuseThreadEvents } from './fuse-thread-client.ts';
 import { createHistoryOperations } from './history-operations.ts';
 import { lookUpLapsed } from './lapsed-names.ts';
 import { LiveAgent } from './live-agent.ts';
-import { PrometheusMetrics } from './metrics.ts';
+import type { PrometheusMetrics } from './metrics.ts';
+import { openStore } from './open-store.ts';
 import { realPlace } from './real-place.ts';
 import { auditLogPath } from './runtime-files.ts';
 import { type ScrubParts, startScrub } from './scrubbing.ts';
-import { describeSealingKey, openSealingKey, sealingWarnings } from './sealing.ts';
+import { describeSealingKey } from './sealing.ts';
 import type { ServedTree } from './served-tree.ts';
-import { servingMaintenance } from './serving-maintenance.ts';
-import { describeConnections } from './status.ts';
+import { type ServingParts, servingMaintenance } from './serving-maintenance.ts';
 import { pendingIn, takeoverMemory } from './takeover-memory.ts';
 import { chooseTransport, type TransportChoice } from './transport.ts';
-import { VERSION } from './version.ts';
 
-interface OpenStore {
-  readonly sealingKey: SealingKey;
-  readonly durableMark: BigInt64Array;
-  readonly store: Store;
-  readonly blobs: BlobStore;
+/** What a daemon consists of once its tree is up. */
+interface LiveParts extends ServingParts {
+  readonly tree: ServedTree;
+  readonly thread: FuseThread;
+  readonly sources: SourceService;
+  readonly reactions: SwapReactions;
+  readonly catalog: Catalog;
+  readonly metrics: PrometheusMetrics;
+  readonly audit: AuditLog;
+  /** Ends what works through the mount, and unmounts if that is wanted. */
+  readonly stopTree: () => Promise<void>;
 }
-
-type Cleanup = () => Promise<void> | void;
 
 export class Daemon {
   readonly #options: DaemonOptions;
   readonly #choice: TransportChoice;
   readonly #log: Log;
   readonly #seams: DaemonSeams;
-  readonly #cleanups: Cleanup[] = [];
+  readonly #cleanups: Cleanups;
   readonly #startedAtMs = systemClock.nowMs();
   readonly #uid = process.getuid?.() ?? 0;
   readonly #gid = process.getgid?.() ?? 0;
@@ -91,6 +91,7 @@ export class Daemon {
     this.#options = options;
     this.#seams = seams;
     this.#log = log;
+    this.#cleanups = new Cleanups(log);
   }
 
   /** Resolves when the tree is mounted and the control API answers. A start that fails leaves nothing behind. */
@@ -103,7 +104,7 @@ export class Daemon {
     try {
       await daemon.#start();
     } catch (error) {
-      await daemon.#takeDown();
+      await daemon.#cleanups.run();
       throw error;
     }
     return daemon;
@@ -126,7 +127,7 @@ export class Daemon {
       this.#log.info({ unmount }, 'ending');
       this.#unmountAtEnd = unmount;
       this.#isStopping = true;
-      this.#ending = this.#takeDown().then(this.#ended.resolve, this.#ended.reject);
+      this.#ending = this.#cleanups.run().then(this.#ended.resolve, this.#ended.reject);
     }
     return this.#ended.promise;
   }
@@ -134,7 +135,7 @@ export class Daemon {
   async #start(): Promise<void> {
     makeDaemonDirectories(this.#options);
     this.#lock();
-    const { sealingKey, durableMark, store, blobs } = await this.#openStore();
+    const { sealingKey, durableMark, store, blobs } = await openStore(this.#options, this.#log, this.#cleanups);
 
     const tree = await this.#attachTree();
     const audit = this.#startAudit((count) => thread.audited(count));
@@ -153,14 +154,17 @@ export class Daemon {
     this.#unmountAtEnd = tree.held === undefined;
     await tree.serve(thread);
     // The FUSE thread's store holds the newest durable commit; this one must hold it when that closes.
-    this.#cleanups.push(() => store.flush());
+    this.#cleanups.add(() => store.flush());
 
     const agent = this.#projectionsAgent();
     const live = this.#live(store, thread);
     const audited = this.#auditedMounts(tree, agent);
     const stopTree = this.#stopTree(tree, [agent, live.agent, ...(audited === undefined ? [] : [audited])]);
     const catalog = new Catalog(store);
-    const metrics = this.#metrics(catalog, store, blobs, thread);
+    const metrics = daemonMetrics({
+      ...{ catalog, blobs, store, log: this.#log, startedAtMs: this.#startedAtMs },
+      connections: () => thread.statistics(),
+    });
     const reactions = this.#reactions(catalog, metrics, store);
     const projections = this.#projections(thread, tree, {
       ...{ reactions, catalog, metrics, blobs, ...(audited && { audited }) },
@@ -176,11 +180,23 @@ export class Daemon {
     await this.#showAudited(projections, audited, tree);
     await live.announcer.recover();
     sources.start();
-    const parts = { store, blobs, sealingKey, tree, thread, projections };
+    await this.#open({
+      ...{ store, blobs, sealingKey, tree, thread, projections, sources, reactions, catalog, metrics, audit, stopTree },
+    });
+    this.#log.info({ mountPoint: this.#options.mountPoint, takenOver: tree.held !== undefined }, 'the tree is live');
+  }
+
+  /** Everything is in its place: what is asked from outside is answered from now on. */
+  async #open(parts: LiveParts): Promise<void> {
+    const { thread, catalog, blobs, projections, sources, reactions, metrics } = parts;
     const maintenance = servingMaintenance(this.#options.stateDir, parts);
     const operations = createControlOperations({
       ...{ projections, sources, maintenance },
-      status: () => this.#status(tree, thread, store, projections, sealingKey, audit),
+      status: daemonStatus({
+        ...{ ...parts, options: this.#options, transport: this.#choice.transport, startedAtMs: this.#startedAtMs },
+        scrub: () => this.#scrub,
+        connections: () => thread.statistics(),
+      }),
       history: this.#history({ catalog, blobs, projections }, sources, thread),
       metrics: () => metrics.text(),
       files: createFileOperations({ projections, sources, blobs, log: this.#log }),
@@ -189,7 +205,7 @@ export class Daemon {
         this.#isStopping = true;
         await sources.close();
         await reactions.close();
-        await stopTree();
+        await parts.stopTree();
         setImmediate(() => void this.end(unmount).catch(() => undefined));
       },
       ...{ uid: this.#uid, gid: this.#gid },
@@ -198,7 +214,6 @@ export class Daemon {
     this.#startScrub({ maintenance, metrics, projections, log: this.#log });
     // Now that what a reaction asks of the control API is answered.
     reactions.recover();
-    this.#log.info({ mountPoint: this.#options.mountPoint, takenOver: tree.held !== undefined }, 'the tree is live');
   }
 
   /** Ends the agents and, once, unmounts: on request, and what nobody could take over. */
@@ -207,7 +222,7 @@ export class Daemon {
       await Promise.all(agents.map((agent) => agent.close()));
       if (this.#unmountAtEnd || tree.holderPid === undefined) await tree.unmount();
     });
-    this.#cleanups.push(stopTree);
+    this.#cleanups.add(stopTree);
     return stopTree;
   }
 
@@ -225,14 +240,14 @@ export class Daemon {
       interrupted: pendingIn(takeoverMemory(tree.memoryDescriptor)),
       onDropped: (generations) => thread.dropped(generations),
     });
-    this.#cleanups.push(() => projections.close());
+    this.#cleanups.add(() => projections.close());
     return projections;
   }
 
   async #answer(operations: ControlOperations): Promise<void> {
     this.#operations = operations;
     const server = await startControlServer({ socketPath: this.#options.controlSocket, operations, log: this.#log });
-    this.#cleanups.push(() => server.close());
+    this.#cleanups.add(() => server.close());
   }
 
   /** Who tells watchers of live files, and the agent that does it. */
@@ -254,13 +269,13 @@ export class Daemon {
     const { mountPoint } = this.#options;
     const write = projections.write.bind(projections);
     const sources = new SourceService({ ...parts, clock: systemClock, log: this.#log, mountPoint, write });
-    this.#cleanups.push(() => sources.close());
+    this.#cleanups.add(() => sources.close());
     return sources;
   }
 
   #startScrub(parts: ScrubParts): void {
     this.#scrub = startScrub(this.#options, parts);
-    this.#cleanups.push(() => this.#scrub?.close());
+    this.#cleanups.add(() => this.#scrub?.close());
   }
 
   #lock(): void {
@@ -270,7 +285,7 @@ export class Daemon {
       [stateDir, 'state directory'],
     ] as const) {
       const lock = DaemonLock.acquire(directory, what);
-      this.#cleanups.push(() => lock.release());
+      this.#cleanups.add(() => lock.release());
     }
   }
 
@@ -286,7 +301,7 @@ export class Daemon {
       olderFiles: limits.auditFilesKept,
     });
     const audit = new AuditLog({ file, log: this.#log, clock: systemClock, onWritten });
-    this.#cleanups.push(() => audit.close());
+    this.#cleanups.add(() => audit.close());
     return audit;
   }
 
@@ -311,21 +326,8 @@ export class Daemon {
 
   async #attachTree(): Promise<ServedTree> {
     const tree = await attachTree(this.#choice, this.#options, this.#log);
-    this.#cleanups.push(() => tree.leave());
+    this.#cleanups.add(() => tree.leave());
     return tree;
-  }
-
-  async #openStore(): Promise<OpenStore> {
-    const { stateDir } = this.#options;
-    const sealingKey = openSealingKey(this.#options);
-    const durableMark = newDurableMark();
-    const store = Store.open({ stateDir, log: this.#log, durableMark });
-    this.#cleanups.push(() => store.close());
-    const mapped = new MappedMemory(dataFile(stateDir), this.#log, limits.mappedMetadataBytesMax);
-    this.#cleanups.push(() => mapped.close());
-    const blobs = new BlobStore({ store, stateDir, sealingKey, log: this.#log });
-    await blobs.sweep();
-    return { sealingKey, durableMark, store, blobs };
   }
 
   #reactions(catalog: Catalog, metrics: PrometheusMetrics, store: Store): SwapReactions {
@@ -334,7 +336,7 @@ export class Daemon {
       records: new ReactionRecords(store),
       projectionsPath: projectionsPath(this.#options.mountPoint),
     });
-    this.#cleanups.push(() => reactions.close());
+    this.#cleanups.add(() => reactions.close());
     return reactions;
   }
 
@@ -346,18 +348,6 @@ export class Daemon {
     const owner = { uid: this.#uid, gid: this.#gid };
     const history = new ProjectionHistory({ ...parts, owner, onDropped: (ids) => thread.dropped(ids) });
     return createHistoryOperations(history, (directory) => sources.view(directory) !== undefined);
-  }
-
-  #metrics(catalog: Catalog, store: Store, blobs: BlobStore, thread: FuseThread): PrometheusMetrics {
-    const metrics = new PrometheusMetrics(this.#log);
-    const seen = new SourceSeen(store);
-    registerFigures(metrics, {
-      ...{ catalog, blobs, store, clock: systemClock, startedAtMs: this.#startedAtMs },
-      content: new ContentCounter(store),
-      connections: () => thread.statistics(),
-      sourcesSeenAtMs: (directory) => seen.get(directory)?.seenAtMs,
-    });
-    return metrics;
   }
 
   async #startThread(
@@ -387,50 +377,8 @@ export class Daemon {
       },
       inProcess,
     ).finally(() => shared?.release());
-    this.#cleanups.push(() => thread.close());
+    this.#cleanups.add(() => thread.close());
     return thread;
-  }
-
-  async #status(
-    tree: ServedTree,
-    thread: FuseThread,
-    store: Store,
-    projections: ProjectionService,
-    key: SealingKey,
-    audit: AuditLog,
-  ): Promise<DaemonStatus> {
-    const { mountPoint, stateDir, runtimeDir } = this.#options;
-    const views = projections.list();
-    const sealingKey = describeSealingKey(key, this.#options);
-    const awaiting = views.filter(({ awaitingSource }) => awaitingSource).length;
-    return {
-      version: VERSION,
-      pid: process.pid,
-      holderPid: tree.holderPid,
-      startedAtMs: this.#startedAtMs,
-      takenOver: tree.held !== undefined,
-      transport: this.#choice.transport,
-      mountPoint,
-      stateDir,
-      runtimeDir,
-      projections: views.length,
-      connections: describeConnections(
-        mountPoint,
-        tree.records,
-        await thread.statistics(),
-        // libfuse keeps to itself what it agreed on with the kernel.
-        this.#choice.transport === 'fuse-native' ? 'libfuse 2' : undefined,
-      ),
-      storeBytes: store.sizeBytes,
-      sealingKey,
-      audit: { path: auditLogPath(stateDir), ...audit.figures },
-      warnings: [
-        ...tree.warnings,
-        ...audit.warnings(),
-        ...sealingWarnings(sealingKey, key.lockErrno, awaiting),
-        ...(this.#scrub?.warnings() ?? []),
-      ],
-    };
   }
 
   /** Somebody unmounted or aborted a connection: the rest goes too, in order. */
@@ -457,20 +405,6 @@ export class Daemon {
     this.#isStopping = true;
     // What cannot be taken down is logged there.
     const reject = (): void => this.#ended.reject(failure);
-    this.#takeDown().then(reject, reject);
-  }
-
-  /** Newest part first, each one even if another fails. */
-  async #takeDown(): Promise<void> {
-    const failures: unknown[] = [];
-    for (const step of this.#cleanups.splice(0).reverse()) {
-      try {
-        await step();
-      } catch (error) {
-        failures.push(error);
-        this.#log.error({ error: String(error) }, 'a part could not be taken down');
-      }
-    }
-    if (failures.length > 0) throw failures[0];
+    this.#cleanups.run().then(reject, reject);
   }
 }

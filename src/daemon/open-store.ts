@@ -1,0 +1,32 @@
+/** Metadata, content and the key that seals it, opened for one daemon. */
+import { limits } from '../base/limits.ts';
+import type { Log } from '../base/log.ts';
+import { BlobStore } from '../store/blob-store.ts';
+import { dataFile } from '../store/environment.ts';
+import { MappedMemory } from '../store/mapped-memory.ts';
+import type { SealingKey } from '../store/sealing-key.ts';
+import { newDurableMark, Store } from '../store/store.ts';
+import type { Cleanups } from './cleanups.ts';
+import type { DaemonOptions } from './daemon-options.ts';
+import { openSealingKey } from './sealing.ts';
+
+export interface OpenStore {
+  readonly sealingKey: SealingKey;
+  /** Shared with the thread that opens the same store. */
+  readonly durableMark: BigInt64Array;
+  readonly store: Store;
+  readonly blobs: BlobStore;
+}
+
+export async function openStore(options: DaemonOptions, log: Log, cleanups: Cleanups): Promise<OpenStore> {
+  const { stateDir } = options;
+  const sealingKey = openSealingKey(options);
+  const durableMark = newDurableMark();
+  const store = Store.open({ stateDir, log, durableMark });
+  cleanups.add(() => store.close());
+  const mapped = new MappedMemory(dataFile(stateDir), log, limits.mappedMetadataBytesMax);
+  cleanups.add(() => mapped.close());
+  const blobs = new BlobStore({ store, stateDir, sealingKey, log });
+  await blobs.sweep();
+  return { sealingKey, durableMark, store, blobs };
+}
