@@ -55,6 +55,7 @@ need test optional linux.uml user-mode-linux 'boots a second kernel (6.1): tests
 need test optional nginx nginx-light 'reloads on a swap: the example nginx-reload'
 need test optional curl curl 'asks that nginx for a page'
 need test optional busybox busybox-static 'loads the modules of that second kernel'
+need test optional thin_check thin-provisioning-tools 'checks and mends thin pools of the device-mapper'
 
 packages=$(printf '%s\n' $required_packages $optional_packages | sort -u | tr '\n' ' ' | sed 's/ $//')
 [ -n "$packages" ] || exit 0
