@@ -7,9 +7,11 @@ Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   dunnage::ExportChannel(env, exports);
   dunnage::ExportDescriptors(env, exports);
   dunnage::ExportFlush(env, exports);
+  dunnage::ExportLoopDevices(env, exports);
   dunnage::ExportMemory(env, exports);
   dunnage::ExportMount(env, exports);
   dunnage::ExportProcesses(env, exports);
+  dunnage::ExportReflink(env, exports);
   dunnage::ExportSockets(env, exports);
   dunnage::ExportWatch(env, exports);
   return exports;

@@ -8,9 +8,11 @@ namespace dunnage {
 void ExportChannel(Napi::Env env, Napi::Object exports);
 void ExportDescriptors(Napi::Env env, Napi::Object exports);
 void ExportFlush(Napi::Env env, Napi::Object exports);
+void ExportLoopDevices(Napi::Env env, Napi::Object exports);
 void ExportMemory(Napi::Env env, Napi::Object exports);
 void ExportMount(Napi::Env env, Napi::Object exports);
 void ExportProcesses(Napi::Env env, Napi::Object exports);
+void ExportReflink(Napi::Env env, Napi::Object exports);
 void ExportSockets(Napi::Env env, Napi::Object exports);
 void ExportWatch(Napi::Env env, Napi::Object exports);
 

@@ -73,6 +73,41 @@ export interface NativeBinding {
   /** prctl(PR_SET_DUMPABLE, 0): no core dump, no ptrace by the same user, and RLIMIT_CORE 0. */
   forbidCoreDumps(): void;
 
+  /**
+   * Attaches an open file (its access mode counts) to a free loop device: LOOP_CONFIGURE with direct I/O. `blockSizeBytes` 0
+   * leaves the logical block size to the kernel. `descriptor` is the opened device, the caller's to close; with `autoClear` the device
+   * is detached when the last descriptor or mount of it goes.
+   */
+  attachLoop(file: number, blockSizeBytes: number, autoClear: boolean): Promise<AttachedLoop>;
+  /** LOOP_GET_STATUS64 of an opened loop device. ENXIO if it is attached to nothing. */
+  loopStatus(device: number): Promise<LoopStatus>;
+  /** Every attached loop device of the host with the path of its file, as the kernel tells it (` (deleted)` behind an unlinked one). */
+  listLoops(): Promise<readonly LoopRow[]>;
+  /**
+   * LOOP_CLR_FD. `busy`: others have it open and it stays as it was; with `deferred` it is `deferred` until the last of them closes
+   * it. A device that is attached to nothing is `detached`.
+   */
+  detachLoop(device: number, deferred: boolean): Promise<'detached' | 'deferred' | 'busy'>;
+  /** Takes the promise of a deferred `detachLoop` (or of `autoClear`) back. False if the device was detached already. */
+  keepLoop(device: number): Promise<boolean>;
+  /** LOOP_SET_CAPACITY: the device becomes as long as its file is now. */
+  growLoop(device: number): Promise<void>;
+
+  /** O_TMPFILE in an opened directory, mode 0600: a file that is gone with its descriptor unless it gets a name. */
+  createUnnamedFile(directory: number): Promise<number>;
+  /** The same with the content of `source`, sharing its blocks: FICLONE, atomic towards writers of `source`. */
+  cloneToUnnamedFile(directory: number, source: number): Promise<number>;
+  /** fsync(2), linkat(2), fsync(2) of the directory: the file has that name, durably. EEXIST if the name is taken. */
+  nameFile(file: number, directory: number, name: string): Promise<void>;
+  /** FS_IOC_FIEMAP, after flushing the file: bytes in blocks of its own and in blocks shared with other files. */
+  fileExtents(file: number): Promise<FileExtents>;
+  /** fallocate(2) from the beginning of the file, which gets that length at least. */
+  allocateSpace(file: number, lengthBytes: number): Promise<void>;
+  /** FITHAW. False if the file system was not frozen. */
+  thawFileSystem(directory: number): Promise<boolean>;
+  /** FITRIM of the whole file system: tells the device below which blocks are free. Resolves to their bytes. */
+  trimFileSystem(directory: number): Promise<number>;
+
   /** Starts to serve an opened, mounted device. Runs in the event loop of the calling thread (main or worker). */
   createChannel(device: number, options: ChannelOptions): Channel;
 }
@@ -91,6 +126,37 @@ export interface FuseMountRequest {
   readonly readOnly: boolean;
   /** Further options in mount(8)'s syntax, e.g. `context="..."`; empty for none. `default_permissions` is always set. */
   readonly extraOptions: string;
+}
+
+export interface AttachedLoop {
+  /** N of /dev/loopN. */
+  readonly number: number;
+  readonly descriptor: number;
+  /** False if the kernel refused direct I/O, e.g. because the block size does not suit the disk below. */
+  readonly directIo: boolean;
+}
+
+export interface LoopStatus {
+  readonly number: number;
+  /** Device and inode of the file behind it, comparable to those of stat(2). */
+  readonly backingDevice: number;
+  readonly backingInode: bigint;
+  readonly offsetBytes: number;
+  readonly directIo: boolean;
+  readonly autoClear: boolean;
+  readonly readOnly: boolean;
+}
+
+export interface LoopRow {
+  readonly number: number;
+  readonly backingFile: string;
+}
+
+export interface FileExtents {
+  readonly ownBytes: number;
+  readonly sharedBytes: number;
+  /** How many pieces the file is in. */
+  readonly extents: number;
 }
 
 export interface ChannelOptions {

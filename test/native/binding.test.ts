@@ -6,8 +6,10 @@ import { loadNative } from '../../src/native/load.ts';
 import './suites/channel.ts';
 import './suites/descriptors.ts';
 import './suites/flush.ts';
+import './suites/loop-devices.ts';
 import './suites/memory.ts';
 import './suites/processes.ts';
+import './suites/reflink.ts';
 import './suites/sockets.ts';
 import './suites/teardown.ts';
 import './suites/watch.ts';
@@ -40,6 +42,19 @@ const CONTRACT: Record<keyof NativeBinding, true> = {
   createChannel: true,
   flushThenWrite: true,
   startWriteback: true,
+  attachLoop: true,
+  loopStatus: true,
+  listLoops: true,
+  detachLoop: true,
+  keepLoop: true,
+  growLoop: true,
+  createUnnamedFile: true,
+  cloneToUnnamedFile: true,
+  nameFile: true,
+  fileExtents: true,
+  allocateSpace: true,
+  thawFileSystem: true,
+  trimFileSystem: true,
 };
 
 test('the addon exports the functions of the contract and nothing else', () => {
@@ -47,7 +62,7 @@ test('the addon exports the functions of the contract and nothing else', () => {
 });
 
 test('every function refuses missing arguments with a TypeError instead of crashing', () => {
-  const withoutArguments = new Set(['openFuseDevice', 'forbidCoreDumps']);
+  const withoutArguments = new Set(['openFuseDevice', 'forbidCoreDumps', 'listLoops']);
   for (const [name, call] of Object.entries(loadNative())) {
     if (!withoutArguments.has(name)) assert.throws(() => (call as () => void)(), TypeError, name);
   }
