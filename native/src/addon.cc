@@ -10,10 +10,13 @@ Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   dunnage::ExportLoopDevices(env, exports);
   dunnage::ExportMemory(env, exports);
   dunnage::ExportMount(env, exports);
+  dunnage::ExportNodeChanges(env, exports);
+  dunnage::ExportNodes(env, exports);
   dunnage::ExportProcesses(env, exports);
   dunnage::ExportReflink(env, exports);
   dunnage::ExportSockets(env, exports);
   dunnage::ExportWatch(env, exports);
+  dunnage::ExportXattrs(env, exports);
   return exports;
 }
 

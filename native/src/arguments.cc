@@ -40,6 +40,7 @@ double Arguments::Whole(double least, double most, const char* wanted) {
 int Arguments::Descriptor() { return static_cast<int>(Whole(0, 2147483647.0, "a descriptor")); }
 uint32_t Arguments::Unsigned() { return static_cast<uint32_t>(Whole(0, 4294967295.0, "an unsigned 32-bit integer")); }
 size_t Arguments::Size() { return static_cast<size_t>(Whole(0, kSafeIntegerMax, "a size")); }
+int64_t Arguments::Long() { return static_cast<int64_t>(Whole(-kSafeIntegerMax, kSafeIntegerMax, "an integer")); }
 int Arguments::Integer() { return static_cast<int>(Whole(-2147483648.0, 2147483647.0, "a 32-bit integer")); }
 
 bool Arguments::Boolean() {
@@ -55,6 +56,21 @@ std::string Arguments::Text() {
   const Napi::Value value = Next();
   if (value.IsString()) {
     std::string text = value.As<Napi::String>().Utf8Value();
+    if (IsSystemText(text)) return text;
+  }
+  Fail("a string without NUL characters");
+  return "";
+}
+
+std::string Arguments::ByteText() {
+  if (failed_) return "";
+  const Napi::Value value = Next();
+  if (value.IsString()) {
+    // The characters must be bytes: what is above 0xff would lose its upper half here.
+    size_t length = 0;
+    napi_get_value_string_latin1(value.Env(), value, nullptr, 0, &length);
+    std::string text(length, '\0');
+    napi_get_value_string_latin1(value.Env(), value, text.data(), length + 1, &length);
     if (IsSystemText(text)) return text;
   }
   Fail("a string without NUL characters");

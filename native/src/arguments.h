@@ -23,9 +23,11 @@ class Arguments {
   int Descriptor();          // 0 .. 2^31 - 1
   uint32_t Unsigned();       // 0 .. 2^32 - 1
   size_t Size();             // 0 .. 2^53 - 1
+  int64_t Long();            // -(2^53 - 1) .. 2^53 - 1
   int Integer();             // 32 bits with sign
   bool Boolean();
   std::string Text();        // without NUL characters: it is meant for a system call
+  std::string ByteText();    // the same with one byte per character: a file name, whatever its encoding
   ByteView Bytes();          // a Uint8Array (or Buffer); valid until the call returns
   std::vector<int> DescriptorList();
   Napi::Object Object();

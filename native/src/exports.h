@@ -11,9 +11,12 @@ void ExportFlush(Napi::Env env, Napi::Object exports);
 void ExportLoopDevices(Napi::Env env, Napi::Object exports);
 void ExportMemory(Napi::Env env, Napi::Object exports);
 void ExportMount(Napi::Env env, Napi::Object exports);
+void ExportNodeChanges(Napi::Env env, Napi::Object exports);
+void ExportNodes(Napi::Env env, Napi::Object exports);
 void ExportProcesses(Napi::Env env, Napi::Object exports);
 void ExportReflink(Napi::Env env, Napi::Object exports);
 void ExportSockets(Napi::Env env, Napi::Object exports);
 void ExportWatch(Napi::Env env, Napi::Object exports);
+void ExportXattrs(Napi::Env env, Napi::Object exports);
 
 }  // namespace dunnage

@@ -13,6 +13,7 @@ struct OpenHow {
   uint64_t mode;
   uint64_t resolve;
 };
+constexpr uint64_t kResolveNoMounts = 0x01;
 constexpr uint64_t kResolveNoMagicLinks = 0x02;
 constexpr uint64_t kResolveNoSymlinks = 0x04;
 constexpr uint64_t kResolveBeneath = 0x08;

@@ -108,6 +108,64 @@ export interface NativeBinding {
   /** FITRIM of the whole file system: tells the device below which blocks are free. Resolves to their bytes. */
   trimFileSystem(directory: number): Promise<number>;
 
+  /*
+   * Trees, by the descriptor of a directory and names below it. Names are bytes, one per character (`ByteText` of src/base): a
+   * file name need not be UTF-8. Links are never followed.
+   */
+
+  /**
+   * openat2(2) with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS, and RESOLVE_NO_XDEV if `sameMount`. An empty path is
+   * the directory itself. Adds O_CLOEXEC.
+   */
+  openNode(directory: number, path: string, flags: number, mode: number, sameMount: boolean): number;
+  /** statx(2) of a name, or of the descriptor itself if it is empty; the fields are those of `NODE` in node-status.ts. */
+  statNode(directory: number, name: string): Float64Array;
+  /** Everything in a directory, in the order of the file system; `attributes` has `NODE.fields` numbers for each name. */
+  listNodes(directory: number): { readonly names: string[]; readonly attributes: Float64Array };
+  readLinkText(directory: number, name: string): string;
+  /**
+   * Opens a file, takes its status (`NODE.fields` numbers, then 1 if it has extended attributes) and reads it whole, in one call. Returns how many
+   * bytes there are; -1 if it is no regular file or longer than `into`: nothing is read then.
+   */
+  readSmallFile(directory: number, name: string, into: Uint8Array, status: Float64Array): number;
+  /** mkdirat(2) if the mode says directory, mknodat(2) otherwise. The umask applies. */
+  makeNode(directory: number, name: string, mode: number, deviceMajor: number, deviceMinor: number): void;
+  makeSymlink(text: string, directory: number, name: string): void;
+  /** linkat(2); a link is linked itself. */
+  makeLink(fromDirectory: number, from: string, directory: number, name: string): void;
+  /** unlinkat(2). */
+  removeNode(directory: number, name: string, isDirectory: boolean): void;
+  /** renameat2(2): replaces, or fails with EEXIST (`keep`), or exchanges the two. */
+  renameNode(
+    fromDirectory: number,
+    from: string,
+    directory: number,
+    name: string,
+    how: 'replace' | 'keep' | 'exchange',
+  ): void;
+  /** fchownat(2); with an empty name of the descriptor itself, which may be one of O_PATH. */
+  setOwner(directory: number, name: string, userId: number, groupId: number): void;
+  /** utimensat(2); with an empty name of the open file itself. */
+  setTimes(
+    directory: number,
+    name: string,
+    accessSeconds: number,
+    accessNanoseconds: number,
+    modifySeconds: number,
+    modifyNanoseconds: number,
+  ): void;
+  /** syncfs(2): all of the file system is on the disk when it returns. Blocks the caller. */
+  syncFileSystem(descriptor: number): void;
+  /** Of an open file, or of a link, device or fifo that is open with O_PATH. Empty where the file system has none. */
+  listXattrs(descriptor: number): string[];
+  getXattr(descriptor: number, name: string): Buffer;
+  setXattr(descriptor: number, name: string, value: Uint8Array): void;
+  removeXattr(descriptor: number, name: string): void;
+  /** lseek(2) SEEK_DATA; -1 if there is only a hole from there on. Moves the position of the open file. */
+  seekData(descriptor: number, offsetBytes: number): number;
+  /** lseek(2) SEEK_HOLE; -1 behind the end. Moves the position of the open file. */
+  seekHole(descriptor: number, offsetBytes: number): number;
+
   /** Starts to serve an opened, mounted device. Runs in the event loop of the calling thread (main or worker). */
   createChannel(device: number, options: ChannelOptions): Channel;
 }

@@ -8,6 +8,7 @@ import './suites/descriptors.ts';
 import './suites/flush.ts';
 import './suites/loop-devices.ts';
 import './suites/memory.ts';
+import './suites/nodes.ts';
 import './suites/processes.ts';
 import './suites/reflink.ts';
 import './suites/sockets.ts';
@@ -39,6 +40,25 @@ const CONTRACT: Record<keyof NativeBinding, true> = {
   setNonBlocking: true,
   forbidCoreDumps: true,
   hasWriter: true,
+  openNode: true,
+  statNode: true,
+  listNodes: true,
+  readLinkText: true,
+  readSmallFile: true,
+  makeNode: true,
+  makeSymlink: true,
+  makeLink: true,
+  removeNode: true,
+  renameNode: true,
+  setOwner: true,
+  setTimes: true,
+  syncFileSystem: true,
+  listXattrs: true,
+  getXattr: true,
+  setXattr: true,
+  removeXattr: true,
+  seekData: true,
+  seekHole: true,
   createChannel: true,
   flushThenWrite: true,
   startWriteback: true,
