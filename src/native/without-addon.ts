@@ -74,25 +74,53 @@ export function withoutAddon(reason: DunnageError): NativeBinding {
     flushThenWrite,
     forbidCoreDumps,
     hasWriter: () => undefined,
-    openNode: missing('working on a tree by descriptors'),
-    statNode: missing('working on a tree by descriptors'),
-    listNodes: missing('working on a tree by descriptors'),
-    readLinkText: missing('working on a tree by descriptors'),
-    readSmallFile: missing('working on a tree by descriptors'),
-    makeNode: missing('working on a tree by descriptors'),
-    makeSymlink: missing('working on a tree by descriptors'),
-    makeLink: missing('working on a tree by descriptors'),
-    removeNode: missing('working on a tree by descriptors'),
-    renameNode: missing('working on a tree by descriptors'),
-    setOwner: missing('working on a tree by descriptors'),
-    setTimes: missing('working on a tree by descriptors'),
-    syncFileSystem: missing('working on a tree by descriptors'),
-    listXattrs: missing('extended attributes'),
-    getXattr: missing('extended attributes'),
-    setXattr: missing('extended attributes'),
-    removeXattr: missing('extended attributes'),
-    seekData: missing('finding holes of files'),
-    seekHole: missing('finding holes of files'),
+    ...withoutTrees(missing('working on a tree by descriptors')),
+  };
+}
+
+type TreeFunction =
+  | 'openNode'
+  | 'statNode'
+  | 'listNodes'
+  | 'readLinkText'
+  | 'readSmallFile'
+  | 'makeNode'
+  | 'makeSymlink'
+  | 'makeLink'
+  | 'removeNode'
+  | 'renameNode'
+  | 'setOwner'
+  | 'setTimes'
+  | 'syncFileSystem'
+  | 'listXattrs'
+  | 'getXattr'
+  | 'setXattr'
+  | 'removeXattr'
+  | 'seekData'
+  | 'seekHole';
+
+/** Alloc directories and archives need the addon. */
+function withoutTrees(missing: () => never): Record<TreeFunction, () => never> {
+  return {
+    openNode: missing,
+    statNode: missing,
+    listNodes: missing,
+    readLinkText: missing,
+    readSmallFile: missing,
+    makeNode: missing,
+    makeSymlink: missing,
+    makeLink: missing,
+    removeNode: missing,
+    renameNode: missing,
+    setOwner: missing,
+    setTimes: missing,
+    syncFileSystem: missing,
+    listXattrs: missing,
+    getXattr: missing,
+    setXattr: missing,
+    removeXattr: missing,
+    seekData: missing,
+    seekHole: missing,
   };
 }
 
