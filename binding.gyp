@@ -37,7 +37,13 @@
     {
       "target_name": "dunnage-agent",
       "type": "executable",
-      "sources": ["native/src/agent/main.cc", "native/src/agent/batch.cc", "native/src/agent/view.cc"],
+      "sources": [
+        "native/src/agent/main.cc",
+        "native/src/agent/batch.cc",
+        "native/src/agent/host-view.cc",
+        "native/src/agent/mounts.cc",
+        "native/src/agent/view.cc",
+      ],
       "cflags_cc!": ["<@(other_standards)"],
       "cflags_cc": ["<@(strict_flags)", "-pthread"],
       "ldflags": ["-pthread", "-static-libgcc", "-static-libstdc++", "-Wl,-z,relro,-z,now"],

@@ -27,13 +27,21 @@ struct MountAttributes {
 constexpr uint64_t kMountAttributeReadOnly = 0x1;
 constexpr uint64_t kMountAttributeNoSetuid = 0x2;
 constexpr uint64_t kMountAttributeNoDevices = 0x4;
+constexpr uint64_t kMountAttributeNoExecute = 0x8;
+constexpr uint64_t kMountAttributeNoAccessTime = 0x10;
+constexpr uint64_t kMountAttributeAccessTimeMask = 0x70;
 constexpr unsigned kOpenTreeClone = 0x1;
+constexpr unsigned kAtRecursive = 0x8000;
 constexpr unsigned kFsopenCloseOnExec = 0x1;
 constexpr unsigned kFsmountCloseOnExec = 0x1;
 constexpr unsigned kMoveMountFromEmptyPath = 0x4;
+constexpr unsigned kMoveMountToEmptyPath = 0x40;
+constexpr unsigned kFspickCloseOnExec = 0x1;
+constexpr unsigned kFspickEmptyPath = 0x8;
 constexpr unsigned kFsconfigSetFlag = 0;
 constexpr unsigned kFsconfigSetString = 1;
 constexpr unsigned kFsconfigCreate = 6;
+constexpr unsigned kFsconfigReconfigure = 7;
 
 // These numbers are the same on every architecture.
 constexpr long kPidfdSendSignalNumber = 424;
@@ -42,6 +50,7 @@ constexpr long kMoveMountNumber = 429;
 constexpr long kFsopenNumber = 430;
 constexpr long kFsconfigNumber = 431;
 constexpr long kFsmountNumber = 432;
+constexpr long kFspickNumber = 433;
 constexpr long kPidfdOpenNumber = 434;
 constexpr long kCloseRangeNumber = 436;
 constexpr long kOpenat2Number = 437;
@@ -82,6 +91,16 @@ inline int Fsmount(int context, uint64_t attributes) {
 
 inline int MoveMountTo(int mount, const char* target) {
   return static_cast<int>(syscall(kMoveMountNumber, mount, "", -100 /* AT_FDCWD */, target, kMoveMountFromEmptyPath));
+}
+
+// Both are descriptors: of a detached mount, and of the place (O_PATH) it is attached to.
+inline int MoveMountOnto(int mount, int place) {
+  return static_cast<int>(
+      syscall(kMoveMountNumber, mount, "", place, "", kMoveMountFromEmptyPath | kMoveMountToEmptyPath));
+}
+
+inline int Fspick(int place) {
+  return static_cast<int>(syscall(kFspickNumber, place, "", kFspickCloseOnExec | kFspickEmptyPath));
 }
 
 // Closes what a program inherited besides stdin, stdout and stderr, above all a /dev/fuse.

@@ -3,7 +3,7 @@ import { DunnageError } from '../errors/dunnage-error.ts';
 
 const KIND_BYTE = {
   ...{ mkdir: 1, symlink: 2, rename: 3, unlink: 4, rmdir: 5, mknod: 6, modify: 7, chmod: 8 },
-  ...{ attach: 9, detach: 10 },
+  ...{ attach: 9, detach: 10, tmpfs: 11, bind: 12, unmount: 13, hide: 14 },
 } as const;
 const TEXT_BYTES_MAX = 0xffff;
 
@@ -20,7 +20,30 @@ export type AgentOperation =
   /** Bind-mounts a directory of the base on an absolute path. The directory of the batch is the base itself. */
   | { readonly kind: 'attach'; readonly name: string; readonly target: string }
   /** Detaches what is mounted on a directory of the base: umount2(MNT_DETACH). */
-  | { readonly kind: 'detach'; readonly name: string };
+  | { readonly kind: 'detach'; readonly name: string }
+  | PathOperation;
+
+/**
+ * Mounts by absolute paths (`name`). A batch with these has no others. No symbolic link is followed in `name`, nor in what lies
+ * beneath the base of the agent.
+ */
+export type PathOperation =
+  /** `mode` 1: the tmpfs that is mounted there gets new options. */
+  | { readonly kind: 'tmpfs'; readonly name: string; readonly options: string; readonly mode: number }
+  /** `mode`: bits of `BIND_BITS`. */
+  | { readonly kind: 'bind'; readonly name: string; readonly source: string; readonly mode: number }
+  /** umount2(2) without MNT_DETACH. */
+  | { readonly kind: 'unmount'; readonly name: string }
+  /** The binds that follow in the batch do not show this path. */
+  | { readonly kind: 'hide'; readonly name: string };
+
+export const BIND_BITS: Readonly<
+  Record<'readOnly' | 'recursive' | 'noSuid' | 'noExec' | 'noDev' | 'noAtime' | 'hostPath', number>
+> = {
+  ...{ readOnly: 1, recursive: 2, noSuid: 4, noExec: 8, noDev: 16, noAtime: 32 },
+  /** The source is a path of the host, taken as it is written, without links; `hide` holds for it. */
+  hostPath: 64,
+};
 
 export interface Reply {
   readonly id: number;
@@ -49,6 +72,8 @@ export function encodeBatch(id: number, directory: string, operations: readonly 
 
 function secondText(operation: AgentOperation): string {
   if (operation.kind === 'symlink' || operation.kind === 'attach') return operation.target;
+  if (operation.kind === 'tmpfs') return operation.options;
+  if (operation.kind === 'bind') return operation.source;
   return operation.kind === 'rename' ? operation.newName : '';
 }
 

@@ -9,6 +9,7 @@
 #include <cstdio>
 
 #include "../file-descriptor.h"
+#include "mounts.h"
 #include "view.h"
 
 namespace dunnage::agent {
@@ -106,7 +107,11 @@ int RunOperation(int directory, const Operation& operation) {
       break;
     case OperationKind::kAttach:
     case OperationKind::kDetach:
-      return EINVAL;  // not of a directory: see RunMountOperation
+    case OperationKind::kTmpfs:
+    case OperationKind::kBind:
+    case OperationKind::kUnmount:
+    case OperationKind::kHide:
+      return EINVAL;  // not of a directory: see RunMountOperation and RunPathOperations
   }
   return result == 0 ? 0 : errno;
 }
@@ -124,6 +129,35 @@ int RunMountOperation(const char* base, const Operation& operation) {
   return mount(path.c_str(), operation.second.c_str(), nullptr, MS_BIND, nullptr) == 0 ? 0 : errno;
 }
 
+bool IsPathOperation(OperationKind kind) { return kind >= OperationKind::kTmpfs; }
+
+// A batch is of these operations alone, or has none: they need no directory.
+void RunPathOperations(const Batch& batch, const char* base, BatchRun* run) {
+  std::vector<std::string> hidden;
+  for (const Operation& operation : batch.operations) {
+    int error = EINVAL;
+    switch (operation.kind) {
+      case OperationKind::kHide:
+        hidden.push_back(operation.name);
+        error = 0;
+        break;
+      case OperationKind::kTmpfs:
+        error = MountTmpfs(base, operation.name, operation.second, operation.mode);
+        break;
+      case OperationKind::kBind:
+        error = Bind(base, operation.second, operation.name, operation.mode, hidden);
+        break;
+      case OperationKind::kUnmount:
+        error = Unmount(base, operation.name);
+        break;
+      default:
+        break;
+    }
+    run->outcomes.push_back(error);
+    if (error != 0) return;
+  }
+}
+
 }  // namespace
 
 std::optional<Batch> DecodeBatch(std::string_view payload) {
@@ -134,7 +168,7 @@ std::optional<Batch> DecodeBatch(std::string_view payload) {
   const uint32_t count = reader.Number(2);
   for (uint32_t index = 0; index < count && reader.ok(); index++) {
     const uint32_t kind = reader.Number(1);
-    if (kind < 1 || kind > 10) return std::nullopt;
+    if (kind < 1 || kind > 14) return std::nullopt;
     Operation operation{static_cast<OperationKind>(kind), 0, "", ""};
     operation.mode = reader.Number(4);
     operation.name = reader.Text();
@@ -148,6 +182,10 @@ std::optional<Batch> DecodeBatch(std::string_view payload) {
 BatchRun RunBatch(const Batch& batch, const char* base) {
   BatchRun run;
   if (batch.operations.empty()) return run;
+  if (IsPathOperation(batch.operations.front().kind)) {
+    RunPathOperations(batch, base, &run);
+    return run;
+  }
   run.view = OpenWritableView(base);
   if (run.view.valid()) run.directory = OpenDirectoryBeneath(run.view.get(), batch.directory);
   if (!run.directory.valid()) {

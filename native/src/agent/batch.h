@@ -23,13 +23,18 @@ enum class OperationKind : uint8_t {
   kChangeMode = 8,
   kAttach = 9,
   kDetach = 10,
+  kTmpfs = 11,
+  kBind = 12,
+  kUnmount = 13,
+  kHide = 14,
 };
 
 struct Operation {
   OperationKind kind;
   uint32_t mode;
-  std::string name;    // a single path component
-  std::string second;  // symlink: the link's text; rename: the new name, a single component too; attach: an absolute path
+  std::string name;    // a single path component; an absolute path for kTmpfs and what follows it
+  std::string second;  // symlink: the link's text; rename: the new name, a single component too; attach: an absolute path;
+                       // tmpfs: options; bind: the source
 };
 
 struct Batch {
