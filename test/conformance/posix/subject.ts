@@ -1,0 +1,41 @@
+/** What the POSIX suite is run on, and how it says what does not apply there. */
+import type { Launch } from './actor.ts';
+
+/** What not every kernel or file system has. */
+export type PosixAbility =
+  /** Extended attributes `trusted.*` and file capabilities: not in a user namespace. */
+  | 'privileged-attributes'
+  /** Devices can be made: not in a user namespace. */
+  | 'devices'
+  /** Modes of symbolic links can be asked for (fchmodat2, Linux 6.6). */
+  | 'fchmodat2'
+  /** O_DIRECT with shared memory mappings of the same file. */
+  | 'direct-io'
+  /** RENAME_WHITEOUT. */
+  | 'whiteouts'
+  /** FALLOC_FL_COLLAPSE_RANGE and FALLOC_FL_INSERT_RANGE. */
+  | 'range-shifts'
+  /** FALLOC_FL_ZERO_RANGE. */
+  | 'zero-range'
+  /** Leases (F_SETLEASE). */
+  | 'leases'
+  /** Several users: not where only one is mapped. */
+  | 'users';
+
+export interface PosixPlace {
+  /** An empty directory on the file system, reachable for every user. Every test makes its own beneath. */
+  readonly directory: string;
+  stop(): Promise<void>;
+}
+
+export interface PosixSubject {
+  readonly name: string;
+  /** Why nothing of it can be tried here. */
+  readonly skip?: string;
+  /** Abilities that are missing, each with the reason. */
+  readonly lacks: Readonly<Partial<Record<PosixAbility, string>>>;
+  /** Areas that are tried; all if not given. */
+  readonly areas?: readonly string[];
+  readonly launch?: Launch;
+  start(): Promise<PosixPlace>;
+}
