@@ -18,7 +18,7 @@ import assert from 'node:assert/strict';
 import { Actor, type Launch } from './actor.ts';
 
 /** User, group, supplementary groups. */
-const USERS: Readonly<Record<string, string>> = {
+export const USERS: Readonly<Record<string, string>> = {
   root: '0 0',
   alice: '61001 61001',
   bob: '61002 61002',
