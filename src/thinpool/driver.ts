@@ -30,6 +30,8 @@ export interface PoolStatus {
   readonly dataTotalBytes: number;
   readonly metadataUsedBytes: number;
   readonly metadataTotalBytes: number;
+  /** What the sizes of all devices may come to if each must be able to fill up: the data less what the pool needs for itself. */
+  readonly promisableBytes: number;
   /** Nothing can be written any more: out of metadata space, or damaged. */
   readonly isReadOnly: boolean;
   /** The pool found something wrong with itself: it wants to be checked before it is used again. */
@@ -72,9 +74,11 @@ export interface PoolDriver {
 
   /**
    * The device appears as a block device of that size at `path(name)`. BUSY if the name or the id is active already; one that waits
-   * for its last user to let it go (`deferred`) is kept instead.
+   * for its last user to let it go (`deferred`) is kept instead. NOT_FOUND, INVALID_ARGUMENT. Where it fails it leaves nothing active.
    */
   activate(name: string, id: number, sizeBytes: number): Promise<void>;
+  /** Makes an active device larger, under its users. INVALID_ARGUMENT if that would make it smaller, NOT_FOUND if it is not active. */
+  resize(name: string, sizeBytes: number): Promise<void>;
   /** BUSY if somebody has it open (see the options). A name that is not active is none of its business. */
   deactivate(name: string, options: DeactivateOptions): Promise<void>;
   /** What was written is on its way to the pool, further writes wait. Repeated: nothing happens. NOT_FOUND if it is not active. */

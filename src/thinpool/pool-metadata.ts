@@ -2,7 +2,7 @@
  * What is known of the thin devices of one pool: their records, which ids are in use, and the number of the last change.
  *
  *   thinpool-devices  [pool, name] -> record
- *   thinpool-ids      [pool, id in decimal] -> 'free' (was used, may be used again) or 'faulty' (set aside, see below)
+ *   thinpool-ids      [pool, id in decimal] -> {state}: 'free' (was used, may be used again) or 'faulty' (set aside, see below)
  *   thinpool-pools    pool -> {next_id, transaction_id}
  *
  * An id below `next_id` that is in no row of thinpool-ids belongs to a device. An id is set aside when its device is Faulty, or when the
@@ -17,11 +17,15 @@ import { DunnageError } from '../errors/dunnage-error.ts';
 import { type Codec, checkedValue, jsonValue, stringKey } from '../store/codecs.ts';
 import { Store, type Table } from '../store/store.ts';
 import { type DeviceInfo, deviceInfoCodec, type NewDevice } from './device-info.ts';
-import type { DeviceState } from './device-states.ts';
+import { type DeviceState, isDeviceState } from './device-states.ts';
 import { DEVICE_ID_MAX } from './driver.ts';
 import { type PoolKey, poolKey, rowsOf } from './pool-key.ts';
 
-type IdState = 'free' | 'faulty';
+interface IdRow {
+  readonly state: 'free' | 'faulty';
+  /** The state of the device before it was Faulty: where a repair begins. */
+  readonly was?: DeviceState;
+}
 
 interface PoolRow {
   readonly next_id: number;
@@ -31,9 +35,9 @@ interface PoolRow {
 /** What `updateDevice` may change. */
 export type DeviceDraft = { -readonly [Key in keyof DeviceInfo]: DeviceInfo[Key] };
 
-const idStateCodec: Codec<IdState> = checkedValue(
-  jsonValue<IdState>(),
-  (state) => state === 'free' || state === 'faulty',
+const idRowCodec: Codec<IdRow> = checkedValue(
+  jsonValue<IdRow>(),
+  ({ state, was }) => (state === 'free' || state === 'faulty') && (was === undefined || isDeviceState(was)),
 );
 const poolRowCodec: Codec<PoolRow> = checkedValue(
   jsonValue<PoolRow>(),
@@ -51,7 +55,7 @@ export class PoolMetadata {
   readonly pool: string;
   readonly #store: Store;
   readonly #devices: Table<PoolKey, DeviceInfo>;
-  readonly #ids: Table<PoolKey, IdState>;
+  readonly #ids: Table<PoolKey, IdRow>;
   readonly #pools: Table<string, PoolRow>;
   #ownsStore = false;
 
@@ -59,7 +63,7 @@ export class PoolMetadata {
     this.pool = pool;
     this.#store = store;
     this.#devices = store.table('thinpool-devices', poolKey, deviceInfoCodec);
-    this.#ids = store.table('thinpool-ids', poolKey, idStateCodec);
+    this.#ids = store.table('thinpool-ids', poolKey, idRowCodec);
     this.#pools = store.table('thinpool-pools', stringKey, poolRowCodec);
   }
 
@@ -142,16 +146,27 @@ export class PoolMetadata {
     }));
   }
 
-  /** The device keeps its record and its id, which is set aside. Throws NOT_FOUND. */
-  async markFaulty(name: string, error: string): Promise<DeviceInfo> {
+  /**
+   * The device keeps its record and its id, which is set aside. `was` is the state that a repair begins with: the present one, if
+   * nothing else is said. Throws NOT_FOUND.
+   */
+  async markFaulty(name: string, error: string, was?: DeviceState): Promise<DeviceInfo> {
     return await this.#store.transactDurable(() => {
+      const before = this.getDevice(name);
+      const from = was ?? (before.state === 'Faulty' ? this.faultyFrom(name) : before.state);
       const info = this.#update(name, (draft) => {
         draft.state = 'Faulty';
         draft.error = error;
       });
-      this.#ids.put(this.#idKey(info.deviceId), 'faulty');
+      this.#ids.put(this.#idKey(info.deviceId), { state: 'faulty', was: from });
       return info;
     });
+  }
+
+  /** The state of a Faulty device before it was that. Throws NOT_FOUND. */
+  faultyFrom(name: string): DeviceState {
+    // Without a note all that is known is that it is not in use.
+    return this.#ids.get(this.#idKey(this.getDevice(name).deviceId))?.was ?? 'Deactivated';
   }
 
   /** A Faulty device that turned out to be whole: its id is in use again. Throws NOT_FOUND. */
@@ -178,7 +193,7 @@ export class PoolMetadata {
   /** Gives the device another id, because the pool has a device of its own id that is not ours; that id is set aside. */
   async replaceId(name: string): Promise<DeviceInfo> {
     return await this.#store.transactDurable(() => {
-      this.#ids.put(this.#idKey(this.getDevice(name).deviceId), 'faulty');
+      this.#ids.put(this.#idKey(this.getDevice(name).deviceId), { state: 'faulty' });
       const info = { ...this.getDevice(name), deviceId: this.#takeId() };
       this.#devices.put([this.pool, name], info);
       return info;
@@ -189,14 +204,14 @@ export class PoolMetadata {
   async setIdsAside(ids: readonly number[]): Promise<void> {
     if (ids.length === 0) return;
     await this.#store.transactDurable(() => {
-      for (const id of ids) this.#ids.put(this.#idKey(id), 'faulty');
+      for (const id of ids) this.#ids.put(this.#idKey(id), { state: 'faulty' });
     });
   }
 
   /** An id that was set aside may be given out again. Preconditions: the pool has no device of it, and no record names it. */
   async freeId(id: number): Promise<void> {
     await this.#store.transactDurable(() => {
-      assert.equal(this.#ids.get(this.#idKey(id)), 'faulty');
+      assert.equal(this.#ids.get(this.#idKey(id))?.state, 'faulty');
       this.#release(id);
     });
   }
@@ -204,7 +219,7 @@ export class PoolMetadata {
   /** In no particular order. */
   idsSetAside(): readonly number[] {
     return [...this.#ids.range(rowsOf(this.pool))]
-      .filter(({ value }) => value === 'faulty')
+      .filter(({ value }) => value.state === 'faulty')
       .map(({ key }) => Number(key[1]));
   }
 
@@ -249,12 +264,12 @@ export class PoolMetadata {
   }
 
   #release(id: number): void {
-    this.#ids.put(this.#idKey(id), 'free');
+    this.#ids.put(this.#idKey(id), { state: 'free' });
   }
 
   #takeId(): number {
     for (const { key, value } of this.#ids.range(rowsOf(this.pool))) {
-      if (value !== 'free') continue;
+      if (value.state !== 'free') continue;
       this.#ids.remove(key);
       return Number(key[1]);
     }

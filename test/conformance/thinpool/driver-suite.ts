@@ -10,6 +10,7 @@ import { driverUsers } from './driver-users.ts';
 import {
   type DriverSubject,
   type DriverSubjectFactory,
+  type DriverSuiteOptions,
   deviceSizeBytes,
   MIB,
   pattern,
@@ -27,11 +28,6 @@ const activate = async (driver: PoolDriver, name: string, id: number): Promise<v
   await driver.activate(name, id, SIZE);
 };
 
-export interface DriverSuiteOptions {
-  /** False for a stand-in without a kernel behind it: it neither holds writes up nor knows who has a device open. */
-  readonly hasKernel: boolean;
-}
-
 export function driverSuite(title: string, factory: DriverSubjectFactory, options: DriverSuiteOptions): void {
   const scene = (name: string, body: (subject: DriverSubject) => Promise<void>): void => {
     it(name, () => withSubject(factory, body));
@@ -40,8 +36,8 @@ export function driverSuite(title: string, factory: DriverSubjectFactory, option
     describe('devices', () => devices(scene));
     describe('snapshots', () => snapshots(scene));
     describe('space', () => space(scene));
-    describe('life', () => life(scene));
-    if (options.hasKernel) describe('users', () => driverUsers(scene));
+    describe('life', () => life(scene, options));
+    if (options.hasKernel) describe('users', () => driverUsers(scene, options.holdsRawWrites));
   });
 }
 
@@ -91,6 +87,18 @@ function devices(scene: Scene): void {
       await assert.rejects(driver.activate('none', 9, size), { code: 'INVALID_ARGUMENT' });
     }
     await driver.activate('none', 9, SIZE);
+  });
+
+  scene('an active device grows under its users, and never shrinks', async ({ driver }) => {
+    await assert.rejects(driver.resize('a', SIZE), { code: 'NOT_FOUND' });
+    await activate(driver, 'a', 1);
+    write(driver, 'a', 0, pattern(1, 4096));
+    await driver.resize('a', 2 * SIZE);
+    assert.equal(deviceSizeBytes(driver, 'a'), 2 * SIZE);
+    write(driver, 'a', 2 * SIZE - 4096, pattern(2, 4096));
+    assert.deepEqual(read(driver, 'a', 0, 4096), pattern(1, 4096));
+    await assert.rejects(driver.resize('a', SIZE), { code: 'INVALID_ARGUMENT' });
+    assert.equal(deviceSizeBytes(driver, 'a'), 2 * SIZE);
   });
 
   scene('an active device cannot be deleted', async ({ driver }) => {
@@ -243,7 +251,7 @@ function space(scene: Scene): void {
   });
 }
 
-function life(scene: Scene): void {
+function life(scene: Scene, { suspensionEndsWithProcess = false }: DriverSuiteOptions): void {
   scene('the next process finds devices active and with their content', async (subject) => {
     await activate(subject.driver, 'a', 1);
     await subject.driver.createThin(2);
@@ -261,7 +269,8 @@ function life(scene: Scene): void {
     await activate(subject.driver, 'a', 1);
     await subject.driver.suspend('a');
     const driver = await subject.reopen();
-    assert.deepEqual(await driver.list(), [{ id: 1, name: 'a', isActive: true, isSuspended: true }]);
+    const isSuspended = !suspensionEndsWithProcess;
+    assert.deepEqual(await driver.list(), [{ id: 1, name: 'a', isActive: true, isSuspended }]);
     await driver.resume('a');
     write(driver, 'a', 0, pattern(1, 4096));
   });

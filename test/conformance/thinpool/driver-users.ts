@@ -24,7 +24,7 @@ async function until(what: string, holds: () => Promise<boolean>): Promise<void>
   assert.fail(`not within ten seconds: ${what}`);
 }
 
-export function driverUsers(scene: Scene): void {
+export function driverUsers(scene: Scene, holdsRawWrites: boolean): void {
   scene('a device that somebody has open is neither deactivated nor discarded', async (subject) => {
     const driver = await active(subject);
     write(driver, 'a', 0, pattern(1, 4096));
@@ -96,6 +96,7 @@ export function driverUsers(scene: Scene): void {
     );
   });
 
+  if (!holdsRawWrites) return;
   scene('writes to a suspended device wait, and are done after it is resumed', async (subject) => {
     const driver = await active(subject);
     await driver.suspend('a');

@@ -13,6 +13,16 @@ export interface DriverSubject {
   cleanup(): Promise<void>;
 }
 
+/** What a driver cannot do because of what it is made of. */
+export interface DriverSuiteOptions {
+  /** False for a stand-in without a kernel behind it: it neither holds writes up nor knows who has a device open. */
+  readonly hasKernel: boolean;
+  /** False if a device that carries no mounted file system is only flushed by `suspend`: writes to it do not wait. */
+  readonly holdsRawWrites: boolean;
+  /** True if a suspended device is resumed when the process dies, or closes the driver. */
+  readonly suspensionEndsWithProcess?: boolean;
+}
+
 export type DriverSubjectFactory = () => Promise<DriverSubject>;
 
 /** Declares a test that gets a new subject. */
@@ -20,8 +30,11 @@ export type Scene = (name: string, body: (subject: DriverSubject) => Promise<voi
 
 export const MIB: number = 1024 * 1024;
 
+/** A driver, or a pool over it. */
+export type Paths = Pick<PoolDriver, 'path'>;
+
 /** Writes through to the device, as a user of it that calls fsync. */
-export function write(driver: PoolDriver, name: string, offsetBytes: number, content: Uint8Array): void {
+export function write(driver: Paths, name: string, offsetBytes: number, content: Uint8Array): void {
   const descriptor = openSync(driver.path(name), constants.O_RDWR);
   try {
     assert.equal(writeSync(descriptor, content, 0, content.length, offsetBytes), content.length);
@@ -31,7 +44,7 @@ export function write(driver: PoolDriver, name: string, offsetBytes: number, con
   }
 }
 
-export function read(driver: PoolDriver, name: string, offsetBytes: number, lengthBytes: number): Buffer {
+export function read(driver: Paths, name: string, offsetBytes: number, lengthBytes: number): Buffer {
   const descriptor = openSync(driver.path(name), constants.O_RDONLY);
   try {
     const content = Buffer.alloc(lengthBytes);
@@ -49,7 +62,7 @@ export function pattern(seed: number, lengthBytes: number): Buffer {
 }
 
 /** Size of what stands at the path of an active device. */
-export function deviceSizeBytes(driver: PoolDriver, name: string): number {
+export function deviceSizeBytes(driver: Paths, name: string): number {
   const path = driver.path(name);
   const found = statSync(path);
   if (found.isFile()) return found.size;

@@ -82,6 +82,12 @@ export class FileDriver implements PoolDriver {
     this.#note(name, id, false);
   }
 
+  async resize(name: string, sizeBytes: number): Promise<void> {
+    const path = this.#content(this.#row(name).id);
+    if (sizeBytes < statSync(path).size) fail('INVALID_ARGUMENT', `${name} would become smaller`);
+    truncateSync(path, sizeBytes);
+  }
+
   async deactivate(name: string): Promise<void> {
     rmSync(join(this.#root, 'kernel', name), { force: true });
     rmSync(this.path(name), { force: true });
@@ -134,6 +140,7 @@ export class FileDriver implements PoolDriver {
       dataTotalBytes: TOTAL_BYTES,
       metadataUsedBytes: 0,
       metadataTotalBytes: 0,
+      promisableBytes: TOTAL_BYTES,
       isReadOnly: false,
       needsCheck: false,
     };

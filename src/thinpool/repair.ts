@@ -1,0 +1,66 @@
+/**
+ * Repair of a pool that is in service: every Faulty device is settled again, from the state that it had before, and ids that were set
+ * aside are free again if the pool has nothing there any more.
+ */
+import { DunnageError } from '../errors/dunnage-error.ts';
+import type { DeviceLocks } from './device-locks.ts';
+import { type PoolParts, reasonOf } from './pool-parts.ts';
+import { readReality, type Settled, settleDevice } from './settle.ts';
+import { findUnknownIds } from './start.ts';
+
+export interface RepairOptions {
+  /** Deletes devices that the pool has and no record names. What they hold is lost. */
+  readonly deleteUnknown?: boolean;
+}
+
+export interface RepairReport {
+  readonly devices: readonly Settled[];
+  readonly freedIds: readonly number[];
+  /** Still in the pool without a record: they keep their ids. */
+  readonly unknownIds: readonly number[];
+}
+
+export async function repairPool(
+  parts: PoolParts,
+  locks: DeviceLocks,
+  options: RepairOptions = {},
+): Promise<RepairReport> {
+  const { metadata } = parts;
+  const devices: Settled[] = [];
+  for (const { name, state } of [...metadata.walkDevices()]) {
+    if (state !== 'Faulty') continue;
+    const settled = await locks.run([name], () => repairDevice(parts, name));
+    if (settled !== undefined) devices.push(settled);
+  }
+  const reality = await readReality(parts);
+  const records = [...metadata.walkDevices()];
+  const unknown = new Set(findUnknownIds(reality, records));
+  const known = new Set(records.map(({ deviceId }) => deviceId));
+  const freedIds: number[] = [];
+  for (const id of metadata.idsSetAside()) {
+    if (known.has(id)) continue;
+    if (unknown.has(id) && !(options.deleteUnknown === true && (await deleteUnknown(parts, id)))) continue;
+    unknown.delete(id);
+    await metadata.freeId(id);
+    freedIds.push(id);
+  }
+  return { devices, freedIds, unknownIds: [...unknown] };
+}
+
+async function repairDevice(parts: PoolParts, name: string): Promise<Settled | undefined> {
+  const { metadata } = parts;
+  if (metadata.findDevice(name)?.state !== 'Faulty') return undefined;
+  const info = await metadata.markRepaired(name, metadata.faultyFrom(name));
+  return await settleDevice(parts, info, await readReality(parts), true);
+}
+
+async function deleteUnknown({ driver, log, metadata }: PoolParts, id: number): Promise<boolean> {
+  try {
+    await driver.delete(id);
+    return true;
+  } catch (error) {
+    if (error instanceof DunnageError && error.code === 'NOT_FOUND') return true;
+    log.warn({ pool: metadata.pool, id, error: reasonOf(error) }, 'cannot delete a device that nobody here made');
+    return false;
+  }
+}
