@@ -15,6 +15,7 @@
         "native/src/descriptors.cc",
         "native/src/flush.cc",
         "native/src/loop-devices.cc",
+        "native/src/inotify.cc",
         "native/src/memory.cc",
         "native/src/mount.cc",
         "native/src/node-changes.cc",

@@ -9,6 +9,7 @@ void ExportChannel(Napi::Env env, Napi::Object exports);
 void ExportDescriptors(Napi::Env env, Napi::Object exports);
 void ExportFlush(Napi::Env env, Napi::Object exports);
 void ExportLoopDevices(Napi::Env env, Napi::Object exports);
+void ExportInotify(Napi::Env env, Napi::Object exports);
 void ExportMemory(Napi::Env env, Napi::Object exports);
 void ExportMount(Napi::Env env, Napi::Object exports);
 void ExportNodeChanges(Napi::Env env, Napi::Object exports);

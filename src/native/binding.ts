@@ -32,6 +32,13 @@ export interface NativeBinding {
   /** Calls back once when the descriptor hangs up or becomes readable. Returns a function that stops watching. */
   watchReadable(descriptor: number, callback: () => void): () => void;
 
+  /** inotify_init1(2), non-blocking and close-on-exec: read its events with node:fs. See `inotify.ts`. */
+  inotifyOpen(): number;
+  /** inotify_add_watch(2) of exactly the object that a descriptor names (O_PATH will do). Returns the number of the watch. */
+  inotifyAdd(inotify: number, watched: number, mask: number): number;
+  /** inotify_rm_watch(2). A watch that is gone already is no mistake. */
+  inotifyRemove(inotify: number, watch: number): void;
+
   createMemfd(name: string, sizeBytes: number): number;
   /** Maps a descriptor shared and writable; unmapped when the ArrayBuffer is collected. */
   mapShared(descriptor: number, sizeBytes: number): ArrayBuffer;

@@ -28,6 +28,9 @@ const CONTRACT: Record<keyof NativeBinding, true> = {
   sendMessage: true,
   receiveMessage: true,
   watchReadable: true,
+  inotifyOpen: true,
+  inotifyAdd: true,
+  inotifyRemove: true,
   createMemfd: true,
   mapShared: true,
   lockMemory: true,
@@ -83,6 +86,7 @@ test('the addon exports the functions of the contract and nothing else', () => {
 
 test('every function refuses missing arguments with a TypeError instead of crashing', () => {
   const withoutArguments = new Set(['openFuseDevice', 'forbidCoreDumps', 'listLoops']);
+  const withoutArguments = new Set(['openFuseDevice', 'forbidCoreDumps', 'inotifyOpen']);
   for (const [name, call] of Object.entries(loadNative())) {
     if (!withoutArguments.has(name)) assert.throws(() => (call as () => void)(), TypeError, name);
   }
