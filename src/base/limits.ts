@@ -42,11 +42,25 @@ export const limits = {
   /** A control request must have arrived whole within this time; answering it may take longer. */
   controlRequestMs: 60_000,
   /** Control connections open at the same time; more are refused. */
-  controlConnectionsMax: 64,
+  controlConnectionsMax: 256,
   /** Requests that are still being answered when the control server closes get this long to finish. */
   controlCloseGraceMs: 5_000,
   /** Longest object name and namespace in a control request, characters (Kubernetes' rule for both). */
   objectNameMax: 253,
+  /** Entries of a directory that are looked at together for a listing. */
+  fileListBatch: 128,
+  /** Most bytes in one frame of a followed file. */
+  fileFrameBytes: 65_536,
+  /** Bytes that come within this time after a frame go into one frame. */
+  fileBatchWindowMs: 200,
+  /** A follower that has nothing to tell says so this often. */
+  fileHeartbeatMs: 1_000,
+  /** A followed file is looked at this often without being told of a change: writing through a mapping (mmap) tells nobody. */
+  fileLookMs: 5_000,
+  /** Streams of the file API that are sent at the same time; more are refused. */
+  fileStreamsMax: 192,
+  /** Rotated log files that a follower opens ahead of reading them. */
+  logFilesAhead: 16,
   /** Longest path of a unix socket, bytes: sun_path without its ending zero. */
   socketPathBytesMax: 107,
   /** Projections of at least this size have their content compared with a copy in memory, as long as all copies together fit. */
@@ -113,5 +127,6 @@ assert(limits.sourceQuietMs < limits.sourceQuietMsMax && limits.sourceRetryMs < 
 assert(limits.inlineBlobBytesMax <= limits.sealedChunkBytes);
 assert(limits.reactionTimeoutMs <= limits.reactionTimeoutMsMax);
 assert(2 * limits.diffTextBytesMax <= limits.diffTotalBytesMax);
+assert(limits.fileStreamsMax < limits.controlConnectionsMax);
 assert(limits.fuseHeaderBytesMax < limits.fuseWriteBytesMax);
 assert(limits.fuseNativeLeaseMs >= 2 * limits.droppedGenerationGraceMs);

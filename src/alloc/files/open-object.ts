@@ -1,0 +1,50 @@
+/** Opening one name in an open directory, and nothing else: no link is followed, and what it names does nothing by being opened. */
+import { type BigIntStats, closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { loadNative } from '../../native/load.ts';
+
+/** Linux, all architectures Node runs on; node:fs does not export it. */
+const O_PATH = 0o10000000;
+
+/** A fifo does not wait, a device does nothing, a terminal does not become ours. */
+const NAME_ONLY: number = O_PATH | constants.O_NOFOLLOW;
+const READ: number = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+
+/** An object named by a descriptor that can neither read nor write (O_PATH). */
+export interface OpenObject {
+  readonly descriptor: number;
+  readonly stats: BigIntStats;
+}
+
+/** By its path, whose parents are trusted. Throws what open(2) says. */
+export function openRoot(path: string): OpenObject {
+  return named(openSync(path, NAME_ONLY | constants.O_DIRECTORY));
+}
+
+/** `path`: relative and without links; usually one name. Throws what openat2(2) says. */
+export function openName(directory: number, path: string): OpenObject {
+  return named(loadNative().openBeneath(directory, path, NAME_ONLY, 0, false));
+}
+
+/** Opens the object itself for reading, whatever its names mean by now. Only for regular files and directories. */
+export function reopen(object: number): number {
+  return openSync(`/proc/self/fd/${object}`, READ);
+}
+
+/** The path of a name in an open directory, for calls that follow nothing. */
+export function inDirectory(directory: number, name?: string): string {
+  return name === undefined ? `/proc/self/fd/${directory}` : `/proc/self/fd/${directory}/${name}`;
+}
+
+/** Names one object among all that this host has: numbers of inodes are used again, with another time of birth. */
+export function identityOf({ dev, ino, birthtimeNs }: BigIntStats): string {
+  return `${dev}:${ino}:${birthtimeNs}`;
+}
+
+function named(descriptor: number): OpenObject {
+  try {
+    return { descriptor, stats: fstatSync(descriptor, { bigint: true }) };
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
+}
