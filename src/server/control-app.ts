@@ -7,8 +7,10 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify }
 import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { DunnageError, toHttpStatus } from '../errors/dunnage-error.ts';
+import type { AllocFilesPort } from './alloc-files-port.ts';
 import { stackWithoutMessage, toErrorBody, toPublicError } from './error-body.ts';
 import type { ControlOperations } from './operations.ts';
+import { addAllocFileRoutes } from './routes/alloc-files.ts';
 import { addApplyRoute } from './routes/apply.ts';
 import { addFileRoutes } from './routes/files.ts';
 import { addHistoryRoutes } from './routes/history.ts';
@@ -23,6 +25,8 @@ const HEADER_BYTES_MAX = 16 * 1024;
 
 export interface ControlAppOptions {
   readonly operations: ControlOperations;
+  /** Whose files the file API shows; without it there is no alloc. */
+  readonly allocFiles?: AllocFilesPort | undefined;
   readonly log: Log;
   /** A request must have arrived whole within this time; of a streamed body something must arrive within it, again and again. */
   readonly requestTimeoutMs: number;
@@ -74,6 +78,7 @@ export async function buildControlApp(options: ControlAppOptions): Promise<Fasti
   await addHistoryRoutes(app, operations);
   await addMaintenanceRoutes(app, operations);
   await addFileRoutes(app, operations, requestTimeoutMs);
+  await addAllocFileRoutes(app, options.allocFiles ?? { find: () => undefined }, log);
   await addShutdownRoute(app, operations);
   return app;
 }

@@ -4,6 +4,7 @@
  */
 import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
+import type { AllocFilesPort } from './alloc-files-port.ts';
 import { buildControlApp } from './control-app.ts';
 import type { ControlOperations } from './operations.ts';
 import { publishSocket } from './socket-file.ts';
@@ -11,6 +12,8 @@ import { publishSocket } from './socket-file.ts';
 export interface ControlServerOptions {
   readonly socketPath: string;
   readonly operations: ControlOperations;
+  /** Whose files the file API shows; without it there is no alloc. */
+  readonly allocFiles?: AllocFilesPort;
   readonly log: Log;
   /** A request must have arrived whole within this time (default: `limits.controlRequestMs`). */
   readonly requestTimeoutMs?: number;
@@ -30,8 +33,8 @@ export interface ControlServer {
  * @throws ALREADY_RUNNING if a daemon answers at the path; ALREADY_EXISTS, NAME_TOO_LONG, PERMISSION_DENIED if the socket cannot be made.
  */
 export async function startControlServer(options: ControlServerOptions): Promise<ControlServer> {
-  const { operations, log, socketPath, requestTimeoutMs = limits.controlRequestMs } = options;
-  const app = await buildControlApp({ operations, log, requestTimeoutMs });
+  const { operations, allocFiles, log, socketPath, requestTimeoutMs = limits.controlRequestMs } = options;
+  const app = await buildControlApp({ operations, allocFiles, log, requestTimeoutMs });
   let removeSocket: () => Promise<void>;
   try {
     removeSocket = await publishSocket(socketPath, (path) => app.listen({ path }));

@@ -4,6 +4,7 @@ import type { TailReader } from './tail-reader.ts';
 
 export type FileEvent = 'file deleted' | 'file truncated';
 
+/** The first event comes as soon as everything is open, and has neither bytes nor word of the file: only where it begins. */
 export interface FollowEvent {
   /** Path within the alloc. */
   readonly file: string;

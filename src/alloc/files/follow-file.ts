@@ -32,6 +32,7 @@ export async function* followFile(
     const reader = followed.open();
     const start = await startOf(reader, options);
     const source = new TailReader(reader.descriptor, start.offset);
+    yield event(path, source, {});
     if (start.isTruncated) yield event(path, source, { fileEvent: 'file truncated' });
     while (!signal.aborted) {
       // Looked up before reading: what was written until the name went is read.

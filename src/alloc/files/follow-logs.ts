@@ -31,6 +31,7 @@ export async function* followLogs(access: AllocAccess, options: LogOptions): Asy
   try {
     const { log, lost } = await openStart(directory, options);
     current = new Followed(access, log, options.follow ? wake.call : undefined);
+    yield event(log.path, log.reader, {});
     if (lost !== undefined) yield lost;
     while (!options.signal.aborted) {
       const isThere = directory.isThere();

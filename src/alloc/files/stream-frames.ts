@@ -97,7 +97,8 @@ class Batch {
     const { data, fileEvent, file, offset, token } = event;
     const fits = this.#sizeBytes + (data?.byteLength ?? 0) <= this.#bytesMax;
     if (!this.isEmpty && (fileEvent !== undefined || this.#last?.file !== file || !fits)) due.push(this.take());
-    if (data === undefined) return [...due, { file, offset, token, ...(fileEvent === undefined ? {} : { fileEvent }) }];
+    if (fileEvent !== undefined) return [...due, { file, offset, token, fileEvent }];
+    if (data === undefined) return due;
     for (let rest = data; rest.byteLength > 0; ) {
       const piece = rest.subarray(0, this.#bytesMax);
       rest = rest.subarray(piece.byteLength);

@@ -91,6 +91,8 @@ export class Events {
   async next(): Promise<FollowEvent | undefined> {
     const { done, value } = await this.#source.next();
     if (done === true) return undefined;
+    // The first one only says where it begins.
+    if (value.data === undefined && value.fileEvent === undefined) return await this.next();
     this.seen.push(value);
     return value;
   }
