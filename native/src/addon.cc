@@ -9,6 +9,7 @@ Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   dunnage::ExportFlush(env, exports);
   dunnage::ExportLoopDevices(env, exports);
   dunnage::ExportInotify(env, exports);
+  dunnage::ExportLoopback(env, exports);
   dunnage::ExportMemory(env, exports);
   dunnage::ExportMount(env, exports);
   dunnage::ExportNodeChanges(env, exports);

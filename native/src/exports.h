@@ -10,6 +10,7 @@ void ExportDescriptors(Napi::Env env, Napi::Object exports);
 void ExportFlush(Napi::Env env, Napi::Object exports);
 void ExportLoopDevices(Napi::Env env, Napi::Object exports);
 void ExportInotify(Napi::Env env, Napi::Object exports);
+void ExportLoopback(Napi::Env env, Napi::Object exports);
 void ExportMemory(Napi::Env env, Napi::Object exports);
 void ExportMount(Napi::Env env, Napi::Object exports);
 void ExportNodeChanges(Napi::Env env, Napi::Object exports);

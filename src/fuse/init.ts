@@ -45,6 +45,8 @@ const CONGESTION_THRESHOLD = 48;
 const WRITE_BYTES_WITHOUT_MAX_PAGES = 128 * 1024;
 const PAGE_BYTES_MIN = 4096;
 const TIME_GRANULARITY_NS = 1;
+/** The file system beneath is not stacked itself; ours can then be the lower layer of an overlay. */
+const PASSTHROUGH_STACK_DEPTH = 1;
 
 /**
  * Answers an offer.
@@ -102,6 +104,7 @@ function encodeInit(reply: InitReply): Uint8Array {
   words[6] = TIME_GRANULARITY_NS;
   halves[14] = reply.features.includes('MAX_PAGES') ? writeBytesMax / PAGE_BYTES_MIN : 0;
   words[8] = flagBits(reply.features, 32);
+  words[9] = reply.features.includes('PASSTHROUGH') ? PASSTHROUGH_STACK_DEPTH : 0;
   return bytes;
 }
 

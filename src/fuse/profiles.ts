@@ -2,7 +2,7 @@
  * What each connection asks of the kernel. A feature is used only where the kernel offers it; a connection works
  * without any of those not `required`, only slower.
  *
- * Left out on purpose:
+ * Left out on purpose, but for `allocs`:
  * - ATOMIC_O_TRUNC: where OPEN is never asked, the kernel would truncate its cached size without asking anybody.
  * - DO_READDIRPLUS, READDIRPLUS_AUTO: the kernel caches plain listings of a connection without OPENDIR, and a cached one
  *   costs no request at all; READDIRPLUS never uses that cache.
@@ -12,7 +12,7 @@
  */
 import type { Feature } from './abi.ts';
 
-export type ProfileName = 'root' | 'projections' | 'audited';
+export type ProfileName = 'root' | 'projections' | 'audited' | 'allocs';
 
 export interface Profile {
   readonly name: ProfileName;
@@ -47,4 +47,26 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
   projections: { name: 'projections', features: [...COMMON, ...IDMAP, ...CACHED, 'NO_OPEN_SUPPORT'] },
   // Every open is asked for, by whom it is: so neither NO_OPEN_SUPPORT nor ALLOW_IDMAP.
   audited: { name: 'audited', features: [...COMMON, ...CACHED] },
+  // Served by the loopback engine.
+  allocs: {
+    name: 'allocs',
+    features: [
+      ...COMMON,
+      ...IDMAP,
+      'NO_OPENDIR_SUPPORT',
+      'CACHE_SYMLINKS',
+      // Content changes through this connection, or somebody says so: no page is dropped because a time changed.
+      'EXPLICIT_INVAL_DATA',
+      'ATOMIC_O_TRUNC',
+      'DO_READDIRPLUS',
+      'READDIRPLUS_AUTO',
+      // ACLs of the directory beneath decide, and the umask is applied there.
+      'POSIX_ACL',
+      'DONT_MASK',
+      'HANDLE_KILLPRIV_V2',
+      'SETXATTR_EXT',
+      'HAS_EXPIRE_ONLY',
+      'PASSTHROUGH',
+    ],
+  },
 };

@@ -43,10 +43,16 @@ export class RequestCounters {
   }
 
   byName(): Record<string, number> {
-    const names: Record<string, number> = {};
-    this.#byOpcode.forEach((count, opcode) => {
-      if (count > 0) names[opcode < OPCODE_COUNT ? opcodeName(opcode) : 'unknown'] = count;
-    });
-    return names;
+    return operationsByName(this.#byOpcode);
   }
+}
+
+/** Counts by opcode as counts by name, without those that are zero. */
+export function operationsByName(byOpcode: ArrayLike<number>): Record<string, number> {
+  const names: Record<string, number> = {};
+  for (let opcode = 0; opcode < byOpcode.length; opcode += 1) {
+    const count = byOpcode[opcode] as number;
+    if (count > 0) names[opcode < OPCODE_COUNT ? opcodeName(opcode) : 'unknown'] = count;
+  }
+  return names;
 }

@@ -175,6 +175,15 @@ export interface NativeBinding {
 
   /** Starts to serve an opened, mounted device. Runs in the event loop of the calling thread (main or worker). */
   createChannel(device: number, options: ChannelOptions): Channel;
+  /**
+   * Serves a directory of the host with threads of the addon, from now on. INIT was answered. Needs root. All descriptors stay the
+   * caller's. O_NONBLOCK is taken off the device.
+   * Throws EINVAL if the memory is that of another version, ESTALE if it is that of another directory, EXDEV if `orphans` is not on
+   * the same file system, EOPNOTSUPP if the file system cannot open files by handle, EPERM without the capabilities.
+   */
+  createLoopback(options: LoopbackOptions): Loopback;
+  /** Size of the memory of `createLoopback`: many GiB, of which only what is used takes room. */
+  loopbackMemoryBytes(): number;
 }
 
 export interface FuseMountRequest {
@@ -263,4 +272,62 @@ export interface Channel {
   notifierDrained(): Promise<void>;
   /** Stops polling and the notifier (what is queued is dropped; a write that blocks ends by itself later). Idempotent. */
   close(): Promise<void>;
+}
+
+export interface LoopbackOptions {
+  /** Opened /dev/fuse of a mount with `default_permissions`. */
+  readonly device: number;
+  /** Descriptor of the directory that is shown. */
+  readonly root: number;
+  /** Descriptor of a directory of the engine's own on the same file system; emptied, but for what is still in use after a takeover. */
+  readonly orphans: number;
+  /** A memfd of `loopbackMemoryBytes` bytes: all zero for a new mount, or what the daemon before left. */
+  readonly memory: number;
+  /** What was agreed on with INIT. */
+  readonly features: readonly string[];
+  /** Requests that are worked on at the same time; 1 to 64. */
+  readonly threads: number;
+  /** The memory is an earlier daemon's. What it left unanswered is answered first. */
+  readonly isTakeover: boolean;
+  /** The connection is over: errno ENODEV after an unmount, ECONNABORTED after an abort. Called at most once; `close` is still due. */
+  readonly onEnd: (errno: number) => void;
+}
+
+/** Paths are relative to the root, without links in them; '' is the root itself. After `close` everything throws EBADF. */
+export interface Loopback {
+  /**
+   * From now on nothing can be made in that directory, or moved into or out of it, through the mount (EROFS), and it can be neither
+   * renamed nor removed (EBUSY). It is the directory that is sealed, not its name. The memory keeps it. ENOSPC beyond 65536.
+   */
+  seal(path: string): void;
+  unseal(path: string): void;
+  /** The kernel asks for that name again. Resolves when it was told. What is mounted on a name that still exists stays (from Linux 6.2). */
+  forget(parent: string, name: string): Promise<void>;
+  /** The kernel asks for attributes, content and listing of that file or directory again. Resolves when it was told. */
+  refresh(path: string): Promise<void>;
+  /** Writes FUSE_NOTIFY_RESEND. Only with the feature HAS_RESEND. */
+  requestResend(): void;
+  statistics(): LoopbackStatistics;
+  /**
+   * Stops the threads, at the latest after two seconds: one that is inside of a call to the file system beneath ends after it by
+   * itself. What is unanswered is in the memory. Promises that are still open are rejected with ECANCELED. Idempotent.
+   */
+  close(): Promise<void>;
+}
+
+export interface LoopbackStatistics {
+  /** Requests by opcode; the last number counts opcodes that are not known. */
+  readonly served: readonly number[];
+  /** How long each request that is being worked on has been. */
+  readonly agesMs: readonly number[];
+  /** Files and directories that the kernel knows. */
+  readonly nodes: number;
+  readonly openFiles: number;
+  /** Descriptors that are kept open for them: bounded, whatever the kernel knows and has open. */
+  readonly descriptors: number;
+  /** Whether reads and writes go to the file system beneath without asking. */
+  readonly isPassthrough: boolean;
+  readonly failedReplies: number;
+  readonly pendingNotifications: number;
+  readonly failedNotifications: number;
 }

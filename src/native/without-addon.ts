@@ -35,6 +35,8 @@ export function withoutAddon(reason: DunnageError): NativeBinding {
     openFuseDevice: missing('the kernel transport'),
     mountFuse: missing('the kernel transport'),
     createChannel: missing('the kernel transport'),
+    createLoopback: missing('alloc directories'),
+    loopbackMemoryBytes: missing('alloc directories'),
     bindMount: missing('bind mounting'),
     setMountReadOnly: missing('making a mount read-only'),
     setPropagation: missing('sharing a mount'),

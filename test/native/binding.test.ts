@@ -63,6 +63,8 @@ const CONTRACT: Record<keyof NativeBinding, true> = {
   seekData: true,
   seekHole: true,
   createChannel: true,
+  createLoopback: true,
+  loopbackMemoryBytes: true,
   flushThenWrite: true,
   startWriteback: true,
   attachLoop: true,
@@ -86,6 +88,7 @@ test('the addon exports the functions of the contract and nothing else', () => {
 
 test('every function refuses missing arguments with a TypeError instead of crashing', () => {
   const withoutArguments = new Set(['openFuseDevice', 'forbidCoreDumps', 'inotifyOpen', 'listLoops']);
+  const withoutArguments = new Set(['openFuseDevice', 'forbidCoreDumps', 'loopbackMemoryBytes']);
   for (const [name, call] of Object.entries(loadNative())) {
     if (!withoutArguments.has(name)) assert.throws(() => (call as () => void)(), TypeError, name);
   }

@@ -1,0 +1,116 @@
+// Serves a directory of the host through /dev/fuse, with native threads. What the parts of the engine share.
+//
+// The kernel checks permissions (default_permissions) and keeps what it knows for long: whoever changes the directory besides this
+// connection says so (`forget`, `refresh`). Files are opened by their handles, so that renames do not matter; names are looked up
+// one component at a time beneath the directory's node, never across a mount point.
+//
+// A removed file that is still open is moved to the orphan directory, under its node's id: the next daemon must be able to open
+// it. It goes when the kernel forgets the node. What is removed and not open, and removed directories, live on as attributes.
+//
+// Locks, in the order in which they are taken: `NodeLock`, then those inside of NodeTable, OpenFiles and DescriptorCache.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+
+#include "../file-descriptor.h"
+#include "call.h"
+#include "descriptor-cache.h"
+#include "memory.h"
+#include "node-table.h"
+#include "open-files.h"
+
+namespace dunnage::loopback {
+
+struct EngineOptions {
+  int device;
+  int root;
+  int orphans;
+  int memory;
+  bool has_passthrough;
+  bool has_setxattr_extended;
+  bool is_takeover;
+};
+
+class Engine {
+ public:
+  explicit Engine(uint32_t descriptors_most);
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Call by call, `call` is what failed. 0 or an errno.
+  int Prepare(const EngineOptions& options, const char** call);
+
+  // Does a request and answers it. False if the connection is over.
+  bool Serve(RequestSlot* slot, Identity& identity, uint8_t* room, size_t room_bytes, bool is_repeated);
+
+  // Answers what an earlier daemon left unanswered. Once, before the first request is read.
+  void Replay(Identity& identity, uint8_t* room, size_t room_bytes);
+
+  // --- Files (backing.cc) ---
+  // Its O_PATH descriptor. ESTALE if the file was removed by somebody else, ENOENT if through the mount.
+  int PathOf(Node* node, DescriptorCache::Use* use);
+  // A descriptor to read from or to write to.
+  int IoOf(Node* node, bool writes, DescriptorCache::Use* use);
+  int OpenNode(Node* node, int flags);  // a descriptor, or a negative errno
+  int Identify(int descriptor, FileIdentity* identity) const;
+  // statx(2) of a name or, if it is empty, of the descriptor. EXDEV if it is on another file system.
+  int Examine(int directory, const char* name, struct statx* found) const;
+  int AttributesOf(Node* node, Attributes* attributes);
+  // Looks the name up and counts it; `opened` is a descriptor of it, or -1. The caller keeps `opened`.
+  int Enter(Call& call, int directory, const char* name, int opened, EntryOut* entry, Node** found);
+
+  // --- Removal (remove.cc) ---
+  void DropNode(Node* node);   // the kernel has forgotten it
+  void CloseNode(Node* node);  // one open file less
+  // What was counted for a reply that will not be sent.
+  void TakeBack(Call& call);
+  void OrphanName(uint64_t node, char* name) const;
+  // Only attributes are left of it.
+  void MarkGone(Node* node, const struct statx& last);
+
+  // --- Sealed directories (sealed.cc) ---
+  bool Seal(uint64_t ino);
+  void Unseal(uint64_t ino);
+  bool IsSealed(uint64_t ino) const;
+
+  std::mutex& NodeLock(const Node* node) { return node_locks_[NodeTable::IndexOf(node->id) % node_locks_.size()]; }
+
+  Memory memory;
+  NodeTable nodes{&memory};
+  OpenFiles files{&memory};
+  DescriptorCache descriptors;
+  std::shared_ptr<FileDescriptor> device;
+  FileDescriptor root;
+  FileDescriptor orphans;
+  std::atomic<bool> has_passthrough{false};
+  bool has_setxattr_extended = false;
+  std::atomic<uint64_t> served[kOpcodeCount + 1]{};
+  std::atomic<uint32_t> in_flight{0};
+  std::atomic<uint64_t> failed_replies{0};
+
+ private:
+  int FindRoot(const EngineOptions& options, const char** call);
+  // Derives what an earlier daemon did not leave, and removes the orphans that nobody needs.
+  void Recover();
+  void SweepOrphans();
+  void CloseBackings();
+
+  std::array<std::mutex, 256> node_locks_;
+  std::mutex sealed_mutex_;
+  bool is_takeover_ = false;
+};
+
+// Seconds for which the kernel may rely on what it was told. Nobody else changes the directory unsaid.
+constexpr uint64_t kValidSeconds = 86400;
+// No new lookup beneath descriptors of directories.
+constexpr unsigned kStatxMask = 0x7ff;
+
+void ToAttributes(const struct statx& found, Attributes* attributes);
+uint32_t TypeFlags(uint32_t mode);
+
+}  // namespace dunnage::loopback
