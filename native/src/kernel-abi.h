@@ -14,7 +14,6 @@ struct OpenHow {
   uint64_t resolve;
 };
 constexpr uint64_t kResolveNoMounts = 0x01;
-constexpr uint64_t kResolveNoCrossing = 0x01;
 constexpr uint64_t kResolveNoMagicLinks = 0x02;
 constexpr uint64_t kResolveNoSymlinks = 0x04;
 constexpr uint64_t kResolveBeneath = 0x08;

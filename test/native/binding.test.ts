@@ -87,8 +87,13 @@ test('the addon exports the functions of the contract and nothing else', () => {
 });
 
 test('every function refuses missing arguments with a TypeError instead of crashing', () => {
-  const withoutArguments = new Set(['openFuseDevice', 'forbidCoreDumps', 'inotifyOpen', 'listLoops']);
-  const withoutArguments = new Set(['openFuseDevice', 'forbidCoreDumps', 'loopbackMemoryBytes']);
+  const withoutArguments = new Set([
+    'openFuseDevice',
+    'forbidCoreDumps',
+    'inotifyOpen',
+    'listLoops',
+    'loopbackMemoryBytes',
+  ]);
   for (const [name, call] of Object.entries(loadNative())) {
     if (!withoutArguments.has(name)) assert.throws(() => (call as () => void)(), TypeError, name);
   }

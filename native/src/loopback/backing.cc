@@ -123,7 +123,7 @@ int Engine::Enter(Call& call, int directory, const char* name, int opened, Entry
   if (opened < 0) {
     kernel::OpenHow how{};
     how.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
-    how.resolve = kernel::kResolveNoCrossing;
+    how.resolve = kernel::kResolveNoMounts;
     own = FileDescriptor(kernel::Openat2(directory, name, &how));
     if (!own.valid()) return errno;
   }

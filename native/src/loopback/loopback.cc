@@ -60,7 +60,7 @@ bool HasFeature(const Napi::Array& features, const char* name) {
 FileDescriptor OpenBeneath(int root, const std::string& path) {
   kernel::OpenHow how{};
   how.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
-  how.resolve = kernel::kResolveBeneath | kernel::kResolveNoSymlinks | kernel::kResolveNoCrossing;
+  how.resolve = kernel::kResolveBeneath | kernel::kResolveNoSymlinks | kernel::kResolveNoMounts;
   return FileDescriptor(kernel::Openat2(root, path.empty() ? "." : path.c_str(), &how));
 }
 
