@@ -68,6 +68,14 @@
       "ldflags": ["-pthread", "-static-libgcc", "-static-libstdc++", "-Wl,-z,relro,-z,now"],
     },
     {
+      "target_name": "dunnage-freezer",
+      "type": "executable",
+      "sources": ["native/src/freezer/main.cc", "native/src/freezer/guard.cc", "native/src/freezer/hold.cc"],
+      "cflags_cc!": ["<@(other_standards)"],
+      "cflags_cc": ["<@(strict_flags)", "-pthread"],
+      "ldflags": ["-pthread", "-static-libgcc", "-static-libstdc++", "-Wl,-z,relro,-z,now"],
+    },
+    {
       "target_name": "dunnage-holder",
       "type": "executable",
       "sources": [

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds build/Release/{dunnage.node,dunnage-agent,dunnage-holder}; does nothing when they are newer than what they are
+# Builds build/Release/{dunnage.node,dunnage-agent,dunnage-freezer,dunnage-holder}; does nothing when they are newer than what they are
 # made of. DUNNAGE_BUILD_FORCE=1 builds all anew.
 set -eu
 cd "$(dirname "$0")/.."
@@ -32,7 +32,7 @@ wanted=$({
   find binding.gyp native/src node_modules/node-addon-api/package.json -type f | LC_ALL=C sort | xargs cksum
 } | cksum)
 if [ "${DUNNAGE_BUILD_FORCE:-}" != 1 ] && [ -e $release/dunnage.node ] && [ -x $release/dunnage-agent ] &&
-  [ -x $release/dunnage-holder ] && [ "$(cat $stamp 2>/dev/null)" = "$wanted" ]; then
+  [ -x $release/dunnage-freezer ] && [ -x $release/dunnage-holder ] && [ "$(cat $stamp 2>/dev/null)" = "$wanted" ]; then
   exit 0
 fi
 

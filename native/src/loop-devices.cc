@@ -25,6 +25,8 @@ namespace {
 constexpr unsigned kLoopMajor = 7;
 // A number that was free can be taken by somebody else before it is configured.
 constexpr int kAttachTriesMax = 64;
+constexpr int kEmptyTriesMax = 16;
+constexpr uint64_t kOffsetBehindAll = uint64_t{1} << 62;
 constexpr size_t kBackingPathBytesMax = 8192;
 
 std::string LoopPath(int number) { return "/dev/loop" + std::to_string(number); }
@@ -222,6 +224,28 @@ Napi::Value KeepLoop(const Napi::CallbackInfo& info) {
       [](Napi::Env env, const bool& kept) -> Napi::Value { return Napi::Boolean::New(env, kept); });
 }
 
+// A device whose offset lies behind the end of its file has no blocks: whatever is asked of it fails. The kernel refuses as long
+// as pages of the device are in use, e.g. by a mounted file system.
+Napi::Value EmptyLoop(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const int device = arguments.Descriptor();
+  if (arguments.failed()) return info.Env().Undefined();
+  return PoolWork<bool>::Start(
+      info.Env(), "dunnage:emptyLoop",
+      [device] {
+        loop_info64 status{};
+        for (int tries = 0; tries < kEmptyTriesMax; tries++) {
+          if (ioctl(device, LOOP_GET_STATUS64, &status) != 0) break;
+          status.lo_offset = kOffsetBehindAll;
+          if (ioctl(device, LOOP_SET_STATUS64, &status) == 0) return Outcome<bool>::Of(true);
+          if (errno != EAGAIN) break;
+        }
+        if (errno == EAGAIN) return Outcome<bool>::Of(false);
+        return Outcome<bool>::Failed(errno, "ioctl", "LOOP_SET_STATUS64");
+      },
+      [](Napi::Env env, const bool& empty) -> Napi::Value { return Napi::Boolean::New(env, empty); });
+}
+
 Napi::Value GrowLoop(const Napi::CallbackInfo& info) {
   Arguments arguments(info);
   const int device = arguments.Descriptor();
@@ -243,6 +267,7 @@ void ExportLoopDevices(Napi::Env env, Napi::Object exports) {
   exports.Set("listLoops", Napi::Function::New(env, ListLoops, "listLoops"));
   exports.Set("detachLoop", Napi::Function::New(env, DetachLoop, "detachLoop"));
   exports.Set("keepLoop", Napi::Function::New(env, KeepLoop, "keepLoop"));
+  exports.Set("emptyLoop", Napi::Function::New(env, EmptyLoop, "emptyLoop"));
   exports.Set("growLoop", Napi::Function::New(env, GrowLoop, "growLoop"));
 }
 

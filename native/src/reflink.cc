@@ -150,6 +150,18 @@ Napi::Value ThawFileSystem(const Napi::CallbackInfo& info) {
       [](Napi::Env env, const bool& thawed) -> Napi::Value { return Napi::Boolean::New(env, thawed); });
 }
 
+Napi::Value FlushFileSystem(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const int directory = arguments.Descriptor();
+  if (arguments.failed()) return info.Env().Undefined();
+  return PoolWork<Nothing>::Start(
+      info.Env(), "dunnage:flushFileSystem",
+      [directory] {
+        return syncfs(directory) == 0 ? Outcome<Nothing>::Of({}) : Outcome<Nothing>::Failed(errno, "syncfs");
+      },
+      ToUndefined);
+}
+
 Napi::Value TrimFileSystem(const Napi::CallbackInfo& info) {
   Arguments arguments(info);
   const int directory = arguments.Descriptor();
@@ -173,6 +185,7 @@ void ExportReflink(Napi::Env env, Napi::Object exports) {
   exports.Set("fileExtents", Napi::Function::New(env, FileExtents, "fileExtents"));
   exports.Set("allocateSpace", Napi::Function::New(env, AllocateSpace, "allocateSpace"));
   exports.Set("thawFileSystem", Napi::Function::New(env, ThawFileSystem, "thawFileSystem"));
+  exports.Set("flushFileSystem", Napi::Function::New(env, FlushFileSystem, "flushFileSystem"));
   exports.Set("trimFileSystem", Napi::Function::New(env, TrimFileSystem, "trimFileSystem"));
 }
 

@@ -97,6 +97,11 @@ export interface NativeBinding {
   detachLoop(device: number, deferred: boolean): Promise<'detached' | 'deferred' | 'busy'>;
   /** Takes the promise of a deferred `detachLoop` (or of `autoClear`) back. False if the device was detached already. */
   keepLoop(device: number): Promise<boolean>;
+  /**
+   * Gives the device a size of 0, for good: whatever its users ask of it fails from now on. False if the kernel refuses because
+   * pages of the device are in use (a file system is mounted).
+   */
+  emptyLoop(device: number): Promise<boolean>;
   /** LOOP_SET_CAPACITY: the device becomes as long as its file is now. */
   growLoop(device: number): Promise<void>;
 
@@ -112,6 +117,8 @@ export interface NativeBinding {
   allocateSpace(file: number, lengthBytes: number): Promise<void>;
   /** FITHAW. False if the file system was not frozen. */
   thawFileSystem(directory: number): Promise<boolean>;
+  /** syncfs(2) in the libuv pool. Waits while the file system is frozen. */
+  flushFileSystem(directory: number): Promise<void>;
   /** FITRIM of the whole file system: tells the device below which blocks are free. Resolves to their bytes. */
   trimFileSystem(directory: number): Promise<number>;
 

@@ -1,4 +1,4 @@
-/** Absolute paths of the two helper programs (see native/README.md). */
+/** Absolute paths of the helper programs (see native/README.md). */
 import { accessSync, constants } from 'node:fs';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import { builtFile } from './built-file.ts';
@@ -6,6 +6,11 @@ import { builtFile } from './built-file.ts';
 /** The program that makes system calls through the mount. @throws DunnageError MISSING_DEPENDENCY */
 export function agentProgramPath(): string {
   return programPath('dunnage-agent');
+}
+
+/** The program that freezes file systems of thin pools. @throws DunnageError MISSING_DEPENDENCY */
+export function freezerProgramPath(): string {
+  return programPath('dunnage-freezer');
 }
 
 /** The program that keeps descriptors while no daemon runs. @throws DunnageError MISSING_DEPENDENCY */

@@ -72,6 +72,7 @@ const CONTRACT: Record<keyof NativeBinding, true> = {
   listLoops: true,
   detachLoop: true,
   keepLoop: true,
+  emptyLoop: true,
   growLoop: true,
   createUnnamedFile: true,
   cloneToUnnamedFile: true,
@@ -79,6 +80,7 @@ const CONTRACT: Record<keyof NativeBinding, true> = {
   fileExtents: true,
   allocateSpace: true,
   thawFileSystem: true,
+  flushFileSystem: true,
   trimFileSystem: true,
 };
 

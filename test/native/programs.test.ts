@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { agentProgramPath, holderProgramPath } from '../../src/native/programs.ts';
+import { agentProgramPath, freezerProgramPath, holderProgramPath } from '../../src/native/programs.ts';
 
 for (const [name, path] of [
   ['dunnage-agent', agentProgramPath],
+  ['dunnage-freezer', freezerProgramPath],
   ['dunnage-holder', holderProgramPath],
 ] as const) {
   test(`${name} is found, runs here, and says how it is used`, () => {

@@ -3,6 +3,7 @@
  * `close`, or the runner that finds it left mounted, removes all of it.
  */
 import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { closeSync, existsSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +11,8 @@ import { join } from 'node:path';
 export type ScratchType = 'xfs' | 'btrfs' | 'ext4';
 
 const MEBIBYTE = 1024 * 1024;
+/** A tmpfs: flushing costs nothing there, and tests flush all the time. */
+const MEMORY = '/dev/shm';
 /** The least that mkfs.xfs makes is 300 MiB. */
 const SIZE_MIB = 320;
 
@@ -55,15 +58,26 @@ export class ScratchFileSystem {
     this.#folder = mkdtempSync(join(tmpdir(), 'dunnage-scratch-'));
     this.path = join(this.#folder, 'fs');
     mkdirSync(this.path);
-    const image = join(this.#folder, 'image');
-    formatFile(type, image, sizeMib * MEBIBYTE);
-    execFileSync('mount', ['-t', type, '-o', 'loop,noatime', image, this.path], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
+    const image = join(existsSync(MEMORY) ? MEMORY : this.#folder, `dunnage-scratch-${randomUUID()}`);
+    try {
+      formatFile(type, image, sizeMib * MEBIBYTE);
+      execFileSync('mount', ['-t', type, '-o', 'loop,noatime', image, this.path], {
+        stdio: ['ignore', 'ignore', 'pipe'],
+      });
+    } finally {
+      // What is mounted keeps it.
+      rmSync(image, { force: true });
+    }
   }
 
+  /** Throws if somebody has something of it open; it goes with the last of them then. */
   close(): void {
-    execFileSync('umount', [this.path], { stdio: ['ignore', 'ignore', 'pipe'] });
+    try {
+      execFileSync('umount', [this.path], { stdio: ['ignore', 'ignore', 'pipe'] });
+    } catch (error) {
+      execFileSync('umount', ['--lazy', this.path]);
+      throw error;
+    }
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }

@@ -120,6 +120,16 @@ describe('loop devices', { skip: skipUnlessLoops() }, () => {
     closeSync(again);
   });
 
+  it('an emptied device fails whatever its users ask', async () => {
+    const scene = await attach('emptied');
+    const user = openSync(scene.device, 'r+');
+    assert.equal(await native.emptyLoop(scene.descriptor), true);
+    assert.throws(() => writeSync(user, 'lost', 4096), { code: 'ENOSPC' });
+    assert.equal(readSync(user, Buffer.alloc(512), 0, 512, 0), 0);
+    closeSync(user);
+    assert.equal(statSync(scene.path).size, MEBIBYTE);
+  });
+
   it('with autoClear the device goes with its last descriptor', async () => {
     const scene = await attach('auto', true);
     closeSync(scene.descriptor);

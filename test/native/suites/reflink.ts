@@ -101,6 +101,14 @@ function suite(type: ScratchType): void {
       writeFileSync(join(scratch.path, 'after'), 'writable again');
     });
 
+    it('everything is flushed at once', async () => {
+      writeFileSync(join(scratch.path, 'dirty'), randomBytes(MEBIBYTE));
+      await native.flushFileSystem(directory);
+      const file = openSync(join(scratch.path, 'dirty'), 'r');
+      assert.equal((await native.fileExtents(file)).ownBytes, MEBIBYTE);
+      closeSync(file);
+    });
+
     it('free blocks are told to the device below', async () => {
       assert.ok((await native.trimFileSystem(directory)) > MEBIBYTE);
     });

@@ -1,0 +1,147 @@
+/**
+ * Which images are block devices now. Nothing is remembered: loop devices are numbered anew after a restart of the host, and
+ * anybody may detach one. So each look asks the kernel which file a device belongs to, by device and inode.
+ */
+import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
+import type { LoopStatus } from '../../native/binding.ts';
+import { loadNative } from '../../native/load.ts';
+import { systemCode } from '../../native/system-error.ts';
+import { type ImageFolder, imageId } from './image-folder.ts';
+
+export const LOOP_MAJOR = 7;
+
+/** For disks whose sectors are larger than what the kernel tries first. */
+const LARGE_BLOCK_BYTES = 4096;
+
+export interface Attachment {
+  /** N of /dev/loopN. */
+  readonly number: number;
+  readonly id: number;
+  /** It is detached when its last user closes it. */
+  readonly isLeaving: boolean;
+  /** Its users were cut off by force. */
+  readonly isEmptied: boolean;
+}
+
+export class Attachments {
+  readonly #images: ImageFolder;
+
+  constructor(images: ImageFolder) {
+    this.#images = images;
+  }
+
+  /** What a loop device is attached to, if it is an image of this pool. */
+  async ofNumber(number: number): Promise<Attachment | undefined> {
+    const backingFile = await readFile(`/sys/block/loop${number}/loop/backing_file`, 'utf8').catch(() => undefined);
+    return backingFile === undefined ? undefined : await this.#check(number, backingFile.trimEnd());
+  }
+
+  /** The loop device of an image. */
+  async ofId(id: number): Promise<Attachment | undefined> {
+    for (const { number, backingFile } of await this.#listed()) {
+      if (imageId(basename(backingFile)) !== id) continue;
+      const attachment = await this.#check(number, backingFile);
+      if (attachment !== undefined) return attachment;
+    }
+    return undefined;
+  }
+
+  async all(): Promise<readonly Attachment[]> {
+    const rows = await this.#listed();
+    const found = await Promise.all(rows.map(({ number, backingFile }) => this.#check(number, backingFile)));
+    return found.filter((attachment) => attachment !== undefined);
+  }
+
+  async #listed(): Promise<readonly { number: number; backingFile: string }[]> {
+    try {
+      return await loadNative().listLoops();
+    } catch (error) {
+      throw fromSystemError(error, 'cannot list loop devices');
+    }
+  }
+
+  /** The name of the file tells which image it might be, its device and inode whether it is. */
+  async #check(number: number, backingFile: string): Promise<Attachment | undefined> {
+    const id = imageId(basename(backingFile));
+    if (id === undefined) return undefined;
+    const image = await stat(this.#images.pathOf(id), { bigint: true }).catch(() => undefined);
+    if (image === undefined) return undefined;
+    const status = await withLoop(number, statusOf);
+    if (status === undefined) return undefined;
+    if (status.backingInode !== image.ino || BigInt(status.backingDevice) !== image.dev) return undefined;
+    return { number, id, isLeaving: status.autoClear, isEmptied: status.offsetBytes !== 0 };
+  }
+
+  /** Attaches an image. @throws DunnageError NOT_SUPPORTED if the kernel refuses direct I/O */
+  async attach(id: number, image: FileHandle): Promise<number> {
+    const native = loadNative();
+    for (const blockSizeBytes of [0, LARGE_BLOCK_BYTES]) {
+      const loop = await native.attachLoop(image.fd, blockSizeBytes, false).catch((error: unknown) => {
+        throw attachError(error, id);
+      });
+      if (!loop.directIo) await native.detachLoop(loop.descriptor, true);
+      native.closeDescriptor(loop.descriptor);
+      if (loop.directIo) return loop.number;
+    }
+    throw new DunnageError('NOT_SUPPORTED', `device ${id} gets no direct I/O on the file system of the pool`, {
+      remedy: 'put the pool on XFS or btrfs on a block device with sectors of at most 4096 bytes',
+    });
+  }
+
+  /** `busy`: somebody has it open and it stays; with `deferred` it goes with its last user. */
+  async detach(number: number, deferred: boolean): Promise<'detached' | 'deferred' | 'busy'> {
+    return (await withLoop(number, (device) => loadNative().detachLoop(device, deferred))) ?? 'detached';
+  }
+
+  /** Whether a device that was leaving stays. */
+  async keep(number: number): Promise<boolean> {
+    return (await withLoop(number, (device) => loadNative().keepLoop(device))) ?? false;
+  }
+
+  /** Cuts off the users of a device. False if the kernel refuses, because a file system on it is mounted. */
+  async cutOff(number: number): Promise<boolean> {
+    return (await withLoop(number, (device) => loadNative().emptyLoop(device))) ?? true;
+  }
+
+  async grow(number: number): Promise<void> {
+    await withLoop(number, (device) => loadNative().growLoop(device));
+  }
+
+  /** What was written to the device, and waits in memory, goes to the image. */
+  async flush(number: number): Promise<void> {
+    const device = await open(`/dev/loop${number}`, 'r+');
+    try {
+      await device.sync();
+    } finally {
+      await device.close();
+    }
+  }
+}
+
+/** Undefined if the device is gone, or attached to nothing (any more). */
+async function withLoop<T>(number: number, look: (device: number) => Promise<T>): Promise<T | undefined> {
+  let device: FileHandle | undefined;
+  try {
+    device = await open(`/dev/loop${number}`, 'r');
+    return await look(device.fd);
+  } catch (error) {
+    if (['ENXIO', 'ENOENT', 'ENODEV'].includes(systemCode(error) ?? '')) return undefined;
+    throw fromSystemError(error, `cannot look at /dev/loop${number}`);
+  } finally {
+    await device?.close();
+  }
+}
+
+const statusOf = (device: number): Promise<LoopStatus> => loadNative().loopStatus(device);
+
+function attachError(error: unknown, id: number): DunnageError {
+  if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENODEV') {
+    return new DunnageError('MISSING_DEPENDENCY', `device ${id} cannot be activated: the kernel has no loop devices`, {
+      remedy: 'load them: modprobe loop',
+      cause: error,
+    });
+  }
+  return fromSystemError(error, `cannot activate device ${id}`);
+}

@@ -1,0 +1,79 @@
+/** Two small files of a pool: which pool it is, and the number of its last change. Each is written durably, whole or not at all. */
+import { open, readFile, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
+import { systemCode } from '../../native/system-error.ts';
+import { syncDirectory } from './pool-place.ts';
+
+const MARKER = 'dunnage-pool.json';
+const TRANSACTION = 'transaction';
+const FORMAT = 1;
+
+export interface PoolMarker {
+  readonly format: typeof FORMAT;
+  readonly name: string;
+  /** What the empty file system had in use for itself. */
+  readonly overheadBytes: number;
+}
+
+export async function writeMarker(root: string, name: string, overheadBytes: number): Promise<void> {
+  const marker: PoolMarker = { format: FORMAT, name, overheadBytes };
+  await writeDurably(root, MARKER, `${JSON.stringify(marker)}\n`);
+}
+
+/** Undefined where no pool was ever made. @throws DunnageError CORRUPT */
+export async function readMarker(root: string): Promise<PoolMarker | undefined> {
+  const text = await readText(root, MARKER);
+  if (text === undefined) return undefined;
+  try {
+    const marker = JSON.parse(text) as PoolMarker;
+    if (marker.format === FORMAT && typeof marker.name === 'string' && Number.isFinite(marker.overheadBytes))
+      return marker;
+  } catch {
+    // Told below, as whatever else is in it.
+  }
+  throw new DunnageError('CORRUPT', `${join(root, MARKER)} is not what a pool of this version has`, {
+    remedy: 'use the version of dunnage that made the pool, or put the file back from a backup',
+  });
+}
+
+/** 0 in a new pool. @throws DunnageError CORRUPT */
+export async function readTransaction(root: string): Promise<number> {
+  const text = await readText(root, TRANSACTION);
+  if (text === undefined) return 0;
+  const transaction = Number(text);
+  if (text.trim() !== '' && Number.isSafeInteger(transaction) && transaction >= 0) return transaction;
+  throw new DunnageError('CORRUPT', `${join(root, TRANSACTION)} holds no number`, {
+    remedy: 'repair the pool: dunnage pool repair',
+  });
+}
+
+export async function writeTransaction(root: string, transaction: number): Promise<void> {
+  await writeDurably(root, TRANSACTION, `${transaction}\n`);
+}
+
+async function readText(root: string, name: string): Promise<string | undefined> {
+  try {
+    return await readFile(join(root, name), 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw fromSystemError(error, `cannot read ${join(root, name)}`);
+  }
+}
+
+async function writeDurably(root: string, name: string, text: string): Promise<void> {
+  const path = join(root, name);
+  try {
+    const file = await open(`${path}.new`, 'w', 0o600);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(`${path}.new`, path);
+    await syncDirectory(root);
+  } catch (error) {
+    throw fromSystemError(error, `cannot write ${path}`);
+  }
+}

@@ -1,0 +1,195 @@
+/**
+ * Where a pool of files lies: a directory that is the root of a file system of its own, a block device, or for development a file. The
+ * last two are mounted privately below the runtime directory; the kernel undoes the loop device of a file with its last unmount.
+ *
+ * The file system must share blocks between files: XFS (made so by `formatPool`) or btrfs.
+ */
+import { execFile } from 'node:child_process';
+import { constants } from 'node:fs';
+import { mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+import type { Log } from '../../base/log.ts';
+import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
+import { findMount } from '../../mounts/mount-table.ts';
+import { loadNative } from '../../native/load.ts';
+import { systemCode } from '../../native/system-error.ts';
+
+const run = promisify(execFile);
+
+export type PoolPlace =
+  | { readonly kind: 'directory'; readonly path: string }
+  | { readonly kind: 'device'; readonly path: string }
+  | { readonly kind: 'file'; readonly path: string };
+
+const MKFS_TIMEOUT_MS = 300_000;
+const MOUNT_TIMEOUT_MS = 120_000;
+const PROGRAM_ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C' };
+/** Times of last access would be writes to the pool. */
+const MOUNT_OPTIONS = 'noatime,nodev,nosuid,noexec';
+/** mkfs.xfs makes nothing smaller. */
+const FILE_BYTES_MIN = 300 * 1024 * 1024;
+
+/**
+ * Puts an XFS onto a device without a file system, or into a new file of that size, which is allocated at once. A file appears
+ * complete or not at all.
+ * @throws DunnageError ALREADY_EXISTS, INVALID_ARGUMENT, NO_SPACE, MISSING_DEPENDENCY
+ */
+export async function formatPool(place: PoolPlace, sizeBytes?: number): Promise<void> {
+  if (place.kind === 'directory') return;
+  if (place.kind === 'device') return await makeFileSystem(place.path);
+  if (sizeBytes === undefined || !(sizeBytes >= FILE_BYTES_MIN)) {
+    throw new DunnageError('INVALID_ARGUMENT', 'a pool in a file needs a size of at least 300 MiB');
+  }
+  if ((await stat(place.path).catch(() => undefined)) !== undefined) {
+    throw new DunnageError('ALREADY_EXISTS', `${place.path} exists already`);
+  }
+  const unfinished = `${place.path}.new`;
+  try {
+    const file = await open(unfinished, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, 0o600);
+    try {
+      await loadNative().allocateSpace(file.fd, sizeBytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await makeFileSystem(unfinished);
+    await rename(unfinished, place.path);
+    await syncDirectory(dirname(place.path));
+  } catch (error) {
+    await rm(unfinished, { force: true });
+    throw fromSystemError(error, `cannot make the pool ${place.path}`);
+  }
+}
+
+async function makeFileSystem(path: string): Promise<void> {
+  // -K: discarding would give back what was allocated for the pool.
+  await runProgram('mkfs.xfs', ['-q', '-K', '-m', 'reflink=1', path], MKFS_TIMEOUT_MS, 'xfsprogs');
+}
+
+export interface MountedPlace {
+  /** Root of the pool's file system, without links. */
+  readonly path: string;
+  /** Nothing but the pool is on that file system: it may be frozen. */
+  readonly isOwnFileSystem: boolean;
+}
+
+/** Finds the place mounted, or mounts it at `mountPoint`. @throws DunnageError NOT_FOUND, INVALID_ARGUMENT, ... */
+export async function mountPlace(place: PoolPlace, mountPoint: string, log: Log): Promise<MountedPlace> {
+  if (place.kind === 'directory') return await directoryPlace(place.path);
+  const found = await findMount(mountPoint);
+  if (found !== undefined) return { path: mountPoint, isOwnFileSystem: true };
+  await mkdir(mountPoint, { recursive: true, mode: 0o700 });
+  if (place.kind === 'device') {
+    await mountDevice(place.path, mountPoint);
+  } else {
+    log.warn(
+      { file: place.path },
+      'this pool lies in a file on another file system: good for development, slower and less safe',
+    );
+    await mountFile(place.path, mountPoint);
+  }
+  return { path: mountPoint, isOwnFileSystem: true };
+}
+
+/** Unmounts what `mountPlace` has mounted; a directory stays as it is. @throws DunnageError BUSY */
+export function unmountPlace(place: PoolPlace, mountPoint: string): void {
+  if (place.kind === 'directory') return;
+  try {
+    loadNative().unmount(mountPoint, false);
+  } catch (error) {
+    // Not mounted.
+    if (systemCode(error) !== 'EINVAL') throw fromSystemError(error, `cannot unmount the pool at ${mountPoint}`);
+  }
+}
+
+async function directoryPlace(path: string): Promise<MountedPlace> {
+  try {
+    const real = await realpath(path);
+    const [own, above] = await Promise.all([stat(real), stat(dirname(real))]);
+    if (!own.isDirectory()) throw new DunnageError('NOT_A_DIRECTORY', `${real} is no directory`);
+    const isRoot = (await findMount(real))?.root === '/';
+    return { path: real, isOwnFileSystem: isRoot && own.dev !== above.dev };
+  } catch (error) {
+    throw fromSystemError(error, `cannot use ${path} for a pool`);
+  }
+}
+
+async function mountFile(path: string, mountPoint: string): Promise<void> {
+  const native = loadNative();
+  const file = await open(path, 'r+').catch((error: unknown) => {
+    throw fromSystemError(error, `cannot open the pool ${path}`);
+  });
+  try {
+    const loop = await native.attachLoop(file.fd, 0, true);
+    try {
+      await mountDevice(`/dev/loop${loop.number}`, mountPoint);
+    } finally {
+      native.closeDescriptor(loop.descriptor);
+    }
+  } catch (error) {
+    throw fromSystemError(error, `cannot attach the pool ${path}`);
+  } finally {
+    await file.close();
+  }
+}
+
+async function mountDevice(path: string, mountPoint: string): Promise<void> {
+  await runProgram('mount', ['--make-private', '-o', MOUNT_OPTIONS, path, mountPoint], MOUNT_TIMEOUT_MS, 'util-linux');
+}
+
+/**
+ * Whether files in the directory can share blocks: tries it.
+ * @throws DunnageError INVALID_ARGUMENT if not
+ */
+export async function assertSharesBlocks(path: string): Promise<void> {
+  const native = loadNative();
+  const directory = await open(path, 'r');
+  const opened: number[] = [];
+  try {
+    const source = await native.createUnnamedFile(directory.fd);
+    opened.push(source);
+    opened.push(await native.cloneToUnnamedFile(directory.fd, source));
+  } catch (error) {
+    const code = systemCode(error);
+    if (code !== 'EOPNOTSUPP' && code !== 'EINVAL' && code !== 'ENOTTY')
+      throw fromSystemError(error, `cannot write to ${path}`);
+    throw new DunnageError('INVALID_ARGUMENT', `files in ${path} cannot share blocks`, {
+      remedy: 'a pool needs XFS (mkfs.xfs -m reflink=1) or btrfs: mount one there, or give a block device',
+      cause: error,
+    });
+  } finally {
+    for (const file of opened) native.closeDescriptor(file);
+    await directory.close();
+  }
+}
+
+export async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+async function runProgram(
+  program: string,
+  words: readonly string[],
+  timeoutMs: number,
+  debPackage: string,
+): Promise<void> {
+  try {
+    await run(program, [...words], { timeout: timeoutMs, env: PROGRAM_ENVIRONMENT });
+  } catch (cause) {
+    const { code, stderr } = cause as { code?: unknown; stderr?: string };
+    if (code === 'ENOENT') {
+      throw new DunnageError('MISSING_DEPENDENCY', `the program ${program} is missing`, {
+        remedy: `install it: apt-get install ${debPackage}`,
+        cause,
+      });
+    }
+    const said = (stderr ?? '').trim() || (cause as Error).message;
+    throw new DunnageError('IO', `${program} ${words.at(-1)} failed: ${said}`, { cause });
+  }
+}

@@ -1,0 +1,449 @@
+/**
+ * Thin pools without device-mapper. A thin device is a sparse file on XFS or btrfs behind a loop device with direct I/O; a snapshot is
+ * a clone of that file, which shares its blocks; discarding punches holes. The file system does all of the allocation.
+ *
+ * Nothing is remembered between calls that the kernel or the pool's file system knows: images are files (`image-folder`), what is active are
+ * loop devices (`attachments`), their names are links (`device-names`). So every step can be repeated after a crash, and a step that
+ * was interrupted is finished by the call that is repeated.
+ *
+ * An activation is made in the order attach, record, publish, and undone as hide, detach, remove the record.
+ */
+import { constants, openSync } from 'node:fs';
+import { mkdir, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Log } from '../../base/log.ts';
+import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
+import { findMount } from '../../mounts/mount-table.ts';
+import { loadNative } from '../../native/load.ts';
+import { freezerProgramPath } from '../../native/programs.ts';
+import type { DeactivateOptions, DeviceUsage, DriverDevice, PoolDriver, PoolStatus } from '../driver.ts';
+import { type Attachment, Attachments } from './attachments.ts';
+import { DeviceNames } from './device-names.ts';
+import { Freezer } from './freezer.ts';
+import { ImageFolder } from './image-folder.ts';
+import { PoolFileSystemSpace } from './pool-file-system-space.ts';
+import { type PoolMarker, readMarker, readTransaction, writeMarker, writeTransaction } from './pool-marker.ts';
+import {
+  assertSharesBlocks,
+  formatPool,
+  type MountedPlace,
+  mountPlace,
+  type PoolPlace,
+  unmountPlace,
+} from './pool-place.ts';
+import { Suspensions } from './suspensions.ts';
+import { WriteGuard } from './write-guard.ts';
+
+export interface ReflinkOptions {
+  readonly poolName: string;
+  readonly place: PoolPlace;
+  /** Absolute, on a tmpfs: what lies there is gone after a restart of the host. */
+  readonly runtimeDir: string;
+  readonly log: Log;
+  /** A suspension ends by itself after this time. */
+  readonly suspendMsMax?: number;
+  /** Stops writers before the pool is full. For pools that promise more than they have. */
+  readonly guard?: ReflinkGuard;
+}
+
+export interface ReflinkGuard {
+  /** Writers wait when less is free, and go on when at least the second figure is. */
+  readonly freezeBelowBytes: number;
+  readonly thawAboveBytes: number;
+  readonly onChange: (isFrozen: boolean, availableBytes: number) => void;
+}
+
+/** What is in service while the driver is open. */
+interface Service {
+  readonly mounted: MountedPlace;
+  readonly directory: number;
+  readonly images: ImageFolder;
+  readonly attachments: Attachments;
+  readonly suspensions: Suspensions;
+  readonly freezer: Freezer;
+  readonly guard: WriteGuard | undefined;
+  readonly space: PoolFileSystemSpace;
+}
+
+const SUSPEND_MS_MAX = 30_000;
+const SECTOR_BYTES = 512;
+
+export class ReflinkDriver implements PoolDriver {
+  readonly kind = 'reflink';
+  readonly #options: ReflinkOptions;
+  readonly #names: DeviceNames;
+  #service: Service | undefined;
+
+  constructor(options: ReflinkOptions) {
+    this.#options = options;
+    this.#names = new DeviceNames(join(options.runtimeDir, 'dev'), join(this.#runtimeFolder, 'names'));
+  }
+
+  /**
+   * Makes a new pool: formats its place (a file gets `sizeBytes`) and marks it. The pool is not in service then.
+   * @throws DunnageError ALREADY_EXISTS if there is one
+   */
+  static async create(options: ReflinkOptions, sizeBytes?: number): Promise<void> {
+    const driver = new ReflinkDriver(options);
+    await formatPool(options.place, sizeBytes);
+    const mounted = await mountPlace(options.place, driver.#mountPoint, options.log);
+    try {
+      if ((await readMarker(mounted.path)) !== undefined) {
+        throw new DunnageError('ALREADY_EXISTS', `${options.place.path} is a pool already`);
+      }
+      await assertSharesBlocks(mounted.path);
+      const { bsize, blocks, bavail } = await statfs(mounted.path);
+      await writeMarker(mounted.path, options.poolName, (blocks - bavail) * bsize);
+    } finally {
+      unmountPlace(options.place, driver.#mountPoint);
+    }
+  }
+
+  get #runtimeFolder(): string {
+    return join(this.#options.runtimeDir, 'pools', this.#options.poolName);
+  }
+
+  get #mountPoint(): string {
+    return join(this.#runtimeFolder, 'fs');
+  }
+
+  get #open(): Service {
+    if (this.#service === undefined)
+      throw new DunnageError('INTERNAL', `the pool ${this.#options.poolName} is not open`);
+    return this.#service;
+  }
+
+  async open(): Promise<void> {
+    if (this.#service !== undefined) return;
+    const { place, log } = this.#options;
+    await mkdir(this.#runtimeFolder, { recursive: true, mode: 0o700 });
+    await this.#names.open();
+    const mounted = await mountPlace(place, this.#mountPoint, log);
+    const marker = await this.#marker(mounted);
+    const directory = lockPool(mounted.path, marker.name);
+    try {
+      this.#service = await this.#serve(mounted, directory, marker.overheadBytes);
+    } catch (error) {
+      loadNative().closeDescriptor(directory);
+      throw error;
+    }
+    await this.#mendNames();
+  }
+
+  async #marker(mounted: MountedPlace): Promise<PoolMarker> {
+    const { poolName, place } = this.#options;
+    const marker = await readMarker(mounted.path);
+    if (marker?.name === poolName) return marker;
+    const what = marker === undefined ? 'no pool' : `the pool "${marker.name}"`;
+    throw new DunnageError('NOT_FOUND', `${place.path} holds ${what}, not "${poolName}"`, {
+      remedy: 'see which pools there are: dunnage pool list',
+    });
+  }
+
+  async #serve(mounted: MountedPlace, directory: number, overheadBytes: number): Promise<Service> {
+    const { log, suspendMsMax = SUSPEND_MS_MAX, guard: guardOptions } = this.#options;
+    const notesFolder = join(this.#runtimeFolder, 'frozen');
+    const freezer = new Freezer({ programPath: freezerProgramPath(), notesFolder, log });
+    for (const path of await freezer.thawLeftOvers()) log.warn({ path }, 'thawed what a killed process had frozen');
+    // Before anything is written: a guard that was killed may have left the pool frozen.
+    const guard = guardOptions === undefined ? undefined : await this.#startGuard(guardOptions, mounted);
+    const openImages = (): Promise<ImageFolder> => ImageFolder.open(join(mounted.path, 'devices'));
+    const images = guard === undefined ? await openImages() : await guard.whileOpen(openImages);
+    const attachments = new Attachments(images);
+    return {
+      mounted,
+      directory,
+      images,
+      attachments,
+      suspensions: new Suspensions(attachments, freezer, suspendMsMax, log),
+      freezer,
+      guard,
+      space: new PoolFileSystemSpace(mounted, images, overheadBytes),
+    };
+  }
+
+  async #startGuard(guard: ReflinkGuard, mounted: MountedPlace): Promise<WriteGuard> {
+    if (!mounted.isOwnFileSystem) {
+      throw new DunnageError(
+        'INVALID_ARGUMENT',
+        `${mounted.path} is not a file system of its own: writers cannot be stopped there`,
+        {
+          remedy: 'give the pool a block device, or the mount point of a file system that holds nothing else',
+        },
+      );
+    }
+    const socketPath = join(this.#runtimeFolder, 'guard.sock');
+    const directory = mounted.path;
+    return await WriteGuard.start({
+      ...guard,
+      programPath: freezerProgramPath(),
+      socketPath,
+      directory,
+      log: this.#options.log,
+    });
+  }
+
+  /** Names of devices that are gone are removed, those of devices that are active are there. */
+  async #mendNames(): Promise<void> {
+    for (const { name, number } of await this.#names.all()) {
+      const attachment = await this.#open.attachments.ofNumber(number);
+      if (attachment === undefined) await this.#names.remove(name);
+      else if (!attachment.isLeaving && !attachment.isEmptied) await this.#names.publish(name, number);
+    }
+  }
+
+  async close(): Promise<void> {
+    const service = this.#service;
+    this.#service = undefined;
+    if (service === undefined) return;
+    await service.freezer.close();
+    await service.guard?.close();
+    await service.images.close();
+    loadNative().closeDescriptor(service.directory);
+  }
+
+  async destroy(): Promise<void> {
+    const active = await this.#open.attachments.all();
+    if (active.length > 0) {
+      throw new DunnageError('BUSY', `the pool ${this.#options.poolName} has ${active.length} active devices`, {
+        remedy: 'deactivate them first',
+      });
+    }
+    await this.#open.guard?.stop();
+    await this.close();
+    unmountPlace(this.#options.place, this.#mountPoint);
+  }
+
+  /** For what changes the pool's file system. */
+  async #change<T>(change: () => Promise<T>): Promise<T> {
+    const { guard } = this.#open;
+    return guard === undefined ? await change() : await guard.whileOpen(change);
+  }
+
+  /** For what only takes space. @throws DunnageError NO_SPACE while writers wait */
+  async #take<T>(change: () => Promise<T>): Promise<T> {
+    if (this.#open.guard?.isFrozen === true) {
+      throw new DunnageError('NO_SPACE', `the pool ${this.#options.poolName} is almost full: its writers wait`, {
+        remedy: 'delete devices or snapshots, or make the pool larger',
+      });
+    }
+    return await this.#change(change);
+  }
+
+  async createThin(id: number): Promise<void> {
+    await this.#take(() => this.#open.images.create(id));
+  }
+
+  async createSnapshot(id: number, originId: number): Promise<void> {
+    const { images, suspensions } = this.#open;
+    await this.#take(() => images.clone(id, originId, () => suspensions.assertHeld(originId)));
+  }
+
+  async delete(id: number): Promise<void> {
+    const attachment = await this.#open.attachments.ofId(id);
+    if (attachment !== undefined) throw busy(`device ${id}`, attachment);
+    await this.#change(() => this.#open.images.remove(id));
+  }
+
+  async activate(name: string, id: number, sizeBytes: number): Promise<void> {
+    this.#names.path(name);
+    if (!Number.isSafeInteger(sizeBytes) || sizeBytes <= 0 || sizeBytes % SECTOR_BYTES !== 0) {
+      throw new DunnageError(
+        'INVALID_ARGUMENT',
+        `${sizeBytes} bytes cannot be the size of a device: it is whole sectors of 512 bytes`,
+      );
+    }
+    const { images, attachments } = this.#open;
+    const before = await this.#former(name, id);
+    const image = await images.openImage(id);
+    try {
+      const grows = await this.#fit(id, image, sizeBytes);
+      const number = before?.number ?? (await attachments.attach(id, image));
+      if (before !== undefined && grows) await attachments.grow(number);
+      try {
+        if ((await this.#names.numberOf(name)) !== number) await this.#names.record(name, number);
+        await this.#names.publish(name, number);
+      } catch (error) {
+        if (before === undefined) await attachments.detach(number, true);
+        await this.#names.remove(name);
+        throw error;
+      }
+    } finally {
+      await image.close();
+    }
+  }
+
+  /**
+   * A loop device that has the image already and may get the name: it waits for its last user and is kept now, or a crash came
+   * between two steps. @throws DunnageError BUSY
+   */
+  async #former(name: string, id: number): Promise<Attachment | undefined> {
+    const { attachments } = this.#open;
+    const named = await this.#find(name);
+    if (named !== undefined && named.id !== id) throw busy(`the name ${name}`, named);
+    const attachment = named ?? (await attachments.ofId(id));
+    if (attachment === undefined) return undefined;
+    const others = (await this.#names.all()).filter((row) => row.number === attachment.number && row.name !== name);
+    const isTaken = others.length > 0 || (named !== undefined && (await this.#names.isPublic(name)));
+    if (attachment.isEmptied || (isTaken && !attachment.isLeaving)) throw busy(`device ${id}`, attachment);
+    if (!attachment.isLeaving) return attachment;
+    const isKept = await attachments.keep(attachment.number);
+    for (const other of others) await this.#names.remove(other.name);
+    if (!isKept) await this.#names.remove(name);
+    return isKept ? attachment : undefined;
+  }
+
+  /** Whether the image had to be made longer. */
+  async #fit(
+    id: number,
+    image: { stat(): Promise<{ size: number }>; truncate(size: number): Promise<void> },
+    sizeBytes: number,
+  ): Promise<boolean> {
+    const { size } = await image.stat();
+    if (size === sizeBytes) return false;
+    if (size > sizeBytes) {
+      throw new DunnageError('INVALID_ARGUMENT', `device ${id} has ${size} bytes: it cannot be made smaller`);
+    }
+    await this.#take(() => image.truncate(sizeBytes)).catch((error: unknown) => {
+      throw fromSystemError(error, `cannot give device ${id} its size`);
+    });
+    return true;
+  }
+
+  async resize(name: string, sizeBytes: number): Promise<void> {
+    const { id, number } = await this.#active(name);
+    const image = await this.#open.images.openImage(id);
+    try {
+      await this.#fit(id, image, sizeBytes);
+      await this.#open.attachments.grow(number);
+    } finally {
+      await image.close();
+    }
+  }
+
+  async deactivate(name: string, options: DeactivateOptions): Promise<void> {
+    const found = await this.#find(name);
+    if (found === undefined) return;
+    const { attachments, suspensions } = this.#open;
+    await this.#names.hide(name);
+    if (options.force && !(await attachments.cutOff(found.number))) {
+      this.#options.log.warn({ device: name }, 'a file system on the device is mounted: its users are not cut off');
+    }
+    const how = await attachments.detach(found.number, options.deferred || options.force);
+    if (how === 'busy') {
+      await this.#names.publish(name, found.number);
+      throw busy(`device ${name}`, found);
+    }
+    await suspensions.resume(found.id);
+    if (how === 'detached') await this.#names.remove(name);
+  }
+
+  async suspend(name: string): Promise<void> {
+    const { id, number } = await this.#active(name);
+    await this.#open.suspensions.suspend(id, number);
+  }
+
+  async resume(name: string): Promise<void> {
+    const { id } = await this.#active(name);
+    await this.#open.suspensions.resume(id);
+  }
+
+  async isActive(name: string): Promise<boolean> {
+    return (await this.#find(name)) !== undefined;
+  }
+
+  async discard(name: string): Promise<void> {
+    const { id, number } = await this.#active(name);
+    const { images } = this.#open;
+    const image = await images.openImage(id);
+    try {
+      // Only who can detach it knows that nobody else has it open.
+      await this.deactivate(name, { deferred: false, force: false });
+      const { size } = await image.stat();
+      await this.#change(async () => {
+        await image.truncate(0);
+        await image.truncate(size);
+      });
+      await this.activate(name, id, size);
+    } catch (error) {
+      throw fromSystemError(error, `cannot discard device ${name} (/dev/loop${number})`);
+    } finally {
+      await image.close();
+    }
+  }
+
+  path(name: string): string {
+    return this.#names.path(name);
+  }
+
+  async usage(id: number): Promise<DeviceUsage> {
+    return await this.#open.images.usage(id);
+  }
+
+  async status(): Promise<PoolStatus> {
+    const { mounted, space } = this.#open;
+    const figures = await space.figures();
+    const row = await findMount(mounted.path);
+    const isReadOnly = row !== undefined && (row.options.includes('ro') || row.superOptions.includes('ro'));
+    return {
+      ...figures,
+      // The file system takes its metadata from the same space.
+      metadataUsedBytes: 0,
+      metadataTotalBytes: 0,
+      isReadOnly,
+      needsCheck: row?.superOptions.includes('shutdown') ?? false,
+    };
+  }
+
+  async list(): Promise<readonly DriverDevice[]> {
+    const { images, attachments, suspensions } = this.#open;
+    const [ids, active, names] = await Promise.all([images.ids(), attachments.all(), this.#names.all()]);
+    const byId = new Map(active.map((attachment) => [attachment.id, attachment.number]));
+    const nameOf = new Map(names.map(({ name, number }) => [number, name]));
+    return ids.map((id) => {
+      const number = byId.get(id);
+      if (number === undefined) return { id, isActive: false, isSuspended: false };
+      const name = nameOf.get(number);
+      const state = { id, isActive: true, isSuspended: suspensions.has(id) };
+      return name === undefined ? state : { ...state, name };
+    });
+  }
+
+  async transaction(): Promise<number> {
+    return await readTransaction(this.#open.mounted.path);
+  }
+
+  async setTransaction(transaction: number): Promise<void> {
+    await this.#change(() => writeTransaction(this.#open.mounted.path, transaction));
+  }
+
+  /** What the name stands for, if that is still so. A name of a device that is gone is removed. */
+  async #find(name: string): Promise<Attachment | undefined> {
+    const number = await this.#names.numberOf(name);
+    if (number === undefined) return undefined;
+    const attachment = await this.#open.attachments.ofNumber(number);
+    if (attachment === undefined) await this.#names.remove(name);
+    return attachment;
+  }
+
+  async #active(name: string): Promise<Attachment> {
+    const found = await this.#find(name);
+    if (found === undefined) throw new DunnageError('NOT_FOUND', `no device named ${name} is active`);
+    return found;
+  }
+}
+
+function busy(what: string, attachment: Attachment): DunnageError {
+  return new DunnageError('BUSY', `${what} is in use: /dev/loop${attachment.number}`, {
+    remedy: `see who has it open: fuser -v -m /dev/loop${attachment.number}`,
+  });
+}
+
+/** One driver at a time: two would not know of each other's suspensions. Returns the locked directory. */
+function lockPool(path: string, poolName: string): number {
+  const native = loadNative();
+  const directory = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  if (native.tryLock(directory)) return directory;
+  native.closeDescriptor(directory);
+  throw new DunnageError('ALREADY_RUNNING', `another process has the pool ${poolName} open`);
+}
