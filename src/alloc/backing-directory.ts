@@ -46,8 +46,11 @@ export interface AllocMounts {
    * link is followed in the target, nor in a source that lies in the tree.
    */
   bind(source: string, target: string, options: BindOptions): Promise<void>;
-  /** What is on top at `target`. @throws DunnageError BUSY if in use, INVALID_ARGUMENT if nothing is mounted there. */
-  unmount(target: string): Promise<void>;
+  /**
+   * Takes away what is on top at `target`. With `detach` it is gone at once for who comes by name, and lives on for who uses it.
+   * @throws DunnageError BUSY if in use, with whom; INVALID_ARGUMENT if nothing is mounted there.
+   */
+  unmount(target: string, options?: { readonly detach?: boolean }): Promise<void>;
   /** The mounts at and beneath a path, in mount order. */
   list(beneath: string): Promise<readonly MountRow[]>;
 }

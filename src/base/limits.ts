@@ -117,6 +117,8 @@ export const limits = {
   scrubBytesPerSecond: 8_388_608,
   /** All of it at most once in this time, seconds. */
   scrubIntervalSeconds: 604_800,
+  /** Most mounts that the chroot map of one task may need. */
+  chrootBindsMax: 1_024,
   /** How long the holder keeps the connections alive without a daemon, seconds. */
   takeoverTimeoutSeconds: 300,
 } as const;

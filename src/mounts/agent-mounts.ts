@@ -39,6 +39,7 @@ export interface AgentMountsOptions {
 }
 
 const RECONFIGURE = 1;
+const DETACH = 1;
 const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
 
 export class AgentMounts {
@@ -75,12 +76,12 @@ export class AgentMounts {
   }
 
   /**
-   * Takes away what is on top at `target`, if nobody uses it.
+   * Takes away what is on top at `target`, if nobody uses it; with `detach` also if somebody does, for whom it lives on.
    * @throws DunnageError BUSY, with the processes that use it; INVALID_ARGUMENT if nothing is mounted there.
    */
-  async unmount(target: string): Promise<void> {
+  async unmount(target: string, { detach = false }: { readonly detach?: boolean } = {}): Promise<void> {
     try {
-      await this.#run(`cannot unmount ${target}`, [{ kind: 'unmount', name: target }]);
+      await this.#run(`cannot unmount ${target}`, [{ kind: 'unmount', name: target, mode: detach ? DETACH : 0 }]);
     } catch (error) {
       if (!(error instanceof DunnageError) || error.code !== 'BUSY') throw error;
       const holders = await findMountHolders(target);

@@ -32,8 +32,8 @@ export type PathOperation =
   | { readonly kind: 'tmpfs'; readonly name: string; readonly options: string; readonly mode: number }
   /** `mode`: bits of `BIND_BITS`. */
   | { readonly kind: 'bind'; readonly name: string; readonly source: string; readonly mode: number }
-  /** umount2(2) without MNT_DETACH. */
-  | { readonly kind: 'unmount'; readonly name: string }
+  /** umount2(2); `mode` 1: with MNT_DETACH. */
+  | { readonly kind: 'unmount'; readonly name: string; readonly mode: number }
   /** The binds that follow in the batch do not show this path. */
   | { readonly kind: 'hide'; readonly name: string };
 

@@ -17,13 +17,18 @@ const HOLDERS_SHOWN = 5;
 const LINKS: Readonly<Record<string, string>> = { cwd: 'working directory', root: 'root directory', exe: 'program' };
 
 /** The processes that use the visible mount at `mountPoint`. Only those that this process may look into are found. */
-export async function findMountHolders(mountPoint: string, procPath = '/proc'): Promise<readonly MountHolder[]> {
+export async function findMountHolders(mountPoint: string): Promise<readonly MountHolder[]> {
   const row = (await readMountTable()).findLast((candidate) => candidate.mountPoint === mountPoint);
-  if (row === undefined) return [];
+  return row === undefined ? [] : await findHolders([row]);
+}
+
+/** The processes that use one of these mounts. Only those that this process may look into are found. */
+export async function findHolders(rows: readonly MountRow[], procPath = '/proc'): Promise<readonly MountHolder[]> {
   const holders: MountHolder[] = [];
+  if (rows.length === 0) return holders;
   for (const name of await readdir(procPath)) {
     if (!/^\d+$/.test(name)) continue;
-    const uses = await usesOf(`${procPath}/${name}`, row);
+    const uses = await usesOf(`${procPath}/${name}`, rows);
     if (uses.length > 0) holders.push({ pid: Number(name), program: await programOf(`${procPath}/${name}`), uses });
   }
   return holders;
@@ -38,29 +43,45 @@ export function describeHolders(holders: readonly MountHolder[]): string {
   return more > 0 ? `${shown.join(', ')} and ${more} more` : shown.join(', ');
 }
 
-async function usesOf(process: string, row: MountRow): Promise<readonly string[]> {
-  const copies = await copiesOf(process, row);
+async function usesOf(process: string, rows: readonly MountRow[]): Promise<readonly string[]> {
+  const table = await readOr(() => readFile(`${process}/mountinfo`, 'utf8'), '');
+  if (!rows.some(({ deviceId }) => table.includes(` ${deviceId} `))) return [];
+  const seen = parseMountTable(table);
+  const copies = seen.filter((copy) => rows.some((row) => isCopy(copy, row)));
   if (copies.length === 0) return [];
+  const ids = new Set(copies.map(({ mountId }) => mountId));
   const uses: string[] = [];
   for (const [link, meaning] of Object.entries(LINKS)) {
     const path = await readOr(() => readlink(`${process}/${link}`), '');
-    if (copies.some(({ mountPoint }) => isAtOrBeneath(path, mountPoint))) uses.push(meaning);
+    if (ids.has(mountOf(path, seen)?.mountId ?? -1)) uses.push(meaning);
   }
-  const mountIds = new Set(copies.map(({ mountId }) => mountId));
-  if (await hasDescriptor(process, mountIds)) uses.push('open file');
-  const maps = await readOr(() => readFile(`${process}/maps`, 'utf8'), '');
-  if (copies.some(({ mountPoint }) => maps.includes(` ${mountPoint}/`))) uses.push('mapped file');
+  if (await hasDescriptor(process, ids)) uses.push('open file');
+  const mapped = new Set(await mappedPaths(process));
+  if ([...mapped].some((path) => ids.has(mountOf(path, seen)?.mountId ?? -1))) uses.push('mapped file');
   return uses;
 }
 
-/** The mount as the process sees it: in its own mount namespace it has another id, and may be somewhere else. */
-async function copiesOf(process: string, row: MountRow): Promise<readonly MountRow[]> {
-  const text = await readOr(() => readFile(`${process}/mountinfo`, 'utf8'), '');
-  if (!text.includes(` ${row.deviceId} `)) return [];
-  return parseMountTable(text).filter(
-    (copy) =>
-      copy.deviceId === row.deviceId && copy.root === row.root && (copy.mountId === row.mountId || isPeer(copy, row)),
-  );
+/** The mount as a process sees it: in its own mount namespace it has another id, and may be somewhere else. */
+function isCopy(copy: MountRow, row: MountRow): boolean {
+  if (copy.deviceId !== row.deviceId || copy.root !== row.root) return false;
+  return copy.mountId === row.mountId || isPeer(copy, row);
+}
+
+/** Which mount a path is on: the innermost, and of several on one place the last. */
+function mountOf(path: string, table: readonly MountRow[]): MountRow | undefined {
+  let found: MountRow | undefined;
+  for (const row of table) {
+    if (isAtOrBeneath(path, row.mountPoint) && row.mountPoint.length >= (found?.mountPoint.length ?? 0)) found = row;
+  }
+  return found;
+}
+
+async function mappedPaths(process: string): Promise<readonly string[]> {
+  const maps = await readOr(() => readFile(`${process}/maps`, 'utf8'), '');
+  return maps.split('\n').flatMap((line) => {
+    const slash = line.indexOf('/');
+    return slash < 0 ? [] : [line.slice(slash)];
+  });
 }
 
 /** An unmount goes to the peers and slaves too, and fails if one of them is in use. */

@@ -203,6 +203,7 @@ test('a bind of a parent hides the given paths, for good and only there', needsR
   writeFileSync(join(state, 'private'), 'not to be seen');
   writeFileSync(join(host, 'var/public'), 'to be seen');
   const target = directory(base, 'target');
+  await mounts.mountTmpfs(directory(state, 'mounted'), { sizeBytes: MIB, mode: 0o700, uid: 0, gid: 0 });
   const hides = [state, join(host, 'missing')];
   await mounts.bind(host, target, { ...PLAIN, readOnly: true, recursive: true, hides });
   assert.equal(readFileSync(join(target, 'var/public'), 'utf8'), 'to be seen');
@@ -212,7 +213,8 @@ test('a bind of a parent hides the given paths, for good and only there', needsR
   const rows = await mounts.list(folder);
   assert.deepEqual(
     rows.map(({ mountPoint }) => mountPoint),
-    [target, join(target, 'var/state')],
+    [join(state, 'mounted'), target, join(target, 'var/state')],
+    'what is mounted in a hidden place is not in the bind, not even beneath its cover',
   );
 });
 

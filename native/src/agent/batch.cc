@@ -148,7 +148,7 @@ void RunPathOperations(const Batch& batch, const char* base, BatchRun* run) {
         error = Bind(base, operation.second, operation.name, operation.mode, hidden);
         break;
       case OperationKind::kUnmount:
-        error = Unmount(base, operation.name);
+        error = Unmount(base, operation.name, operation.mode);
         break;
       default:
         break;

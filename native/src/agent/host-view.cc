@@ -51,10 +51,18 @@ std::vector<MountPoint> MountPoints() {
   return points;
 }
 
-bool LeaveOutOwnMounts(const std::string& source) {
+bool IsOwn(const MountPoint& point, const std::vector<std::string>& hidden) {
+  if (point.type == kOwnType) return true;
+  for (const std::string& path : hidden) {
+    if (IsAtOrBeneath(point.path, path)) return true;
+  }
+  return false;
+}
+
+bool LeaveOutOwnMounts(const std::string& source, const std::vector<std::string>& hidden) {
   const std::vector<MountPoint> points = MountPoints();
   for (auto point = points.rbegin(); point != points.rend(); ++point) {
-    if (point->type != kOwnType || !IsAtOrBeneath(point->path, source)) continue;
+    if (!IsOwn(*point, hidden) || !IsAtOrBeneath(point->path, source)) continue;
     // What was mounted on it goes with it: of a mount inside of it the path is gone then.
     if (umount2(point->path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL && errno != ENOENT) return false;
   }
@@ -86,7 +94,7 @@ bool Cover(const std::string& path) {
 int CloneHere(const std::string& source, bool recursive, const std::vector<std::string>& hidden) {
   if (unshare(CLONE_NEWNS) != 0) return -1;
   if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return -1;
-  if (!LeaveOutOwnMounts(source)) return -1;
+  if (!LeaveOutOwnMounts(source, hidden)) return -1;
   for (const std::string& path : hidden) {
     if (IsAtOrBeneath(path, source) && path != source && !Cover(path)) return -1;
   }

@@ -97,6 +97,10 @@ int Reconfigure(int place, const std::string& options) {
   return kernel::Fsconfig(context.get(), kernel::kFsconfigReconfigure, nullptr, nullptr) == 0 ? 0 : errno;
 }
 
+// A clone of a shared mount is its peer: what is mounted inside of the one would appear inside of the other. A slave has only
+// what appears in its source, with the attributes it has there; so it is not for what must stay read-only.
+unsigned long Propagation(uint32_t flags) { return (flags & (kBindReadOnly | kBindHostPath)) != 0 ? MS_PRIVATE : MS_SLAVE; }
+
 kernel::MountAttributes BindAttributes(uint32_t flags) {
   kernel::MountAttributes attributes{};
   if ((flags & kBindReadOnly) != 0) attributes.set |= kernel::kMountAttributeReadOnly;
@@ -107,8 +111,7 @@ kernel::MountAttributes BindAttributes(uint32_t flags) {
     attributes.set |= kernel::kMountAttributeNoAccessTime;
     attributes.clear |= kernel::kMountAttributeAccessTimeMask;
   }
-  // A clone of a shared mount is its peer: what is mounted inside of the one would appear inside of the other.
-  attributes.propagation = MS_PRIVATE;
+  attributes.propagation = Propagation(flags);
   return attributes;
 }
 
@@ -121,7 +124,7 @@ int SetAttributesAttached(int mounted, uint32_t flags) {
   if ((flags & kBindNoExecute) != 0) remount |= MS_NOEXEC;
   if ((flags & kBindNoDevices) != 0) remount |= MS_NODEV;
   if ((flags & kBindNoAccessTime) != 0) remount |= MS_NOATIME;
-  if (mount(nullptr, path.c_str(), nullptr, MS_PRIVATE, nullptr) == 0 &&
+  if (mount(nullptr, path.c_str(), nullptr, Propagation(flags), nullptr) == 0 &&
       mount(nullptr, path.c_str(), nullptr, remount, nullptr) == 0) {
     return 0;
   }
@@ -189,14 +192,14 @@ int Bind(const char* base, const std::string& source, const std::string& target,
   return was_set ? 0 : SetAttributesAttached(clone.get(), flags);
 }
 
-int Unmount(const char* base, const std::string& target) {
+int Unmount(const char* base, const std::string& target, uint32_t flags) {
   const size_t slash = target.rfind('/');
   if (!IsPlain(target) || slash == 0) return EINVAL;
   // By the directory it is in: a descriptor of the mount itself would keep it busy.
   const FileDescriptor parent = OpenPlace(base, target.substr(0, slash));
   if (!parent.valid()) return errno;
   const std::string path = DescriptorPath(parent.get()) + target.substr(slash);
-  return umount2(path.c_str(), UMOUNT_NOFOLLOW) == 0 ? 0 : errno;
+  return umount2(path.c_str(), UMOUNT_NOFOLLOW | ((flags & kUnmountDetach) != 0 ? MNT_DETACH : 0)) == 0 ? 0 : errno;
 }
 
 }  // namespace dunnage::agent

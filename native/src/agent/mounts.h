@@ -21,6 +21,8 @@ constexpr uint32_t kBindHostPath = 64;
 // Bit of the mode field of a tmpfs: the one that is mounted there gets new options.
 constexpr uint32_t kTmpfsReconfigure = 1;
 
+constexpr uint32_t kUnmountDetach = 1;
+
 // Each returns 0 or an errno. `options`: `size=1048576,mode=0777,uid=0,gid=0`.
 int MountTmpfs(const char* base, const std::string& target, const std::string& options, uint32_t flags);
 
@@ -28,6 +30,7 @@ int MountTmpfs(const char* base, const std::string& target, const std::string& o
 int Bind(const char* base, const std::string& source, const std::string& target, uint32_t flags,
          const std::vector<std::string>& hidden);
 
-int Unmount(const char* base, const std::string& target);
+// With `kUnmountDetach` it is gone for who comes by name, and lives on for who uses it.
+int Unmount(const char* base, const std::string& target, uint32_t flags);
 
 }  // namespace dunnage::agent

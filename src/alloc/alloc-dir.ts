@@ -1,0 +1,204 @@
+/**
+ * The directory of one alloc, with those of its tasks. Making one is pure; `build` makes the directory and what tasks share. Methods may be called
+ * at any time from anywhere: what changes the alloc is done one after another.
+ */
+import { join } from 'node:path';
+import { type Log, silentLog } from '../base/log.ts';
+import { KeyedMutex } from '../base/mutex.ts';
+import { DunnageError } from '../errors/dunnage-error.ts';
+import type { MountHolder } from '../mounts/mount-holders.ts';
+import { loadNative } from '../native/load.ts';
+import { allocMounts, MountsInUse, unmountRows } from './alloc-mount-rows.ts';
+import { moveAlloc } from './alloc-move.ts';
+import { removeAlloc } from './alloc-removal.ts';
+import type { BackingDirectory } from './backing-directory.ts';
+import { type Existing, ensureDirectory, statusOf, withDirectory, withDirectoryBeneath } from './directories.ts';
+import { requireAllocId, SharedAllocDirs, SharedAllocName } from './layout.ts';
+import { TaskDir, type TaskDirOptions, type TaskDirPlace } from './task-dir.ts';
+import { nobody } from './users.ts';
+import { waitForHolders } from './wait-for-holders.ts';
+
+export interface AllocDirOptions {
+  readonly directory: BackingDirectory;
+  readonly id: string;
+  readonly log?: Log;
+}
+
+export interface DestroyOptions {
+  readonly signal?: AbortSignal;
+  /** If it is given, processes that use a mount of the alloc are told to it and waited for, until the signal. Otherwise they are an error. */
+  readonly onBusy?: (holders: readonly MountHolder[]) => void;
+}
+
+export interface MoveOptions {
+  readonly signal?: AbortSignal;
+  /** Bytes that were copied so far; never called if it is a rename. */
+  readonly onProgress?: (doneBytes: number) => void;
+}
+
+const SHARED_MODE = 0o777;
+const ALLOC_MODE = 0o755;
+
+export class AllocDir {
+  readonly id: string;
+  /** Absolute, as containers see it; so are all paths here. */
+  readonly allocDir: string;
+  /** The directory that the tasks share. */
+  readonly sharedDir: string;
+  readonly directory: BackingDirectory;
+  readonly #log: Log;
+  readonly #taskDirs = new Map<string, TaskDir>();
+  readonly #turns = new KeyedMutex<'alloc'>();
+  readonly #place: TaskDirPlace;
+  #isBuilt = false;
+
+  /** @throws DunnageError INVALID_ARGUMENT, NAME_TOO_LONG for an id that cannot be. */
+  constructor({ directory, id, log = silentLog }: AllocDirOptions) {
+    requireAllocId(id);
+    this.id = id;
+    this.directory = directory;
+    this.allocDir = join(directory.visiblePath, id);
+    this.sharedDir = join(this.allocDir, SharedAllocName);
+    this.#log = log;
+    this.#place = { directory, id, run: (work) => this.#turns.run('alloc', work) };
+  }
+
+  /** By the names of the tasks. */
+  get taskDirs(): ReadonlyMap<string, TaskDir> {
+    return this.#taskDirs;
+  }
+
+  get isBuilt(): boolean {
+    return this.#isBuilt;
+  }
+
+  /**
+   * Makes the alloc's directory and what its tasks share, not the directories of the tasks. What is there already gets the modes and owners of
+   * new ones.
+   * @throws DunnageError INVALID_PATH for a symbolic link where a directory should be.
+   */
+  async build(): Promise<void> {
+    await this.#place.run(() => this.#make('widen'));
+  }
+
+  /** After a restart or a reboot: as `build`, but what is there keeps its mode and owner. */
+  async restore(): Promise<void> {
+    await this.#place.run(() => this.#make('keep'));
+  }
+
+  /** Nothing is made on the disk. One of the same name is replaced. @throws DunnageError INVALID_ARGUMENT for a name that cannot be. */
+  newTaskDir(name: string, options: TaskDirOptions = {}): TaskDir {
+    const taskDir = new TaskDir(this.#place, name, options);
+    this.#taskDirs.set(name, taskDir);
+    return taskDir;
+  }
+
+  getTaskDir(name: string): TaskDir | undefined {
+    return this.#taskDirs.get(name);
+  }
+
+  /** Another AllocDir of the same alloc, with its own TaskDirs; nothing on the disk is copied. */
+  copy(): AllocDir {
+    const copy = new AllocDir({ directory: this.directory, id: this.id, log: this.#log });
+    for (const { name, secretsBytes, secretsOnDisk } of this.#taskDirs.values()) {
+      copy.newTaskDir(name, { secretsBytes, secretsOnDisk });
+    }
+    copy.#isBuilt = this.#isBuilt;
+    return copy;
+  }
+
+  /**
+   * Takes over what another alloc has kept: its `alloc/data`, and `local` of each listed task, replace the empty ones here. This alloc must be
+   * built; its tasks need not be. On one file system it is a rename; across, a copy that goes on where an earlier attempt was
+   * interrupted, and the source is removed when the copy is on the disk. What the other does not have is skipped. No task of
+   * either may run.
+   * @throws DunnageError INVALID_ARGUMENT if this alloc is not built, NOT_EMPTY if something is here already, BUSY if the source changes
+   * meanwhile, INTERRUPTED by the signal, NO_SPACE.
+   */
+  async move(other: AllocDir, tasks: readonly string[], options: MoveOptions = {}): Promise<void> {
+    if (other.directory.path === this.directory.path && other.id === this.id) {
+      throw new DunnageError('INVALID_ARGUMENT', `alloc ${this.id} cannot be moved to itself`);
+    }
+    await this.#place.run(async () => {
+      if (!this.#isBuilt) {
+        throw new DunnageError('INVALID_ARGUMENT', `unable to move to ${this.allocDir} - alloc dir is not built`, {
+          remedy: 'build it first',
+        });
+      }
+      await moveAlloc({ from: other, to: this, tasks, ...options });
+    });
+  }
+
+  /**
+   * Takes away all that is mounted for the alloc, if nobody uses it; secrets and private directories are lost with that.
+   * @throws DunnageError BUSY, saying by whom it is used; nothing was unmounted then.
+   */
+  async unmountAll(): Promise<void> {
+    await this.#place.run(() => this.#unmountAll());
+  }
+
+  /**
+   * Unmounts and removes everything. Nothing is removed while anything is mounted. One that is gone already is destroyed.
+   * @throws DunnageError BUSY, saying by whom it is used (with `onBusy` it waits instead), INTERRUPTED by the signal: what is left then is
+   * removed by destroying it again, or by `removeLeftovers`.
+   */
+  async destroy({ signal, onBusy }: DestroyOptions = {}): Promise<void> {
+    await this.#place.run(async () => {
+      for (;;) {
+        try {
+          await this.#unmountAll();
+          break;
+        } catch (error) {
+          const cause = error instanceof DunnageError ? error.cause : undefined;
+          if (onBusy === undefined || !(cause instanceof MountsInUse)) throw error;
+          onBusy(cause.holders);
+          await waitForHolders(cause.holders, signal);
+        }
+      }
+      this.#isBuilt = false;
+      await removeAlloc(this.directory, this.id, await this.#taskNames(), signal);
+    });
+  }
+
+  async #unmountAll(): Promise<void> {
+    const rows = await allocMounts(this.directory, this.id, await this.#taskNames());
+    await unmountRows(this.directory, rows, `cannot unmount what alloc ${this.id} has`);
+  }
+
+  /** Those that are known, and those on the disk: an earlier process may have made more. */
+  async #taskNames(): Promise<ReadonlySet<string>> {
+    const names = new Set(this.#taskDirs.keys());
+    await withDirectory(this.directory.path, async (root) => {
+      if (statusOf(root, this.id) === undefined) return;
+      await withDirectoryBeneath(root, this.id, (alloc) => {
+        for (const name of loadNative().listNodes(alloc).names) names.add(Buffer.from(name, 'latin1').toString('utf8'));
+      });
+    });
+    names.delete(SharedAllocName);
+    return names;
+  }
+
+  async #make(existing: Existing): Promise<void> {
+    const { directory, id } = this;
+    const owner = process.geteuid?.() === 0 ? await nobody() : undefined;
+    await withDirectory(directory.stagingPath, (staging) =>
+      withDirectory(directory.path, async (root) => {
+        if (ensureDirectory({ directory: root, name: id, staging }, { mode: ALLOC_MODE }, existing))
+          await directory.changed(id);
+        await withDirectoryBeneath(root, id, async (alloc) => {
+          const shared = { mode: SHARED_MODE, owner };
+          if (ensureDirectory({ directory: alloc, name: SharedAllocName, staging }, shared, existing)) {
+            await directory.changed(join(id, SharedAllocName));
+          }
+          await withDirectoryBeneath(alloc, SharedAllocName, async (inner) => {
+            for (const name of SharedAllocDirs) {
+              if (!ensureDirectory({ directory: inner, name, staging }, shared, existing)) continue;
+              await directory.changed(join(id, SharedAllocName, name));
+            }
+          });
+        });
+      }),
+    );
+    this.#isBuilt = true;
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * What one alloc has kept becomes another's: `alloc/data`, and `local` of each task.
+ *
+ * On one file system it is a rename over the empty directory. Across, each directory is copied into the staging directory of its target, under a name that
+ * tells what it is, so that the next attempt goes on with it:
+ *
+ *     copy, flushed -> `<name>.copied`, flushed -> rename over the empty directory -> source renamed away and removed -> `.copied` removed
+ *
+ * With `.copied` there the source is not read again; whichever of the later steps is missing is made.
+ */
+import { createHash } from 'node:crypto';
+import { closeSync, constants } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DunnageError } from '../errors/dunnage-error.ts';
+import { loadNative } from '../native/load.ts';
+import { NODE } from '../native/node-status.ts';
+import { systemCode } from '../native/system-error.ts';
+import type { BackingDirectory } from './backing-directory.ts';
+import {
+  ensureDirectory,
+  flushDirectory,
+  isDirectoryMode,
+  openDirectory,
+  statusOf,
+  walkError,
+  withDirectory,
+} from './directories.ts';
+import { SharedAllocName, SharedDataDir, TaskLocal } from './layout.ts';
+import { runTreeJob } from './tree-work/run-tree-job.ts';
+import { nobody } from './users.ts';
+
+export interface MovePlace {
+  readonly directory: BackingDirectory;
+  readonly id: string;
+}
+
+export interface AllocMove {
+  readonly from: MovePlace;
+  readonly to: MovePlace;
+  readonly tasks: readonly string[];
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (doneBytes: number) => void;
+}
+
+export async function moveAlloc(move: AllocMove): Promise<void> {
+  let doneBytes = 0;
+  const parts = [[SharedAllocName, SharedDataDir], ...move.tasks.map((task) => [task, TaskLocal])] as [
+    string,
+    string,
+  ][];
+  for (const [parent, name] of parts) {
+    let partBytes = 0;
+    await new PartMove(move, parent, name).run((bytes) => {
+      partBytes = bytes;
+      move.onProgress?.(doneBytes + bytes);
+    });
+    doneBytes += partBytes;
+  }
+}
+
+/** One directory: `<alloc>/<parent>/<name>`. */
+class PartMove {
+  readonly #move: AllocMove;
+  readonly #parent: string;
+  readonly #name: string;
+
+  constructor(move: AllocMove, parent: string, name: string) {
+    this.#move = move;
+    this.#parent = parent;
+    this.#name = name;
+  }
+
+  async run(onProgress: (doneBytes: number) => void): Promise<void> {
+    const { from, to, signal } = this.#move;
+    if (signal?.aborted) throw new DunnageError('INTERRUPTED', 'stopped on request', { cause: signal.reason });
+    await this.#makeTargetParent();
+    await withDirectory(from.directory.path, (fromRoot) =>
+      withDirectory(to.directory.path, async (toRoot) => {
+        const source = openIfThere(fromRoot, join(from.id, this.#parent));
+        const target = openDirectory(toRoot, join(to.id, this.#parent));
+        try {
+          if (source !== undefined) await this.#between(source, target, onProgress);
+          else await this.#finishCopied(undefined, target);
+        } finally {
+          if (source !== undefined) closeSync(source);
+          closeSync(target);
+        }
+      }),
+    );
+  }
+
+  /** A task of the target need not be built: its directory is made, as `TaskDir.build` would. */
+  async #makeTargetParent(): Promise<void> {
+    const { directory, id } = this.#move.to;
+    const owner = process.geteuid?.() === 0 ? await nobody() : undefined;
+    await withDirectory(directory.stagingPath, (staging) =>
+      withDirectory(directory.path, async (root) => {
+        const alloc = openDirectory(root, id);
+        try {
+          const place = { directory: alloc, name: this.#parent, staging };
+          if (ensureDirectory(place, { mode: 0o777, owner }, 'keep')) await directory.changed(join(id, this.#parent));
+        } finally {
+          closeSync(alloc);
+        }
+      }),
+    );
+  }
+
+  async #between(source: number, target: number, onProgress: (doneBytes: number) => void): Promise<void> {
+    if (await this.#finishCopied(source, target)) return;
+    const status = statusOf(source, this.#name);
+    if (status === undefined) return;
+    if (!isDirectoryMode(status)) {
+      throw new DunnageError(
+        'NOT_A_DIRECTORY',
+        `${this.#parent}/${this.#name} of alloc ${this.#move.from.id} is no directory`,
+      );
+    }
+    this.#requireEmptyTarget(target);
+    try {
+      loadNative().renameNode(source, this.#name, target, this.#name, 'replace');
+    } catch (error) {
+      if (systemCode(error) !== 'EXDEV') throw walkError(error, `${this.#parent}/${this.#name}`);
+      await this.#copy(source, onProgress);
+      await this.#finishCopied(source, target);
+      return;
+    }
+    flushDirectory(target);
+    flushDirectory(source);
+    await this.#tellChanged();
+  }
+
+  async #copy(source: number, onProgress: (doneBytes: number) => void): Promise<void> {
+    const { directory } = this.#move.to;
+    const path = join(directory.stagingPath, this.#stagedName);
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    const opened = openDirectory(source, this.#name);
+    try {
+      await runTreeJob({ kind: 'copy', source: opened, target: path }, { signal: this.#move.signal, onProgress });
+    } finally {
+      closeSync(opened);
+    }
+    await withDirectory(directory.stagingPath, (staging) => {
+      const flags = constants.O_WRONLY | constants.O_CREAT;
+      closeSync(loadNative().openNode(staging, this.#markName, flags, 0o600, true));
+      flushDirectory(staging);
+    });
+  }
+
+  /** What follows a whole copy, whatever of it was done before. False if there is no whole copy. */
+  async #finishCopied(source: number | undefined, target: number): Promise<boolean> {
+    const { directory } = this.#move.to;
+    return await withDirectory(directory.stagingPath, async (staging) => {
+      if (statusOf(staging, this.#markName) === undefined) return false;
+      if (statusOf(staging, this.#stagedName) !== undefined) {
+        this.#requireEmptyTarget(target);
+        loadNative().renameNode(staging, this.#stagedName, target, this.#name, 'replace');
+        flushDirectory(target);
+        flushDirectory(staging);
+      }
+      if (source !== undefined) await this.#removeSource(source);
+      loadNative().removeNode(staging, this.#markName, false);
+      flushDirectory(staging);
+      await this.#tellChanged();
+      return true;
+    });
+  }
+
+  async #removeSource(source: number): Promise<void> {
+    const { directory } = this.#move.from;
+    const name = `deleted-${this.#stagedName}`;
+    await withDirectory(directory.stagingPath, (staging) => {
+      if (statusOf(source, this.#name) !== undefined) {
+        loadNative().renameNode(source, this.#name, staging, name, 'keep');
+        flushDirectory(staging);
+        flushDirectory(source);
+      }
+    });
+    await runTreeJob({ kind: 'remove', trees: [{ directory: directory.stagingPath, name }] });
+  }
+
+  #requireEmptyTarget(target: number): void {
+    const status = statusOf(target, this.#name);
+    if (status === undefined) return;
+    const path = `${this.#parent}/${this.#name}`;
+    if (isDirectoryMode(status)) {
+      const opened = openDirectory(target, this.#name);
+      try {
+        if (status[NODE.isMountRoot] !== 1 && loadNative().listNodes(opened).names.length === 0) return;
+      } finally {
+        closeSync(opened);
+      }
+    }
+    throw new DunnageError('NOT_EMPTY', `${path} of alloc ${this.#move.to.id} is not empty: nothing is moved over it`, {
+      remedy: 'move to a new alloc, or remove what is there',
+    });
+  }
+
+  async #tellChanged(): Promise<void> {
+    const { from, to } = this.#move;
+    const path = join(this.#parent, this.#name);
+    await from.directory.changed(join(from.id, path));
+    await to.directory.changed(join(to.id, path));
+  }
+
+  /** The same for the same move, also in another process. */
+  get #stagedName(): string {
+    const { from, to } = this.#move;
+    const text = JSON.stringify([from.directory.path, from.id, to.id, this.#parent, this.#name]);
+    return `move-${createHash('sha256').update(text).digest('hex').slice(0, 32)}`;
+  }
+
+  get #markName(): string {
+    return `${this.#stagedName}.copied`;
+  }
+}
+
+/** Undefined if the alloc, or the task, is not there: there is nothing to move then. */
+function openIfThere(root: number, path: string): number | undefined {
+  try {
+    return openDirectory(root, path);
+  } catch (error) {
+    if (error instanceof DunnageError && error.code === 'NOT_FOUND') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * Making directories in places where tasks may rename things and plant links: everything goes by descriptors and single names, beneath the
+ * backing directory, on one file system. A link where a directory should be is an error, never followed.
+ */
+
+import { randomBytes } from 'node:crypto';
+import { closeSync, constants, fchmodSync, fsyncSync, openSync } from 'node:fs';
+import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
+import { loadNative } from '../native/load.ts';
+import { NODE } from '../native/node-status.ts';
+import { systemCode } from '../native/system-error.ts';
+
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface DirectoryAttributes {
+  /** Exact, whatever the umask. */
+  readonly mode: number;
+  /** Whoever runs this, if it is left out. Needs root. */
+  readonly owner?: Owner | undefined;
+}
+
+/** What happens to a directory that is there already: it gets the attributes as well, or stays as it is. */
+export type Existing = 'widen' | 'keep';
+
+const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+/** Linux, all architectures Node runs on; node:fs does not export it. */
+const O_PATH = 0o10000000;
+
+/** Names are bytes for the addon, one per character. */
+export function nameBytes(name: string): string {
+  return Buffer.from(name, 'utf8').toString('latin1');
+}
+
+/** Opens a directory by its absolute path, has `use` work on its descriptor, and closes it. */
+export async function withDirectory<T>(path: string, use: (descriptor: number) => T | Promise<T>): Promise<T> {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, DIRECTORY & ~constants.O_NOFOLLOW);
+  } catch (error) {
+    throw fromSystemError(error, `cannot open ${path}`);
+  }
+  try {
+    return await use(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** As `withDirectory`, for a directory beneath one that is open. @throws DunnageError INVALID_PATH for a link in the path. */
+export async function withDirectoryBeneath<T>(
+  root: number,
+  path: string,
+  use: (descriptor: number) => T | Promise<T>,
+): Promise<T> {
+  const descriptor = openDirectory(root, path);
+  try {
+    return await use(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** The caller closes it. @throws DunnageError NOT_FOUND, NOT_A_DIRECTORY; INVALID_PATH for a link in the path. */
+export function openDirectory(root: number, path: string): number {
+  try {
+    return loadNative().openNode(root, nameBytes(path), DIRECTORY, 0, true);
+  } catch (error) {
+    throw walkError(error, path);
+  }
+}
+
+/**
+ * Makes `name` if it is missing, whole: it is made in `staging`, a directory on the same file system that nobody else may enter, and moved to its
+ * place when it has its mode and owner. Returns whether it was made.
+ */
+export function ensureDirectory(
+  place: { readonly directory: number; readonly name: string; readonly staging: number },
+  attributes: DirectoryAttributes,
+  existing: Existing,
+): boolean {
+  const { directory, name } = place;
+  try {
+    const present = statusOf(directory, name);
+    if (present === undefined) {
+      if (makeWhole(place, attributes)) return true;
+    } else if (!isDirectoryMode(present)) {
+      throw notADirectory(name);
+    }
+    if (existing === 'widen') {
+      const opened = loadNative().openNode(directory, nameBytes(name), DIRECTORY, 0, true);
+      applyAndClose(opened, attributes);
+    }
+    return false;
+  } catch (error) {
+    throw walkError(error, name);
+  }
+}
+
+/** Status of a name, as `NODE` says; undefined if there is none. A link is not followed. */
+export function statusOf(directory: number, name: string): Float64Array | undefined {
+  try {
+    return loadNative().statNode(directory, nameBytes(name));
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+export function isDirectoryMode(status: Float64Array): boolean {
+  return ((status[NODE.mode] ?? 0) & constants.S_IFMT) === constants.S_IFDIR;
+}
+
+/** False if somebody else made it meanwhile. */
+function makeWhole(
+  { directory, name, staging }: { readonly directory: number; readonly name: string; readonly staging: number },
+  attributes: DirectoryAttributes,
+): boolean {
+  const native = loadNative();
+  const temporary = `new-${randomBytes(8).toString('hex')}`;
+  native.makeNode(staging, temporary, constants.S_IFDIR | 0o700, 0, 0);
+  try {
+    applyAndClose(native.openNode(staging, temporary, DIRECTORY, 0, true), attributes);
+    native.renameNode(staging, temporary, directory, nameBytes(name), 'keep');
+    return true;
+  } catch (error) {
+    native.removeNode(staging, temporary, true);
+    if (systemCode(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function applyAndClose(descriptor: number, { mode, owner }: DirectoryAttributes): void {
+  try {
+    // The owner first: to change it may take bits of the mode away.
+    if (owner !== undefined) loadNative().setOwner(descriptor, '', owner.uid, owner.gid);
+    fchmodSync(descriptor, mode);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** fsync(2) of a directory: names that were made or moved in it survive the machine. */
+export function flushDirectory(descriptor: number): void {
+  fsyncSync(descriptor);
+}
+
+/** An O_PATH descriptor of whatever has that name; undefined if there is nothing, or if something is mounted on it. */
+export function openPathDescriptor(directory: number, path: string): number | undefined {
+  try {
+    return loadNative().openNode(directory, nameBytes(path), O_PATH | constants.O_NOFOLLOW, 0, true);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === 'ENOENT' || code === 'EXDEV') return undefined;
+    throw walkError(error, path);
+  }
+}
+
+function notADirectory(name: string): DunnageError {
+  return new DunnageError('NOT_A_DIRECTORY', `${name} is no directory, and one should be there`, {
+    remedy: 'move it away',
+  });
+}
+
+export function walkError(error: unknown, path: string): DunnageError {
+  if (systemCode(error) === 'ELOOP') {
+    return new DunnageError('INVALID_PATH', `there is a symbolic link in ${path}, where a directory should be`, {
+      remedy: 'remove the link',
+      cause: error,
+    });
+  }
+  return fromSystemError(error, `cannot work on ${path}`);
+}
