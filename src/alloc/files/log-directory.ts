@@ -9,7 +9,7 @@ import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
 import { IN_CREATE, IN_MOVED_TO, IN_Q_OVERFLOW, type Watch } from '../../native/inotify.ts';
 import { systemCode } from '../../native/system-error.ts';
 import { type AllocAccess, requireDirectory } from './alloc-access.ts';
-import { LOG_DIRECTORY, type LogFile, type LogStream, logIndex } from './log-names.ts';
+import { LOG_DIRECTORY, type LogFile, type LogStream, logFileName, logIndex } from './log-names.ts';
 import { identityOf, inDirectory, openName, reopen } from './open-object.ts';
 import { TailReader } from './tail-reader.ts';
 import { WatchedPath } from './watched-path.ts';
@@ -129,7 +129,7 @@ export class LogDirectory {
   }
 
   #open(index: number): OpenLog | undefined {
-    const name = `${this.#stream.task}.${this.#stream.type}.${index}`;
+    const name = logFileName(this.#stream, index);
     const object = this.#find(name);
     if (object === undefined) return undefined;
     try {

@@ -31,6 +31,29 @@ export function logIndex(name: string, { task, type }: LogStream): number | unde
   return /^(?:0|[1-9][0-9]{0,14})$/.test(digits) ? Number(digits) : undefined;
 }
 
+/** `<task>.<type>.<n>` */
+export function logFileName(stream: LogStream, index: number): string {
+  return `${stableName(stream)}.${index}`;
+}
+
+/** `<task>.<type>` */
+export function stableName({ task, type }: LogStream): string {
+  return `${task}.${type}`;
+}
+
+/** What a log file of one of these tasks is called after; undefined for any other name. */
+export function parseLogName(
+  name: string,
+  tasks: readonly string[],
+): { readonly stream: LogStream; readonly index: number } | undefined {
+  const match = /^(.+)\.(stdout|stderr)\.[0-9]+$/.exec(name);
+  const task = match?.[1];
+  if (task === undefined || !tasks.includes(task)) return undefined;
+  const stream: LogStream = { task, type: match?.[2] === 'stderr' ? 'stderr' : 'stdout' };
+  const index = logIndex(name, stream);
+  return index === undefined ? undefined : { stream, index };
+}
+
 /** The stream whose stable name a path is; undefined for any other path. `names`: its components. */
 export function stableLogStream(names: readonly string[], tasks: readonly string[]): LogStream | undefined {
   if (names.length !== 3 || names.slice(0, 2).join('/') !== LOG_DIRECTORY) return undefined;
