@@ -9,12 +9,15 @@ import * as library from '../src/index.ts';
 describe('the public face', () => {
   it('exports what the README uses, and the errors', () => {
     const names = [
+      'AllocFiles',
+      'AllocFilesClient',
       'AtomicWriter',
       'ControlClient',
       'DunnageError',
       'ERROR_TABLE',
       'MountedProjection',
       'runDaemon',
+      'streamFrames',
       'validatePayload',
     ];
     assert.deepEqual(Object.keys(library).sort(), names);

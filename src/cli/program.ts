@@ -10,6 +10,7 @@ import { addDeleteCommand } from './commands/delete.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addDownCommand } from './commands/down.ts';
+import { addFsCommand } from './commands/fs.ts';
 import { addFsckCommand } from './commands/fsck.ts';
 import { addGcCommand } from './commands/gc.ts';
 import { addGetCommand } from './commands/get.ts';
@@ -57,6 +58,7 @@ export function buildProgram(): Command {
   addDeleteCommand(program);
   addPathCommand(program);
   addProjectionCommand(program);
+  addFsCommand(program);
   addFsckCommand(program);
   addGcCommand(program);
   addDoctorCommand(program);
