@@ -2,7 +2,7 @@
  * What a POSIX file system does, as ext4 does it: the same scripts with the same expectations run on a plain directory and on
  * directories of tasks. A subject brings a factory and says what it lacks, with the reason.
  */
-import { chmod, mkdir, rm } from 'node:fs/promises';
+import { chmod, chown, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { AREAS } from './posix/areas.ts';
@@ -28,6 +28,7 @@ export function posixConformance(subject: PosixSubject): void {
             const directory = join(place.directory, `s${count++}`);
             await mkdir(directory);
             await chmod(directory, 0o777);
+            if (place.owner !== undefined) await chown(directory, place.owner, place.owner);
             const run = new ScriptRun(directory, subject.launch);
             try {
               await run.run(text);

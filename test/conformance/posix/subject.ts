@@ -3,10 +3,8 @@ import type { Launch } from './actor.ts';
 
 /** What not every kernel or file system has. */
 export type PosixAbility =
-  /** Extended attributes `trusted.*` and file capabilities: not in a user namespace. */
-  | 'privileged-attributes'
-  /** Devices can be made: not in a user namespace. */
-  | 'devices'
+  /** What only root of the first user namespace may: devices, `trusted.*`, file capabilities, ids of everybody. */
+  | 'host-root'
   /** Modes of symbolic links can be asked for (fchmodat2, Linux 6.6). */
   | 'fchmodat2'
   /** O_DIRECT with shared memory mappings of the same file. */
@@ -18,13 +16,13 @@ export type PosixAbility =
   /** FALLOC_FL_ZERO_RANGE. */
   | 'zero-range'
   /** Leases (F_SETLEASE). */
-  | 'leases'
-  /** Several users: not where only one is mapped. */
-  | 'users';
+  | 'leases';
 
 export interface PosixPlace {
   /** An empty directory on the file system, reachable for every user. Every test makes its own beneath. */
   readonly directory: string;
+  /** User and group of the directories that tests make; 0 if not given. */
+  readonly owner?: number;
   stop(): Promise<void>;
 }
 

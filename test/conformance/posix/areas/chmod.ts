@@ -120,7 +120,7 @@ export const chmod: Area = {
       `,
     ),
     script(
-      'writing as somebody else clears setuid and setgid, as root it does not',
+      'writing as somebody else clears setuid and setgid',
       `
       alice: create f 0777 text
       alice: chmod f 06777
@@ -128,9 +128,6 @@ export const chmod: Area = {
       bob: write $f x
       stat f -> mode=0777
       chmod f 06777
-      g = open f O_WRONLY
-      write $g x
-      stat f -> mode=06777
       alice: h = open f O_WRONLY
       alice: write $h x
       stat f -> mode=0777
@@ -139,6 +136,21 @@ export const chmod: Area = {
       carol: write $i x
       stat f -> mode=02767
       `,
+    ),
+    script(
+      'root writes without clearing them',
+      `
+      alice: create f 0777 text
+      chmod f 06777
+      f = open f O_WRONLY
+      write $f x
+      truncate f 2
+      stat f -> mode=06777
+      chmod f 02767
+      write $f x
+      stat f -> mode=02767
+      `,
+      'host-root',
     ),
     script(
       'truncation by somebody else clears setuid and setgid',

@@ -32,10 +32,19 @@ export const chown: Area = {
         times x
         chown x 1 1
         times x -> c
-        chown x 4294967294 4294967294
-        stat x -> uid=4294967294 gid=4294967294
         `,
       ),
+    ),
+    script(
+      'the greatest ids',
+      `
+      create x 0644
+      chown x 4294967294 4294967294
+      stat x -> uid=4294967294 gid=4294967294
+      chown x 0x80000000 0x7fffffff
+      stat x -> uid=2147483648 gid=2147483647
+      `,
+      'host-root',
     ),
     script(
       'an owner may give the file to a group of his, to nobody else and no other group',

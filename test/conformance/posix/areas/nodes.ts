@@ -43,7 +43,7 @@ export const nodes: Area = {
       # mounts of tasks are nodev
       open d O_RDONLY -> EACCES
       `,
-      'devices',
+      'host-root',
     ),
     script(
       'what exists, and rights',

@@ -115,7 +115,7 @@ export const xattrs: Area = {
       lsetxattr l trusted.a x
       lgetxattr l trusted.a -> x
       `,
-      'privileged-attributes',
+      'host-root',
     ),
     script(
       'file capabilities: kept with the file, lost when it is written to',
@@ -137,7 +137,7 @@ export const xattrs: Area = {
       truncate q 1
       getxattr q security.capability -> ENODATA
       `,
-      'privileged-attributes',
+      'host-root',
     ),
     script(
       'by descriptor, also of an unlinked file',
