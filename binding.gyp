@@ -18,6 +18,7 @@
         "native/src/inotify.cc",
         "native/src/loopback/backing.cc",
         "native/src/loopback/call.cc",
+        "native/src/loopback/caller.cc",
         "native/src/loopback/create.cc",
         "native/src/loopback/descriptor-cache.cc",
         "native/src/loopback/directories.cc",

@@ -8,6 +8,7 @@ import { Daemon } from '../../src/daemon/daemon.ts';
 import type { ControlOperations } from '../../src/server/operations.ts';
 import { compileProgram } from '../tools/compile-program.ts';
 import { DaemonProcess } from '../tools/daemon-process.ts';
+import { type AllocSide, startAllocSide } from './alloc-side.ts';
 import { TenThousand } from './ten-thousand.ts';
 
 const run = promisify(execFile);
@@ -31,6 +32,7 @@ export class BenchContext {
   #daemon: DaemonProcess | undefined;
   #own: OwnDaemon | undefined;
   #tenThousand: TenThousand | undefined;
+  #allocSide: AllocSide | string | undefined;
 
   constructor(parent: string) {
     this.parent = parent;
@@ -85,6 +87,12 @@ export class BenchContext {
     return this.#tenThousand;
   }
 
+  /** A directory of an alloc, made at the first use, or the reason why that cannot be measured here. */
+  async allocSide(): Promise<AllocSide | string> {
+    this.#allocSide ??= await startAllocSide(this.parent);
+    return this.#allocSide;
+  }
+
   /** Runs a loop of the probe over names in a directory. Resolves to nanoseconds. */
   async runProbe(loop: Loop, rounds: number, directory: string, names: readonly string[]): Promise<number> {
     const { stdout } = await run(this.probe, [loop, String(rounds), directory, ...names]);
@@ -103,6 +111,7 @@ export class BenchContext {
     await this.#daemon?.stop();
     await this.#own?.end();
     await this.#tenThousand?.close();
+    if (typeof this.#allocSide === 'object') await this.#allocSide.close();
     rmSync(this.plainFolder, { recursive: true, force: true });
   }
 }

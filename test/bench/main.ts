@@ -6,6 +6,7 @@
  */
 import { accessSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { allocFileBenchmarks } from './alloc-files.ts';
 import { BenchContext } from './context.ts';
 import { type Benchmark, type Result, runBenchmark } from './harness.ts';
 import { readingBenchmarks } from './projection-reading.ts';
@@ -19,6 +20,7 @@ const BENCHMARKS: readonly Benchmark<BenchContext>[] = [
   ...swappingBenchmarks,
   ...thousandFilesBenchmarks,
   ...scaleBenchmarks,
+  ...allocFileBenchmarks,
 ];
 
 /** Why nothing that needs a mount can be measured here; undefined if it can. */

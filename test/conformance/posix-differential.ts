@@ -68,7 +68,7 @@ export function differentialConformance(reference: PosixSubject, subject: PosixS
     it('give what ext4 gives', async () => {
       const [expected, actual] = places as [PosixPlace, PosixPlace];
       const found = await search(expected, actual, '0');
-      assert.equal(found.failed, false, fc.defaultReportMessage(found));
+      assert.equal(found.failed, false, `${String(found.errorInstance)}\n${fc.defaultReportMessage(found)}`);
     });
 
     it('the check itself: another umask is found out', async () => {

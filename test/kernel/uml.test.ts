@@ -14,6 +14,8 @@ const run = promisify(execFile);
 
 /** Relative to test/kernel. What is slow and says nothing about the kernel is left out. */
 const SUITES = [
+  'alloc-containers',
+  'alloc-posix',
   'fuse-connection',
   'fuse-takeover',
   'kill-in-a-request',

@@ -1,11 +1,13 @@
 // Open files: passthrough where the kernel has it, otherwise reads and writes.
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 
+#include "caller.h"
 #include "engine.h"
 #include "handlers.h"
 #include "opening.h"
@@ -29,9 +31,9 @@ bool OpenBacking(Engine& engine, Node* node, int descriptor) {
 }
 
 // Precondition: the node's lock. Such a file loses the bits by a write of anybody with passthrough, also by one who may keep them.
-bool HasSetid(int descriptor) {
+bool MayLoseSetid(int descriptor) {
   struct stat status;
-  return fstat(descriptor, &status) == 0 && (status.st_mode & (S_ISUID | S_ISGID)) != 0;
+  return fstat(descriptor, &status) == 0 && HasSetid(status);
 }
 
 struct Opened {
@@ -44,7 +46,8 @@ struct Opened {
   }
 };
 
-bool MayKeepSetid(const Call& call) { return call.header.user == 0; }
+// For what the kernel does not say whether the caller keeps them.
+bool MayKeepSetid(const Call& call, const struct stat& file) { return !HasSetid(file) || Caller(call).Has(CAP_FSETID); }
 
 }  // namespace
 
@@ -62,7 +65,7 @@ int OpenFileOf(Call& call, Node* node, uint32_t flags, int descriptor, Descripto
   const bool writes = (flags & O_ACCMODE) != O_RDONLY;
   // What is written later is written as who opens it now: quotas and the reserve of the file system hold.
   call.identity.KeepSetid(false);
-  const bool wants_backing = !(writes && node->backing <= 0 && HasSetid(file));
+  const bool wants_backing = !(writes && node->backing <= 0 && MayLoseSetid(file));
   const bool passes = wants_backing && OpenBacking(engine, node, file);
   const uint64_t handle = engine.files.Open(node->id, flags);
   if (handle == 0) return ENFILE;
@@ -90,7 +93,9 @@ int Open(Call& call) {
     Opened opened;
     int error = opened.Find(call, call.header.node, true);
     if (error != 0) return error;
-    call.identity.KeepSetid((in->open_flags & kOpenKillSetid) == 0);
+    struct stat status;
+    if (fstat(opened.file.get(), &status) != 0) return errno;
+    const WithSetid with(call, status, (in->open_flags & kOpenKillSetid) == 0);
     if (ftruncate(opened.file.get(), 0) != 0) return errno;
   }
   return OpenFileOf(call, node, in->flags, -1, DescriptorKind::kRead, call.Reply<OpenOut>());
@@ -131,7 +136,9 @@ int Write(Call& call) {
   Opened opened;
   const int error = opened.Find(call, call.header.node, true);
   if (error != 0) return error;
-  call.identity.KeepSetid((in->write_flags & kWriteKillSetid) == 0);
+  struct stat status;
+  if (fstat(opened.file.get(), &status) != 0) return errno;
+  const WithSetid with(call, status, (in->write_flags & kWriteKillSetid) == 0);
   size_t done = 0;
   while (done < in->size) {
     const ssize_t length = pwrite(opened.file.get(), bytes + done, in->size - done, static_cast<off_t>(in->offset + done));
@@ -160,7 +167,9 @@ int Fallocate(Call& call) {
   Opened opened;
   const int error = opened.Find(call, call.header.node, true);
   if (error != 0) return error;
-  call.identity.KeepSetid(MayKeepSetid(call));
+  struct stat status;
+  if (fstat(opened.file.get(), &status) != 0) return errno;
+  const WithSetid with(call, status, MayKeepSetid(call, status));
   while (fallocate(opened.file.get(), static_cast<int>(in->mode), static_cast<off_t>(in->offset),
                    static_cast<off_t>(in->length)) != 0) {
     if (errno != EINTR) return errno;
@@ -188,7 +197,9 @@ int CopyFileRange(Call& call) {
   int error = from.Find(call, call.header.node, false);
   if (error == 0) error = to.Find(call, in->node_out, true);
   if (error != 0) return error;
-  call.identity.KeepSetid(MayKeepSetid(call));
+  struct stat status;
+  if (fstat(to.file.get(), &status) != 0) return errno;
+  const WithSetid with(call, status, MayKeepSetid(call, status));
   // The reply of the older request has 32 bits.
   constexpr uint64_t kMost = 1 << 30;
   off_t read_at = static_cast<off_t>(in->offset_in);

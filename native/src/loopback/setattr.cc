@@ -1,11 +1,13 @@
 // Changes of attributes. The kernel has checked who may; what it sends is exactly what shall be.
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 
+#include "caller.h"
 #include "engine.h"
 #include "handlers.h"
 
@@ -37,16 +39,27 @@ int Truncate(Call& call, Node* node, const SetattrIn& in) {
   DescriptorCache::Use file;
   const int error = call.engine.IoOf(node, true, &file);
   if (error != 0) return error;
-  call.identity.KeepSetid((in.valid & kSetKillSetid) == 0);
+  struct stat status;
+  if (fstat(file.get(), &status) != 0) return errno;
+  const WithSetid with(call, status, (in.valid & kSetKillSetid) == 0);
   return ftruncate(file.get(), static_cast<off_t>(in.size)) == 0 ? 0 : errno;
 }
 
+int ChangeOwner(Call& call, int path, const SetattrIn& in) {
+  const uid_t user = (in.valid & kSetUser) != 0 ? in.user : static_cast<uid_t>(-1);
+  const gid_t group = (in.valid & kSetGroup) != 0 ? in.group : static_cast<gid_t>(-1);
+  struct stat status;
+  if (fstat(path, &status) != 0) return errno;
+  const WithSetid with(call, status, HasSetid(status) && Caller(call).Has(CAP_FSETID));
+  return fchownat(path, "", user, group, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
+}
+
 int Change(Call& call, Node* node, int path, const SetattrIn& in) {
-  if ((in.valid & (kSetUser | kSetGroup)) != 0) {
-    const uid_t user = (in.valid & kSetUser) != 0 ? in.user : static_cast<uid_t>(-1);
-    const gid_t group = (in.valid & kSetGroup) != 0 ? in.group : static_cast<gid_t>(-1);
-    call.identity.KeepSetid(false);
-    if (fchownat(path, "", user, group, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0) return errno;
+  // A request for nothing at all is chown(-1, -1): it clears set-id bits and is a change of the file.
+  const bool is_empty = (in.valid & (kSetUser | kSetGroup | kSetMode | kSetSize | kSetAtime | kSetMtime)) == 0;
+  if (is_empty || (in.valid & (kSetUser | kSetGroup)) != 0) {
+    const int error = ChangeOwner(call, path, in);
+    if (error != 0) return error;
   }
   if ((in.valid & kSetMode) != 0) {
     call.identity.KeepSetid(true);

@@ -1,4 +1,5 @@
 // Extended attributes and ACLs, as the file system beneath has them.
+#include <linux/capability.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -6,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "caller.h"
 #include "engine.h"
 #include "handlers.h"
 
@@ -35,13 +37,24 @@ int ReplyValue(Call& call, ssize_t length, uint32_t wanted) {
   return 0;
 }
 
+constexpr char kTrusted[] = "trusted.";
+
+bool IsTrusted(const char* name) { return std::strncmp(name, kTrusted, sizeof kTrusted - 1) == 0; }
+
+// The names as the kernel gave them: each ends with NUL.
+bool HasTrusted(const char* names, size_t length) {
+  for (size_t at = 0; at < length; at += std::strlen(names + at) + 1) {
+    if (IsTrusted(names + at)) return true;
+  }
+  return false;
+}
+
 // trusted.* is shown to the administrator only, as by the file system beneath, which takes this process for one.
 size_t WithoutTrusted(char* names, size_t length) {
   size_t kept = 0;
   for (size_t at = 0; at < length;) {
-    const size_t bytes = strnlen(names + at, length - at) + 1;
-    if (at + bytes > length) break;
-    if (std::strncmp(names + at, "trusted.", 8) != 0) {
+    const size_t bytes = std::strlen(names + at) + 1;
+    if (!IsTrusted(names + at)) {
       std::memmove(names + kept, names + at, bytes);
       kept += bytes;
     }
@@ -71,7 +84,9 @@ int Listxattr(Call& call) {
   if (error != 0) return error;
   char* names = reinterpret_cast<char*>(call.room);
   ssize_t length = listxattr(ProcName(path).text, names, XATTR_LIST_MAX);
-  if (length > 0 && call.header.user != 0) length = static_cast<ssize_t>(WithoutTrusted(names, static_cast<size_t>(length)));
+  if (length > 0 && HasTrusted(names, static_cast<size_t>(length)) && !Caller(call).Has(CAP_SYS_ADMIN)) {
+    length = static_cast<ssize_t>(WithoutTrusted(names, static_cast<size_t>(length)));
+  }
   return ReplyValue(call, length, in->size);
 }
 

@@ -9,6 +9,16 @@ export type PosixAbility =
   | 'fchmodat2'
   /** O_DIRECT with shared memory mappings of the same file. */
   | 'direct-io'
+  /** F_SETFL takes O_APPEND away. */
+  | 'append-taken-away'
+  /** Reading what is in the page cache changes atime. */
+  | 'atime-of-cached-reads'
+  /** Writing through a shared mapping changes the times of the file. */
+  | 'times-of-mappings'
+  /** Set-group-ID without execution by the group stays for members of the group. */
+  | 'loose-setgid'
+  /** A removed directory that is open has its inode number for itself. */
+  | 'inodes-of-removed-directories'
   /** RENAME_WHITEOUT. */
   | 'whiteouts'
   /** FALLOC_FL_COLLAPSE_RANGE and FALLOC_FL_INSERT_RANGE. */

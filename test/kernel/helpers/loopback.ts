@@ -29,16 +29,19 @@ export class LoopbackMount {
     this.settings = settings;
   }
 
-  /** With `holder` the mount outlives its daemon. */
+  /** With `holder` the mount outlives its daemon. `disk`: the directory is there, and not beside the mount point. */
   static async make(
-    options: Pick<LoopbackSettings, 'without' | 'threads'> & { readonly holder?: boolean } = {},
+    options: Pick<LoopbackSettings, 'without' | 'threads'> & {
+      readonly holder?: boolean;
+      readonly disk?: string;
+    } = {},
   ): Promise<LoopbackMount> {
     const folder = await MountFolder.make();
-    const { holder = false, ...behaviour } = options;
+    const { holder = false, disk = folder.path, ...behaviour } = options;
     const settings: LoopbackSettings = {
       mountPoint: join(folder.path, 'mnt'),
-      backing: join(folder.path, 'backing'),
-      orphans: join(folder.path, 'orphans'),
+      backing: join(disk, 'backing'),
+      orphans: join(disk, 'orphans'),
       ...(holder ? { holderSocket: join(folder.path, 'holder.sock') } : {}),
       ...behaviour,
     };

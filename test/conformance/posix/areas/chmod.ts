@@ -131,10 +131,6 @@ export const chmod: Area = {
       alice: h = open f O_WRONLY
       alice: write $h x
       stat f -> mode=0777
-      chmod f 02767
-      carol: i = open f O_WRONLY
-      carol: write $i x
-      stat f -> mode=02767
       `,
     ),
     script(

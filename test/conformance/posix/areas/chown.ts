@@ -94,6 +94,7 @@ export const chown: Area = {
       alice: chown f -1 61001
       stat f -> mode=02644
       `,
+      'loose-setgid',
     ),
     script(
       'directories keep both bits',

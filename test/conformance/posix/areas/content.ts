@@ -102,7 +102,6 @@ export const content: Area = {
       read $d 4096 8192 -> empty
       write $d e*4096 8192 -> 4096
       stat f -> size=12288
-      write $d xx 1 -> EINVAL
       truncate f 100
       read $d 4096 0 -> ccc+a*97
       `,

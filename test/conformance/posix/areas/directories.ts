@@ -106,9 +106,20 @@ export const directories: Area = {
       stat @$f/x -> ENOENT
       mkdir d
       list d -> none
-      i = stat d .ino
-      stat @$f -> !ino=$i
+      list @$f -> none
       `,
+    ),
+    script(
+      'the number of a removed directory is not given away while it is open',
+      `
+      mkdir d
+      f = open d O_RDONLY|O_DIRECTORY
+      rmdir d
+      mkdir d
+      i = stat d .ino
+      stat @$f -> !ino=$i nlink=0
+      `,
+      'inodes-of-removed-directories',
     ),
     script(
       'a name is free again at once',

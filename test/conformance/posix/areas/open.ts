@@ -76,10 +76,33 @@ export const open: Area = {
       write $a 5
       content f -> onetwothree45
       &2 lseek $b 0 SEEK_CUR -> 11
-      fcntl $a F_SETFL 0
-      write $a X 0
-      content f -> Xnetwothree45
+      fcntl $a F_SETFL O_NONBLOCK|O_APPEND
+      &2 fcntl $b F_SETFL O_APPEND
+      &2 write $b 6
+      content f -> onetwothree456
       `,
+    ),
+    script(
+      'O_APPEND given to an open file',
+      `
+      create f 0644 one
+      f = open f O_WRONLY
+      fcntl $f F_SETFL O_APPEND
+      write $f two
+      content f -> onetwo
+      `,
+    ),
+    script(
+      'O_APPEND taken from an open file',
+      `
+      create f 0644 one
+      f = open f O_WRONLY|O_APPEND
+      write $f two
+      fcntl $f F_SETFL 0
+      write $f X 0
+      content f -> Xnetwo
+      `,
+      'append-taken-away',
     ),
     script(
       'O_EXCL does not follow links, O_CREAT does',

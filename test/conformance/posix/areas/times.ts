@@ -99,13 +99,23 @@ export const times: Area = {
       times f
       content f -> text
       times f -> a
-      f = open f O_RDWR
+      content f -> text
       times f -> none
+      `,
+    ),
+    script(
+      'so does reading of what was just written',
+      `
+      create f 0644 text
+      f = open f O_RDWR
+      read $f 4 -> text
+      times f
       write $f more
       times f -> mc
-      read $f 4 0 -> more
+      read $f 4 0 -> text
       times f -> a
       `,
+      'atime-of-cached-reads',
     ),
     script(
       'reading a directory or a link changes its atime',
@@ -150,6 +160,7 @@ export const times: Area = {
       msync $m
       times f -> mc
       `,
+      'times-of-mappings',
     ),
     script(
       'names change the times of their directory, not those of others',
