@@ -135,6 +135,20 @@ describe('examples', needsRoot, () => {
     await assert.rejects(stat(projected('secret.rotating-db')), { code: 'ENOENT' });
   });
 
+  test('task-directories.ts prints what its header says, and leaves nothing mounted', async () => {
+    const folder = await mkdtemp(join(process.env['TMPDIR'] ?? '/var/tmp', 'ex-'));
+    try {
+      const program = join(compiledRoot(), 'examples/task-directories.js');
+      const { stdout } = await run(process.execPath, [program, join(folder, 'allocs')], { timeout: EXAMPLE_MS_MAX });
+      const header = await readFile(join(EXAMPLES, 'task-directories.ts'), 'utf8');
+      const [, session = ''] = /\n \* {3}# .*\n((?: \* {3}.*\n)+)/.exec(header) ?? [];
+      assert.equal(stdout, session.replaceAll(' *   ', ''));
+      assert.ok(!(await readFile('/proc/self/mountinfo', 'utf8')).includes(folder));
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
   test('watch-with-inotify.sh says how it is used', async () => {
     await assert.rejects(
       run('sh', [join(EXAMPLES, 'watch-with-inotify.sh')]),
@@ -181,6 +195,7 @@ describe('examples', needsRoot, () => {
       'secret.yaml',
       'single-file-mount.sh',
       'sources.yaml',
+      'task-directories.ts',
       'watch-with-chokidar.ts',
       'watch-with-inotify.sh',
     ];

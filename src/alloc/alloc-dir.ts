@@ -3,18 +3,22 @@
  * at any time from anywhere: what changes the alloc is done one after another.
  */
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { type Log, silentLog } from '../base/log.ts';
 import { KeyedMutex } from '../base/mutex.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import type { MountHolder } from '../mounts/mount-holders.ts';
 import { loadNative } from '../native/load.ts';
+import type { Cancellable, ChangeEvent, FileInfo } from './alloc-dir-fs.ts';
 import { allocMounts, MountsInUse, unmountRows } from './alloc-mount-rows.ts';
 import { moveAlloc } from './alloc-move.ts';
 import { removeAlloc } from './alloc-removal.ts';
 import type { BackingDirectory } from './backing-directory.ts';
 import { type Existing, ensureDirectory, statusOf, withDirectory, withDirectoryBeneath } from './directories.ts';
+import { AllocFiles } from './files/alloc-files.ts';
 import { requireAllocId, SharedAllocDirs, SharedAllocName } from './layout.ts';
 import { TaskDir, type TaskDirOptions, type TaskDirPlace } from './task-dir.ts';
+import { memoryPlaces } from './task-secrets.ts';
 import { nobody } from './users.ts';
 import { waitForHolders } from './wait-for-holders.ts';
 
@@ -48,6 +52,7 @@ export class AllocDir {
   readonly directory: BackingDirectory;
   readonly #log: Log;
   readonly #taskDirs = new Map<string, TaskDir>();
+  readonly #files: AllocFiles;
   readonly #turns = new KeyedMutex<'alloc'>();
   readonly #place: TaskDirPlace;
   #isBuilt = false;
@@ -60,6 +65,11 @@ export class AllocDir {
     this.allocDir = join(directory.visiblePath, id);
     this.sharedDir = join(this.allocDir, SharedAllocName);
     this.#log = log;
+    this.#files = new AllocFiles({
+      root: join(directory.path, id),
+      tasks: () => [...this.#taskDirs.keys()],
+      guarded: () => memoryPlaces(directory, id, this.#taskDirs.keys()),
+    });
     this.#place = { directory, id, run: (work) => this.#turns.run('alloc', work) };
   }
 
@@ -105,6 +115,35 @@ export class AllocDir {
     }
     copy.#isBuilt = this.#isBuilt;
     return copy;
+  }
+
+  /** @throws DunnageError NOT_FOUND, NOT_A_DIRECTORY, INVALID_PATH (`Path escapes the alloc directory`), PERMISSION_DENIED for secrets. */
+  async list(path: string): Promise<readonly FileInfo[]> {
+    return await this.#files.list(path);
+  }
+
+  /** @throws DunnageError like `list`. */
+  async stat(path: string): Promise<FileInfo> {
+    return await this.#files.stat(path);
+  }
+
+  /** @throws DunnageError like `list`; IS_A_DIRECTORY, and INVALID_ARGUMENT for a fifo, socket or device. */
+  async readAt(path: string, offsetBytes: number): Promise<Readable> {
+    return await this.#files.readAt(path, offsetBytes);
+  }
+
+  /** @throws DunnageError like `list`, also while it waits; the reason of the signal. */
+  async blockUntilExists(path: string, { signal = new AbortController().signal }: Cancellable = {}): Promise<void> {
+    await this.#files.blockUntilExists(path, signal);
+  }
+
+  /** @throws DunnageError like `readAt`, before the first event. */
+  changeEvents(
+    path: string,
+    offsetBytes: number,
+    { signal = new AbortController().signal }: Cancellable = {},
+  ): AsyncGenerator<ChangeEvent> {
+    return this.#files.changeEvents(path, offsetBytes, signal);
   }
 
   /**

@@ -139,6 +139,15 @@ export class TaskDir {
   ): Promise<void> {
     const secrets = this.#secretsOptions(options, owner);
     const hasMemory = await mountMemory(scene, secrets);
+    if (options.isolation === 'chroot' && !hasMemory) {
+      throw new DunnageError(
+        'PERMISSION_DENIED',
+        `task "${this.name}" cannot have chroot isolation: mounting is not permitted`,
+        {
+          remedy: 'run it as root, or take isolation none',
+        },
+      );
+    }
     const made = this.#ensure(scene, alloc, this.name, 0o777, owner);
     if (made) await scene.directory.changed(join(scene.id, this.name));
     await withDirectoryBeneath(alloc, this.name, async (task) => {
@@ -148,7 +157,7 @@ export class TaskDir {
       }
       if (hasMemory) await bindSecrets(scene, task);
       else await secretsOnDisk(scene, task, secrets);
-      if (options.isolation === 'chroot') await this.#buildChroot(scene, task, options.chroot ?? {}, hasMemory);
+      if (options.isolation === 'chroot') await this.#buildChroot(scene, task, options.chroot ?? {});
     });
     if (options.isolation === 'unveil') {
       await unveil({ directory: scene.directory, id: scene.id, name: this.name, user: owner, hasMounts: hasMemory });
@@ -159,16 +168,7 @@ export class TaskDir {
     return ensureDirectory({ directory, name, staging: scene.staging }, { mode, owner }, scene.existing);
   }
 
-  async #buildChroot(scene: TaskScene, task: number, map: ChrootMap, mayMount: boolean): Promise<void> {
-    if (!mayMount) {
-      throw new DunnageError(
-        'PERMISSION_DENIED',
-        `task "${this.name}" cannot have chroot isolation: mounting is not permitted`,
-        {
-          remedy: 'run it as root, or take isolation none',
-        },
-      );
-    }
+  async #buildChroot(scene: TaskScene, task: number, map: ChrootMap): Promise<void> {
     const { mounts } = scene.directory;
     const mounted = new Set((await mounts.list(this.sharedTaskDir)).map(({ mountPoint }) => mountPoint));
     const bind = { recursive: false, noSuid: true, noExec: false, noDev: true } as const;

@@ -11,6 +11,7 @@ import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import { loadNative } from '../native/load.ts';
 import type { BackingDirectory } from './backing-directory.ts';
 import { ensureDirectory, isDirectoryMode, nameBytes, type Owner, openDirectory, statusOf } from './directories.ts';
+import type { GuardedPath } from './files/secret-guard.ts';
 import { PRIVATE_BYTES, TaskPrivate, TaskSecrets } from './layout.ts';
 import type { TaskScene } from './task-scene.ts';
 import type { TreePlace } from './tree-work/job.ts';
@@ -121,6 +122,14 @@ async function makeRuntimeDirectory(path: string): Promise<void> {
   } catch (error) {
     throw fromSystemError(error, `cannot make ${path}`);
   }
+}
+
+/** Where the memory of tasks is mounted, for who keeps others out of it. */
+export function memoryPlaces(directory: BackingDirectory, id: string, tasks: Iterable<string>): readonly GuardedPath[] {
+  return [...tasks].flatMap((task): readonly GuardedPath[] => [
+    { task, kind: 'secret', path: runtimePathOf(directory, 'secrets', id, task) },
+    { task, kind: 'private', path: runtimePathOf(directory, 'private', id, task) },
+  ]);
 }
 
 /** What is left of an alloc under the runtime directory when nothing is mounted there any more. */

@@ -15,6 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { AllocDir } from '../../src/alloc/alloc-dir.ts';
 import { removeLeftovers } from '../../src/alloc/alloc-removal.ts';
@@ -36,7 +37,7 @@ test('an AllocDir that is only made has its paths and nothing on the disk', need
 });
 
 test(
-  '[BuildAlloc] build makes what tasks share, and each TaskDir.build its own directories',
+  '[S150] [BuildAlloc] build makes what tasks share, and each TaskDir.build its own directories',
   needsRoot,
   async (context) => {
     const { allocDir } = await allocScene(context);
@@ -88,7 +89,7 @@ test(
   },
 );
 
-test('build from many callers at the same time is one build', needsRoot, async (context) => {
+test('[S159] build from many callers at the same time is one build', needsRoot, async (context) => {
   const { allocDir } = await allocScene(context);
   const task = allocDir.newTaskDir('web');
   await Promise.all([
@@ -100,7 +101,7 @@ test('build from many callers at the same time is one build', needsRoot, async (
 });
 
 test(
-  'a link where a directory should be is refused, and what it leads to is not touched',
+  '[S158] a link where a directory should be is refused, and what it leads to is not touched',
   needsRoot,
   async (context) => {
     const { allocDir, directory } = await allocScene(context);
@@ -119,7 +120,7 @@ test(
 );
 
 test(
-  '[Move] move brings data and local of the listed tasks, before the tasks are built',
+  '[S157] [Move] move brings data and local of the listed tasks, before the tasks are built',
   needsRoot,
   async (context) => {
     const { allocDir: old, directory } = await allocScene(context);
@@ -191,7 +192,7 @@ test('unmountAll takes every mount away, and build makes them again', needsRoot,
   assert.ok(existsSync(join(task.dir, 'etc/passwd')));
 });
 
-test('destroy leaves no mount and no directory, whatever is in the tree', needsRoot, async (context) => {
+test('[S156] destroy leaves no mount and no directory, whatever is in the tree', needsRoot, async (context) => {
   const { allocDir, directory } = await allocScene(context);
   const task = allocDir.newTaskDir('web');
   await task.build({ isolation: 'chroot', chroot: { '/etc': '/etc', '/usr/share': '/usr/share' } });
@@ -220,7 +221,7 @@ test('destroy by another process that knows no task finds what was mounted', nee
 });
 
 test(
-  'destroy of what is in use is refused with the names of its users, and changes nothing',
+  '[S156] destroy of what is in use is refused with the names of its users, and changes nothing',
   needsRoot,
   async (context) => {
     const { allocDir } = await allocScene(context);
@@ -250,18 +251,22 @@ test(
   },
 );
 
-test('nothing is removed through a mount that somebody else has made in the alloc', needsRoot, async (context) => {
-  const { allocDir, directory } = await allocScene(context);
-  const precious = join(directory.path, '../precious');
-  mkdirSync(precious);
-  writeFileSync(join(precious, 'file'), 'precious');
-  const target = join(allocDir.sharedDir, 'data/foreign');
-  mkdirSync(target);
-  loadNative().bindMount(precious, target, false);
-  await allocDir.destroy();
-  assert.equal(readFileSync(join(precious, 'file'), 'utf8'), 'precious');
-  assert.deepEqual(await mountPoints(directory.path), []);
-});
+test(
+  '[S156] nothing is removed through a mount that somebody else has made in the alloc',
+  needsRoot,
+  async (context) => {
+    const { allocDir, directory } = await allocScene(context);
+    const precious = join(directory.path, '../precious');
+    mkdirSync(precious);
+    writeFileSync(join(precious, 'file'), 'precious');
+    const target = join(allocDir.sharedDir, 'data/foreign');
+    mkdirSync(target);
+    loadNative().bindMount(precious, target, false);
+    await allocDir.destroy();
+    assert.equal(readFileSync(join(precious, 'file'), 'utf8'), 'precious');
+    assert.deepEqual(await mountPoints(directory.path), []);
+  },
+);
 
 test(
   'what an interrupted removal has left is removed at the next start, and a half-copied move is kept',
@@ -274,5 +279,46 @@ test(
     mkdirSync(join(directory.stagingPath, 'move-0123'));
     await removeLeftovers(directory);
     assert.deepEqual(readdirSync(directory.stagingPath), ['move-0123']);
+  },
+);
+
+test(
+  'files are listed, described, read and followed; secrets are not, wherever their memory is bound',
+  needsRoot,
+  async (context) => {
+    const { allocDir, directory } = await allocScene(context);
+    const task = allocDir.newTaskDir('web');
+    await task.build({ isolation: 'chroot' });
+    const file = join(allocDir.sharedDir, 'data/file');
+    const appears = allocDir.blockUntilExists('alloc/data/file');
+    writeFileSync(file, 'content');
+    await appears;
+    assert.deepEqual(
+      (await allocDir.list('/')).map(({ name }) => name),
+      ['alloc', 'web'],
+    );
+    assert.equal((await allocDir.stat('alloc/data/file')).sizeBytes, 7);
+    assert.equal(await text(await allocDir.readAt('alloc/data/file', 3)), 'tent');
+    const events = allocDir.changeEvents('alloc/data/file', 7);
+    const first = events.next();
+    rmSync(file);
+    assert.deepEqual(await first, { done: false, value: 'deleted' });
+    assert.equal((await events.next()).done, true);
+    writeFileSync(join(task.secretsDir, 'test_file'), 'secret');
+    await assert.rejects(allocDir.readAt('web/secrets/test_file', 0), {
+      message: 'Reading secret file prohibited: web/secrets/test_file',
+    });
+    // The same memory, at places of which nobody has told.
+    for (const source of [task.secretsDir, task.privateDir]) {
+      const bound = join(task.localDir, 'bound');
+      mkdirSync(bound, { recursive: true });
+      loadNative().bindMount(source, bound, false);
+      await assert.rejects(allocDir.list('web/local/bound'), { code: 'PERMISSION_DENIED' });
+      loadNative().unmount(bound, false);
+    }
+    await assert.rejects(allocDir.stat('../staging'), /Path escapes the alloc directory/);
+    const stopped = allocDir.blockUntilExists('never', { signal: AbortSignal.abort(new Error('enough')) });
+    await assert.rejects(stopped, /enough/);
+    assert.ok(directory);
   },
 );

@@ -71,17 +71,21 @@ const staged = ({ directory, far }: MoveScene): string[] => [
   ...readdirSync(far.stagingPath),
 ];
 
-test('a move to another file system takes everything along and leaves nothing behind', needsRoot, async (context) => {
-  const both = await scene(context);
-  const told: number[] = [];
-  await both.next.move(both.allocDir, ['web'], { onProgress: (bytes) => told.push(bytes) });
-  assertMoved(both);
-  assert.deepEqual(staged(both), []);
-  assert.equal(told.at(-1), 40 * 1024 * 1024);
-  await both.next.move(both.allocDir, ['web']);
-});
+test(
+  '[S157] a move to another file system takes everything along and leaves nothing behind',
+  needsRoot,
+  async (context) => {
+    const both = await scene(context);
+    const told: number[] = [];
+    await both.next.move(both.allocDir, ['web'], { onProgress: (bytes) => told.push(bytes) });
+    assertMoved(both);
+    assert.deepEqual(staged(both), []);
+    assert.equal(told.at(-1), 40 * 1024 * 1024);
+    await both.next.move(both.allocDir, ['web']);
+  },
+);
 
-test('a move that is stopped leaves the source, and goes on when it is repeated', needsRoot, async (context) => {
+test('[S157] a move that is stopped leaves the source, and goes on when it is repeated', needsRoot, async (context) => {
   const both = await scene(context);
   const controller = new AbortController();
   const stopped = both.next.move(both.allocDir, ['web'], {

@@ -41,7 +41,7 @@ async function scene(context: TestContext): Promise<ChrootScene> {
 }
 
 test(
-  '[EmbedDirs] files and directories are shown with what is in them, read-only, without taking space',
+  '[S154] [EmbedDirs] files and directories are shown with what is in them, read-only, without taking space',
   needsRoot,
   async (context) => {
     const { host, task, embed } = await scene(context);
@@ -86,7 +86,7 @@ test(
 );
 
 test(
-  '[SkipAllocDir] a parent of the allocs is shown without them, and one of their own places not at all',
+  '[S154] [SkipAllocDir] a parent of the allocs is shown without them, and one of their own places not at all',
   needsRoot,
   async (context) => {
     const { allocDir, directory, task, embed } = await scene(context);
@@ -163,7 +163,7 @@ test(
 );
 
 test(
-  'a task that renames the directory above a mount point does not lead the next build away',
+  '[S158] a task that renames the directory above a mount point does not lead the next build away',
   needsRoot,
   async (context) => {
     const { directory, host, task, embed } = await scene(context);

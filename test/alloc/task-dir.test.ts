@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { AllocDir } from '../../src/alloc/alloc-dir.ts';
 import { allocScene, look, mountAt, mountPoints, needsRoot } from './helpers/scene.ts';
+import { withoutRoot } from './helpers/without-root.ts';
 
 test('a TaskDir that is only made has the paths of its alloc', needsRoot, async (context) => {
   const { allocDir, directory } = await allocScene(context, 'a1');
@@ -26,7 +27,7 @@ test('a TaskDir that is only made has the paths of its alloc', needsRoot, async 
   assert.equal(existsSync(task.dir), false);
 });
 
-test('[NonRoot/Image] there is no <task>/alloc without chroot isolation', needsRoot, async (context) => {
+test('[S150] [NonRoot/Image] there is no <task>/alloc without chroot isolation', needsRoot, async (context) => {
   const { allocDir } = await allocScene(context);
   for (const isolation of ['none', 'image', 'unveil'] as const) {
     const task = allocDir.newTaskDir(`with-${isolation}`);
@@ -49,7 +50,7 @@ test(
   },
 );
 
-test('logs are read-only in <task>/alloc, really, and writable beside it', needsRoot, async (context) => {
+test('[S155] logs are read-only in <task>/alloc, really, and writable beside it', needsRoot, async (context) => {
   const { allocDir } = await allocScene(context);
   const task = allocDir.newTaskDir('web');
   await task.build({ isolation: 'chroot' });
@@ -75,7 +76,7 @@ test('a build of a chroot again mounts what is missing and nothing twice', needs
   assert.deepEqual([...(await mountPoints(allocDir.allocDir))].sort(), before);
 });
 
-test('[Unveil root] the task gets a directory of its own with what it may see', needsRoot, async (context) => {
+test('[S150] [Unveil root] the task gets a directory of its own with what it may see', needsRoot, async (context) => {
   const { allocDir } = await allocScene(context);
   const task = allocDir.newTaskDir('web');
   await task.build({ isolation: 'unveil', user: { uid: 1234, gid: 4321 } });
@@ -125,4 +126,22 @@ test('restore keeps the modes that a task has given its directories', needsRoot,
   await task.build({ isolation: 'none' });
   assert.match(look(task.localDir), /^777 /);
   assert.deepEqual(readdirSync(task.dir).sort(), ['local', 'secrets', 'tmp']);
+});
+
+test('[NonRoot, Unveil non-root] without the right to mount, modes are the same, and unveil gives links', async () => {
+  const result = await withoutRoot();
+  assert.deepEqual(result.modes, [
+    ' 755',
+    'web 777',
+    'web/local 777',
+    'web/tmp 1777',
+    'web/secrets 777',
+    'alloc 777',
+    'alloc/logs 777',
+    'unveiled/secrets 710',
+  ]);
+  assert.equal(result.hasSharedAlloc, false);
+  assert.deepEqual(result.unveiled, [' 710', 'alloc 777', 'local 777', 'secrets 710']);
+  assert.deepEqual([result.unveiledIsLink, result.local], [true, 'through']);
+  assert.equal(result.chroot.code, 'PERMISSION_DENIED');
 });

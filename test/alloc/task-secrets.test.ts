@@ -6,12 +6,13 @@ import { test } from 'node:test';
 import { tmpfsSizeBytes } from '../../src/mounts/agent-mounts.ts';
 import { loadNative } from '../../src/native/load.ts';
 import { allocScene, look, mountAt, needsRoot } from './helpers/scene.ts';
+import { withoutRoot } from './helpers/without-root.ts';
 
 const NONE = { isolation: 'none' } as const;
 const MIB = 1024 * 1024;
 
 test(
-  '[RootSecretDir] secrets are a tmpfs of 1 MiB; again it is kept; removed it is gone, also twice',
+  '[S151] [RootSecretDir] secrets are a tmpfs of 1 MiB; again it is kept; removed it is gone, also twice',
   needsRoot,
   async (context) => {
     const { allocDir } = await allocScene(context);
@@ -56,7 +57,7 @@ test('the private directory is memory of 1 MiB outside of the tree', needsRoot, 
 });
 
 test(
-  '[RemountsAfterUnmount] what was unmounted behind our back is mounted again, with its size',
+  '[S153] [RemountsAfterUnmount] what was unmounted behind our back is mounted again, with its size',
   needsRoot,
   async (context) => {
     const { allocDir, directory } = await allocScene(context);
@@ -88,7 +89,7 @@ test('a bind of memory that is gone is replaced by one of the new memory', needs
   assert.equal(bound?.deviceId, (await mountAt(join(directory.runtimePath, 'secrets', allocDir.id, 'web')))?.deviceId);
 });
 
-test('beneath the mount there is nothing that others could write to', needsRoot, async (context) => {
+test('[S152] beneath the mount there is nothing that others could write to', needsRoot, async (context) => {
   const { allocDir } = await allocScene(context);
   const task = allocDir.newTaskDir('web');
   await task.build(NONE);
@@ -115,4 +116,16 @@ test('secrets belong to the user of the task and are closed to others if there i
   assert.equal(look(task.secretsDir), '700 1234:4321');
   assert.equal(look(task.localDir), '777 1234:4321');
   assert.equal(statSync(task.dir).uid, 1234);
+});
+
+test('[S151] [UnprivilegedSecretDir] without the right to mount secrets are refused, unless the task allows the disk', async () => {
+  const { refused, madeByRefused, modes, secret, read, isGone } = await withoutRoot();
+  assert.equal(refused.code, 'PERMISSION_DENIED');
+  assert.match(refused.message, /the secrets of task "memory" cannot be kept in memory/);
+  assert.match(refused.remedy, /secretsOnDisk/);
+  assert.equal(madeByRefused, false, 'nothing is left half-made');
+  assert.ok(modes.includes('web/secrets 777'));
+  assert.equal(secret, 'kept');
+  assert.equal(read.message, 'Reading secret file prohibited: web/secrets/key');
+  assert.equal(isGone, true);
 });

@@ -160,22 +160,26 @@ test('no link leads a target away, nor a source that lies in the tree', needsRoo
   assert.deepEqual(await mounts.list(folder), []);
 });
 
-test('unmount reaches a mount whose parent was renamed, and never what a link leads to', needsRoot, async (context) => {
-  const { folder, base, mounts } = scene(context);
-  const target = directory(base, 'task/usr/local');
-  await mounts.bind(directory(folder, 'source'), target, PLAIN);
-  const other = directory(folder, 'other/local');
-  await mounts.mountTmpfs(other, { sizeBytes: MIB, mode: 0o777, uid: 0, gid: 0 });
-  renameSync(join(base, 'task/usr'), join(base, 'task/elsewhere'));
-  symlinkSync(join(folder, 'other'), join(base, 'task/usr'));
-  await assert.rejects(mounts.unmount(target), { code: 'INVALID_PATH' });
-  assert.deepEqual(
-    (await mounts.list(folder)).map(({ mountPoint }) => mountPoint).sort(),
-    [join(base, 'task/elsewhere/local'), other].sort(),
-  );
-  await mounts.unmount(join(base, 'task/elsewhere/local'));
-  assert.equal((await mounts.list(base)).length, 0);
-});
+test(
+  '[S158] unmount reaches a mount whose parent was renamed, and never what a link leads to',
+  needsRoot,
+  async (context) => {
+    const { folder, base, mounts } = scene(context);
+    const target = directory(base, 'task/usr/local');
+    await mounts.bind(directory(folder, 'source'), target, PLAIN);
+    const other = directory(folder, 'other/local');
+    await mounts.mountTmpfs(other, { sizeBytes: MIB, mode: 0o777, uid: 0, gid: 0 });
+    renameSync(join(base, 'task/usr'), join(base, 'task/elsewhere'));
+    symlinkSync(join(folder, 'other'), join(base, 'task/usr'));
+    await assert.rejects(mounts.unmount(target), { code: 'INVALID_PATH' });
+    assert.deepEqual(
+      (await mounts.list(folder)).map(({ mountPoint }) => mountPoint).sort(),
+      [join(base, 'task/elsewhere/local'), other].sort(),
+    );
+    await mounts.unmount(join(base, 'task/elsewhere/local'));
+    assert.equal((await mounts.list(base)).length, 0);
+  },
+);
 
 test('unmount of what is in use is refused and says for whom', needsRoot, async (context) => {
   const { folder, mounts } = scene(context);
