@@ -32,6 +32,8 @@ export interface PoolStatus {
   readonly metadataTotalBytes: number;
   /** What the sizes of all devices may come to if each must be able to fill up: the data less what the pool needs for itself. */
   readonly promisableBytes: number;
+  /** Everybody who writes to a device waits until there is more room. */
+  readonly areWritersStopped?: boolean;
   /** Nothing can be written any more: out of metadata space, or damaged. */
   readonly isReadOnly: boolean;
   /** The pool found something wrong with itself: it wants to be checked before it is used again. */

@@ -12,8 +12,11 @@ import { type ImageFolder, imageId } from './image-folder.ts';
 
 export const LOOP_MAJOR = 7;
 
-/** For disks whose sectors are larger than what the kernel tries first. */
-const LARGE_BLOCK_BYTES = 4096;
+/**
+ * Sectors of every thin device. Files that share blocks take direct I/O in whole blocks of the file system only, so a device with smaller
+ * sectors would get larger ones with its first snapshot, and what is on it could not be mounted any more.
+ */
+export const THIN_SECTOR_BYTES = 4096;
 
 export interface Attachment {
   /** N of /dev/loopN. */
@@ -21,8 +24,8 @@ export interface Attachment {
   readonly id: number;
   /** It is detached when its last user closes it. */
   readonly isLeaving: boolean;
-  /** Its users were cut off by force. */
-  readonly isEmptied: boolean;
+  /** Not as `attach` does it: its users were cut off by force, or somebody else has attached the image in another way. */
+  readonly isOdd: boolean;
 }
 
 export class Attachments {
@@ -71,22 +74,21 @@ export class Attachments {
     const status = await withLoop(number, statusOf);
     if (status === undefined) return undefined;
     if (status.backingInode !== image.ino || BigInt(status.backingDevice) !== image.dev) return undefined;
-    return { number, id, isLeaving: status.autoClear, isEmptied: status.offsetBytes !== 0 };
+    const isOdd = status.offsetBytes !== 0 || status.readOnly || !status.directIo;
+    return { number, id, isLeaving: status.autoClear, isOdd };
   }
 
   /** Attaches an image. @throws DunnageError NOT_SUPPORTED if the kernel refuses direct I/O */
   async attach(id: number, image: FileHandle): Promise<number> {
     const native = loadNative();
-    for (const blockSizeBytes of [0, LARGE_BLOCK_BYTES]) {
-      const loop = await native.attachLoop(image.fd, blockSizeBytes, false).catch((error: unknown) => {
-        throw attachError(error, id);
-      });
-      if (!loop.directIo) await native.detachLoop(loop.descriptor, true);
-      native.closeDescriptor(loop.descriptor);
-      if (loop.directIo) return loop.number;
-    }
+    const loop = await native.attachLoop(image.fd, THIN_SECTOR_BYTES, false).catch((error: unknown) => {
+      throw attachError(error, id);
+    });
+    if (!loop.directIo) await native.detachLoop(loop.descriptor, true);
+    native.closeDescriptor(loop.descriptor);
+    if (loop.directIo) return loop.number;
     throw new DunnageError('NOT_SUPPORTED', `device ${id} gets no direct I/O on the file system of the pool`, {
-      remedy: 'put the pool on XFS or btrfs on a block device with sectors of at most 4096 bytes',
+      remedy: 'put the pool on XFS or btrfs with blocks of 4096 bytes',
     });
   }
 

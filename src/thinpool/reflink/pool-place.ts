@@ -27,6 +27,8 @@ const MOUNT_TIMEOUT_MS = 120_000;
 const PROGRAM_ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C' };
 /** Times of last access would be writes to the pool. */
 const MOUNT_OPTIONS = 'noatime,nodev,nosuid,noexec';
+/** Of a pool in a file, wherever the file is moved to. */
+const FILE_SECTOR_BYTES = 4096;
 /** mkfs.xfs makes nothing smaller. */
 const FILE_BYTES_MIN = 300 * 1024 * 1024;
 
@@ -37,7 +39,7 @@ const FILE_BYTES_MIN = 300 * 1024 * 1024;
  */
 export async function formatPool(place: PoolPlace, sizeBytes?: number): Promise<void> {
   if (place.kind === 'directory') return;
-  if (place.kind === 'device') return await makeFileSystem(place.path);
+  if (place.kind === 'device') return await makeFileSystem(place.path, []);
   if (sizeBytes === undefined || !(sizeBytes >= FILE_BYTES_MIN)) {
     throw new DunnageError('INVALID_ARGUMENT', 'a pool in a file needs a size of at least 300 MiB');
   }
@@ -53,7 +55,7 @@ export async function formatPool(place: PoolPlace, sizeBytes?: number): Promise<
     } finally {
       await file.close();
     }
-    await makeFileSystem(unfinished);
+    await makeFileSystem(unfinished, ['-s', `size=${FILE_SECTOR_BYTES}`]);
     await rename(unfinished, place.path);
     await syncDirectory(dirname(place.path));
   } catch (error) {
@@ -62,9 +64,9 @@ export async function formatPool(place: PoolPlace, sizeBytes?: number): Promise<
   }
 }
 
-async function makeFileSystem(path: string): Promise<void> {
+async function makeFileSystem(path: string, more: readonly string[]): Promise<void> {
   // -K: discarding would give back what was allocated for the pool.
-  await runProgram('mkfs.xfs', ['-q', '-K', '-m', 'reflink=1', path], MKFS_TIMEOUT_MS, 'xfsprogs');
+  await runProgram('mkfs.xfs', ['-q', '-K', '-m', 'reflink=1', ...more, path], MKFS_TIMEOUT_MS, 'xfsprogs');
 }
 
 export interface MountedPlace {
@@ -72,13 +74,15 @@ export interface MountedPlace {
   readonly path: string;
   /** Nothing but the pool is on that file system: it may be frozen. */
   readonly isOwnFileSystem: boolean;
+  /** By this call. */
+  readonly isMountedNow: boolean;
 }
 
 /** Finds the place mounted, or mounts it at `mountPoint`. @throws DunnageError NOT_FOUND, INVALID_ARGUMENT, ... */
 export async function mountPlace(place: PoolPlace, mountPoint: string, log: Log): Promise<MountedPlace> {
   if (place.kind === 'directory') return await directoryPlace(place.path);
   const found = await findMount(mountPoint);
-  if (found !== undefined) return { path: mountPoint, isOwnFileSystem: true };
+  if (found !== undefined) return { path: mountPoint, isOwnFileSystem: true, isMountedNow: false };
   await mkdir(mountPoint, { recursive: true, mode: 0o700 });
   if (place.kind === 'device') {
     await mountDevice(place.path, mountPoint);
@@ -89,7 +93,7 @@ export async function mountPlace(place: PoolPlace, mountPoint: string, log: Log)
     );
     await mountFile(place.path, mountPoint);
   }
-  return { path: mountPoint, isOwnFileSystem: true };
+  return { path: mountPoint, isOwnFileSystem: true, isMountedNow: true };
 }
 
 /** Unmounts what `mountPlace` has mounted; a directory stays as it is. @throws DunnageError BUSY */
@@ -109,7 +113,7 @@ async function directoryPlace(path: string): Promise<MountedPlace> {
     const [own, above] = await Promise.all([stat(real), stat(dirname(real))]);
     if (!own.isDirectory()) throw new DunnageError('NOT_A_DIRECTORY', `${real} is no directory`);
     const isRoot = (await findMount(real))?.root === '/';
-    return { path: real, isOwnFileSystem: isRoot && own.dev !== above.dev };
+    return { path: real, isOwnFileSystem: isRoot && own.dev !== above.dev, isMountedNow: false };
   } catch (error) {
     throw fromSystemError(error, `cannot use ${path} for a pool`);
   }
@@ -121,7 +125,8 @@ async function mountFile(path: string, mountPoint: string): Promise<void> {
     throw fromSystemError(error, `cannot open the pool ${path}`);
   });
   try {
-    const loop = await native.attachLoop(file.fd, 0, true);
+    await assertNotAttached(path);
+    const loop = await native.attachLoop(file.fd, FILE_SECTOR_BYTES, true);
     try {
       await mountDevice(`/dev/loop${loop.number}`, mountPoint);
     } finally {
@@ -132,6 +137,16 @@ async function mountFile(path: string, mountPoint: string): Promise<void> {
   } finally {
     await file.close();
   }
+}
+
+/** The same blocks below two mounts would destroy each other. */
+async function assertNotAttached(path: string): Promise<void> {
+  const real = await realpath(path);
+  const other = (await loadNative().listLoops()).find(({ backingFile }) => backingFile === real);
+  if (other === undefined) return;
+  throw new DunnageError('BUSY', `${path} is in use: /dev/loop${other.number} is attached to it`, {
+    remedy: `see where: findmnt /dev/loop${other.number}`,
+  });
 }
 
 async function mountDevice(path: string, mountPoint: string): Promise<void> {

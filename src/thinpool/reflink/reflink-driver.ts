@@ -17,7 +17,8 @@ import { findMount } from '../../mounts/mount-table.ts';
 import { loadNative } from '../../native/load.ts';
 import { freezerProgramPath } from '../../native/programs.ts';
 import type { DeactivateOptions, DeviceUsage, DriverDevice, PoolDriver, PoolStatus } from '../driver.ts';
-import { type Attachment, Attachments } from './attachments.ts';
+import { spaceMarks } from '../space/space-marks.ts';
+import { type Attachment, Attachments, THIN_SECTOR_BYTES } from './attachments.ts';
 import { DeviceNames } from './device-names.ts';
 import { Freezer } from './freezer.ts';
 import { ImageFolder } from './image-folder.ts';
@@ -47,9 +48,9 @@ export interface ReflinkOptions {
 }
 
 export interface ReflinkGuard {
-  /** Writers wait when less is free, and go on when at least the second figure is. */
-  readonly freezeBelowBytes: number;
-  readonly thawAboveBytes: number;
+  /** Used data in percent of all at which writers wait. */
+  readonly highWaterPercent: number;
+  /** Writers wait, or go on again. */
   readonly onChange: (isFrozen: boolean, availableBytes: number) => void;
 }
 
@@ -66,7 +67,6 @@ interface Service {
 }
 
 const SUSPEND_MS_MAX = 30_000;
-const SECTOR_BYTES = 512;
 
 export class ReflinkDriver implements PoolDriver {
   readonly kind = 'reflink';
@@ -119,12 +119,17 @@ export class ReflinkDriver implements PoolDriver {
     await mkdir(this.#runtimeFolder, { recursive: true, mode: 0o700 });
     await this.#names.open();
     const mounted = await mountPlace(place, this.#mountPoint, log);
-    const marker = await this.#marker(mounted);
-    const directory = lockPool(mounted.path, marker.name);
     try {
-      this.#service = await this.#serve(mounted, directory, marker.overheadBytes);
+      const marker = await this.#marker(mounted);
+      const directory = lockPool(mounted.path, marker.name);
+      try {
+        this.#service = await this.#serve(mounted, directory, marker.overheadBytes);
+      } catch (error) {
+        loadNative().closeDescriptor(directory);
+        throw error;
+      }
     } catch (error) {
-      loadNative().closeDescriptor(directory);
+      if (mounted.isMountedNow) unmountPlace(place, this.#mountPoint);
       throw error;
     }
     await this.#mendNames();
@@ -174,8 +179,11 @@ export class ReflinkDriver implements PoolDriver {
     }
     const socketPath = join(this.#runtimeFolder, 'guard.sock');
     const directory = mounted.path;
+    const { bsize, blocks } = await statfs(directory);
+    const marks = spaceMarks(blocks * bsize, guard.highWaterPercent);
     return await WriteGuard.start({
-      ...guard,
+      ...marks,
+      onChange: guard.onChange,
       programPath: freezerProgramPath(),
       socketPath,
       directory,
@@ -188,7 +196,7 @@ export class ReflinkDriver implements PoolDriver {
     for (const { name, number } of await this.#names.all()) {
       const attachment = await this.#open.attachments.ofNumber(number);
       if (attachment === undefined) await this.#names.remove(name);
-      else if (!attachment.isLeaving && !attachment.isEmptied) await this.#names.publish(name, number);
+      else if (!attachment.isLeaving && !attachment.isOdd) await this.#names.publish(name, number);
     }
   }
 
@@ -247,12 +255,7 @@ export class ReflinkDriver implements PoolDriver {
 
   async activate(name: string, id: number, sizeBytes: number): Promise<void> {
     this.#names.path(name);
-    if (!Number.isSafeInteger(sizeBytes) || sizeBytes <= 0 || sizeBytes % SECTOR_BYTES !== 0) {
-      throw new DunnageError(
-        'INVALID_ARGUMENT',
-        `${sizeBytes} bytes cannot be the size of a device: it is whole sectors of 512 bytes`,
-      );
-    }
+    assertSize(sizeBytes);
     const { images, attachments } = this.#open;
     const before = await this.#former(name, id);
     const image = await images.openImage(id);
@@ -285,7 +288,7 @@ export class ReflinkDriver implements PoolDriver {
     if (attachment === undefined) return undefined;
     const others = (await this.#names.all()).filter((row) => row.number === attachment.number && row.name !== name);
     const isTaken = others.length > 0 || (named !== undefined && (await this.#names.isPublic(name)));
-    if (attachment.isEmptied || (isTaken && !attachment.isLeaving)) throw busy(`device ${id}`, attachment);
+    if (attachment.isOdd || (isTaken && !attachment.isLeaving)) throw busy(`device ${id}`, attachment);
     if (!attachment.isLeaving) return attachment;
     const isKept = await attachments.keep(attachment.number);
     for (const other of others) await this.#names.remove(other.name);
@@ -312,6 +315,7 @@ export class ReflinkDriver implements PoolDriver {
 
   async resize(name: string, sizeBytes: number): Promise<void> {
     const { id, number } = await this.#active(name);
+    assertSize(sizeBytes);
     const image = await this.#open.images.openImage(id);
     try {
       await this.#fit(id, image, sizeBytes);
@@ -390,6 +394,7 @@ export class ReflinkDriver implements PoolDriver {
       // The file system takes its metadata from the same space.
       metadataUsedBytes: 0,
       metadataTotalBytes: 0,
+      areWritersStopped: this.#open.guard?.isFrozen ?? false,
       isReadOnly,
       needsCheck: row?.superOptions.includes('shutdown') ?? false,
     };
@@ -431,6 +436,13 @@ export class ReflinkDriver implements PoolDriver {
     if (found === undefined) throw new DunnageError('NOT_FOUND', `no device named ${name} is active`);
     return found;
   }
+}
+
+function assertSize(sizeBytes: number): void {
+  if (Number.isSafeInteger(sizeBytes) && sizeBytes > 0 && sizeBytes % THIN_SECTOR_BYTES === 0) return;
+  throw new DunnageError('INVALID_ARGUMENT', `${sizeBytes} bytes cannot be the size of a device`, {
+    remedy: `take whole sectors of ${THIN_SECTOR_BYTES} bytes`,
+  });
 }
 
 function busy(what: string, attachment: Attachment): DunnageError {

@@ -4,8 +4,8 @@
  */
 import type { Log } from '../../base/log.ts';
 import { DunnageError } from '../../errors/dunnage-error.ts';
+import { mountPointOf } from '../device-mounts.ts';
 import { type Attachments, LOOP_MAJOR } from './attachments.ts';
-import { mountPointOf } from './device-mounts.ts';
 import type { Freezer, Hold } from './freezer.ts';
 
 export class Suspensions {

@@ -5,8 +5,8 @@ import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { deviceIdOf, mountPointOf } from '../../../src/thinpool/reflink/device-mounts.ts';
-import { ScratchFileSystem, type ScratchType, skipUnlessScratch } from '../../tools/scratch-file-system.ts';
+import { deviceIdOf, mountPointOf } from '../../src/thinpool/device-mounts.ts';
+import { ScratchFileSystem, type ScratchType, skipUnlessScratch } from '../tools/scratch-file-system.ts';
 
 /** Major and minor number of the block device below a mount. */
 function deviceOf(path: string): [number, number] {

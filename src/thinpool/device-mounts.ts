@@ -4,7 +4,7 @@
  */
 import { readdir, readlink, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type MountRow, readMountTable } from '../../mounts/mount-table.ts';
+import { type MountRow, readMountTable } from '../mounts/mount-table.ts';
 
 /** An absolute path at which it can be reached, or undefined if it is mounted nowhere (that can be seen from here). */
 export async function mountPointOf(major: number, minor: number): Promise<string | undefined> {

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import type { PoolStatus } from '../../../src/thinpool/driver.ts';
+import { type Overcommit, PoolSpace, type PoolSpaceEvent } from '../../../src/thinpool/space/pool-space.ts';
+
+const GIBIBYTE = 1024 ** 3;
+
+interface Scene {
+  space: PoolSpace;
+  used: number;
+  promisable: number;
+  promised: number;
+  stopped: boolean;
+  /** Kinds, in their order. */
+  events: string[];
+}
+
+function scene(overcommit?: Overcommit): Scene {
+  const made: Omit<Scene, 'space'> = { used: 0, promisable: 9 * GIBIBYTE, promised: 0, stopped: false, events: [] };
+  const status = async (): Promise<PoolStatus> => ({
+    dataUsedBytes: made.used,
+    dataTotalBytes: 10 * GIBIBYTE,
+    metadataUsedBytes: 0,
+    metadataTotalBytes: 0,
+    promisableBytes: made.promisable,
+    areWritersStopped: made.stopped,
+    isReadOnly: false,
+    needsCheck: false,
+  });
+  const space = new PoolSpace({
+    driver: { status },
+    promisedBytes: () => made.promised,
+    ...(overcommit === undefined ? {} : { overcommit }),
+    onEvent: ({ kind }: PoolSpaceEvent) => made.events.push(kind),
+  });
+  return Object.assign(made, { space });
+}
+
+describe('without overcommit', () => {
+  let pool: Scene;
+  beforeEach(() => {
+    pool = scene();
+  });
+
+  it('nothing is promised that is not there, to the byte', async () => {
+    pool.promised = 8 * GIBIBYTE;
+    await assert.rejects(pool.space.admit(1.5 * GIBIBYTE), {
+      code: 'NO_SPACE',
+      message: '1.5 GiB more cannot be promised: the pool can hold 9 GiB, of which 1 GiB are not promised yet',
+    });
+    await assert.rejects(pool.space.admit(GIBIBYTE + 1), { code: 'NO_SPACE' });
+    await pool.space.admit(GIBIBYTE);
+    await assert.rejects(pool.space.admit(1), { code: 'NO_SPACE' });
+    assert.deepEqual(pool.events, ['refused', 'refused', 'refused']);
+  });
+
+  it('of many who come at once exactly as many are let in as there is room for', async () => {
+    const outcomes = await Promise.allSettled(Array.from({ length: 20 }, () => pool.space.admit(GIBIBYTE)));
+    assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 9);
+  });
+
+  it('an admission counts until it is released, once', async () => {
+    const first = await pool.space.admit(6 * GIBIBYTE);
+    const second = await pool.space.admit(3 * GIBIBYTE);
+    assert.equal((await pool.space.look()).promisedBytes, 9 * GIBIBYTE);
+    first.release();
+    first.release();
+    assert.equal((await pool.space.look()).promisedBytes, 3 * GIBIBYTE);
+    second.release();
+    assert.equal((await pool.space.look()).promisedBytes, 0);
+  });
+
+  it('that somebody else has taken the space is told once, and that it is back', async () => {
+    pool.promised = 5 * GIBIBYTE;
+    assert.equal((await pool.space.look()).isBacked, true);
+    pool.promisable = 4 * GIBIBYTE;
+    assert.equal((await pool.space.look()).isBacked, false);
+    await pool.space.look();
+    await assert.rejects(pool.space.admit(512), { code: 'NO_SPACE' });
+    pool.promisable = 9 * GIBIBYTE;
+    await pool.space.look();
+    assert.deepEqual(pool.events, ['unbacked', 'refused', 'backed']);
+  });
+
+  it('a full pool whose promises are kept is not low', async () => {
+    pool.promised = 9 * GIBIBYTE;
+    pool.used = 10 * GIBIBYTE;
+    assert.equal((await pool.space.look()).isLow, false);
+    assert.deepEqual(pool.events, []);
+  });
+});
+
+describe('with overcommit', () => {
+  it('more is promised than there is, until the high-water mark is reached', async () => {
+    const pool = scene({ highWaterPercent: 80 });
+    pool.promised = 100 * GIBIBYTE;
+    pool.used = 8 * GIBIBYTE;
+    (await pool.space.admit(50 * GIBIBYTE)).release();
+    pool.used += 1;
+    await assert.rejects(pool.space.admit(1), {
+      code: 'NO_SPACE',
+      message: /above its high-water mark: 8.0 GiB of 10 GiB/,
+    });
+    // A margin below the mark: it does not go to and fro.
+    pool.used = 7.6 * GIBIBYTE;
+    await assert.rejects(pool.space.admit(1), { code: 'NO_SPACE' });
+    pool.used = 7.4 * GIBIBYTE;
+    await pool.space.admit(1);
+    assert.deepEqual(pool.events, ['low', 'refused', 'refused', 'enough']);
+  });
+
+  it('while writers are stopped nothing is made, whatever the figures say', async () => {
+    const pool = scene({ highWaterPercent: 80 });
+    pool.stopped = true;
+    await assert.rejects(pool.space.admit(1), { code: 'NO_SPACE' });
+    pool.stopped = false;
+    await pool.space.look();
+    assert.deepEqual(pool.events, ['low', 'writers-stopped', 'refused', 'enough', 'writers-resumed']);
+  });
+});
