@@ -6,7 +6,7 @@ import { chmod, chown, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { AREAS } from './posix/areas.ts';
-import { ScriptRun } from './posix/script.ts';
+import { Cast, ScriptRun } from './posix/script.ts';
 import type { PosixPlace, PosixSubject } from './posix/subject.ts';
 
 export function posixConformance(subject: PosixSubject): void {
@@ -14,10 +14,14 @@ export function posixConformance(subject: PosixSubject): void {
   describe(`POSIX on ${subject.name}`, { timeout: 240_000, ...options }, () => {
     let place: PosixPlace;
     let count = 0;
+    const cast = new Cast(subject.launch);
     before(async () => {
       place = await subject.start();
     });
-    after(() => place.stop());
+    after(async () => {
+      await cast.end();
+      await place.stop();
+    });
 
     for (const { area, scripts } of AREAS) {
       if (subject.areas !== undefined && !subject.areas.includes(area)) continue;
@@ -29,12 +33,14 @@ export function posixConformance(subject: PosixSubject): void {
             await mkdir(directory);
             await chmod(directory, 0o777);
             if (place.owner !== undefined) await chown(directory, place.owner, place.owner);
-            const run = new ScriptRun(directory, subject.launch);
+            const run = new ScriptRun(directory, cast);
             try {
               await run.run(text);
-            } finally {
-              await run.end();
+            } catch (error) {
+              await run.abandon();
+              throw error;
             }
+            await run.end();
             await rm(directory, { recursive: true, force: true });
           });
         }

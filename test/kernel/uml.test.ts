@@ -14,7 +14,6 @@ const run = promisify(execFile);
 
 /** Relative to test/kernel. What is slow and says nothing about the kernel is left out. */
 const SUITES = [
-  'alloc-containers',
   'alloc-posix',
   'fuse-connection',
   'fuse-takeover',
@@ -46,7 +45,8 @@ function missing(): string | false {
 /** Runs a compiled test file in the guest. Does not throw if tests fail there: the caller shows what they said. */
 async function runInGuest(suite: string): Promise<GuestRun> {
   const file = join(compiledRoot(), 'test/kernel', `${suite}.test.js`);
-  const script = 'uname -r; unset NODE_TEST_CONTEXT; exec node --test --test-reporter=tap "$0"';
+  const script =
+    'uname -r; unset NODE_TEST_CONTEXT; export DUNNAGE_DIFFERENTIAL_RUNS=10; exec node --test --test-reporter=tap "$0"';
   const command = ['--timeout', String(SUITE_SECONDS_MAX), '--', 'sh', '-c', script, file];
   const tool = join(repositoryRoot(), 'test/tools/uml-run');
   const { stdout, stderr } = await run(tool, command, { maxBuffer: OUTPUT_BYTES_MAX }).catch(

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { disagreement, ScriptRun } from './script.ts';
+import { Cast, disagreement, ScriptRun } from './script.ts';
 
 const AGREE: readonly (readonly [reply: string, expected: string | undefined])[] = [
   ['0', undefined],
@@ -32,11 +32,11 @@ const DISAGREE: readonly (readonly [reply: string, expected: string | undefined]
 
 async function runScript(text: string): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'script-'));
-  const run = new ScriptRun(directory);
+  const run = new ScriptRun(directory, new Cast());
   try {
     await run.run(text);
   } finally {
-    await run.end();
+    await run.abandon();
     await rm(directory, { recursive: true, force: true });
   }
 }

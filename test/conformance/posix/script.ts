@@ -47,17 +47,42 @@ export function disagreement(reply: string, expected: string | undefined): strin
   return `gave ${reply} instead of ${expected}`;
 }
 
+/** The processes of scripts that run one after another: to start them anew for each would take longer than most scripts. */
+export class Cast {
+  readonly #launch: Launch | undefined;
+  readonly #idle: Actor[] = [];
+
+  constructor(launch?: Launch) {
+    this.#launch = launch;
+  }
+
+  take(): Actor {
+    return this.#idle.pop() ?? new Actor(this.#launch);
+  }
+
+  /** One that has nothing left to say. */
+  async giveBack(actor: Actor): Promise<void> {
+    const reply = await actor.call('reset');
+    if (reply !== '0') throw new Error(`reset: ${reply}`);
+    this.#idle.push(actor);
+  }
+
+  async end(): Promise<void> {
+    for (const actor of this.#idle.splice(0)) await actor.end();
+  }
+}
+
 export class ScriptRun {
   readonly #directory: string;
-  readonly #launch: Launch | undefined;
+  readonly #cast: Cast;
   readonly #actors = new Map<string, { actor: Actor; user: string }>();
   readonly #values = new Map<string, string>();
   readonly #times = new Map<string, readonly string[]>();
   readonly #pending = new Map<string, { reply: Promise<string>; hasEnded: boolean }>();
 
-  constructor(directory: string, launch?: Launch) {
+  constructor(directory: string, cast: Cast) {
     this.#directory = directory;
-    this.#launch = launch;
+    this.#cast = cast;
   }
 
   async run(text: string): Promise<void> {
@@ -69,7 +94,13 @@ export class ScriptRun {
     }
   }
 
+  /** After a script that went as it should. */
   async end(): Promise<void> {
+    for (const { actor } of this.#actors.values()) await this.#cast.giveBack(actor);
+  }
+
+  /** After one that did not: its processes may wait in a call. */
+  async abandon(): Promise<void> {
     for (const { actor } of this.#actors.values()) await actor.end();
     for (const { reply } of this.#pending.values()) await reply.catch(() => undefined);
   }
@@ -103,7 +134,7 @@ export class ScriptRun {
   async #actor(process: string, user: string): Promise<Actor> {
     let known = this.#actors.get(process);
     if (known === undefined) {
-      known = { actor: new Actor(this.#launch), user: 'root' };
+      known = { actor: this.#cast.take(), user: 'root' };
       this.#actors.set(process, known);
       await known.actor.call('umask 0');
       const reply = await known.actor.call(`chdir ${this.#directory}`);

@@ -55,6 +55,10 @@ void add_lock_calls(CallTable& table);
 void add_socket_calls(CallTable& table);
 void add_watch_calls(CallTable& table);
 
+/** For `reset`: what the program still has of earlier calls. */
+void forget_streams();
+void forget_mappings();
+
 /** The name of errno. */
 std::string error_name();
 /** The value, or the name of errno if it is negative. */

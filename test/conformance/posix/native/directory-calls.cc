@@ -138,6 +138,11 @@ std::string many(const Words& words, const Act& act) {
 
 }  // namespace
 
+void forget_streams() {
+  for (const auto& [number, directory] : streams()) closedir(directory);
+  streams().clear();
+}
+
 void add_directory_calls(CallTable& table) {
   table["opendir"] = open_directory;
   table["readdir"] = read_some;

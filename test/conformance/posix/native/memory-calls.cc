@@ -69,6 +69,11 @@ std::string poke(const Words& words) {
 
 }  // namespace
 
+void forget_mappings() {
+  for (const auto& [number, mapped] : mappings()) munmap(mapped.address, mapped.length);
+  mappings().clear();
+}
+
 void add_memory_calls(CallTable& table) {
   table["mmap"] = map;
   table["peek"] = peek;

@@ -28,6 +28,23 @@ std::string become(const Words& words) {
   return result(prctl(PR_SET_DUMPABLE, 1));
 }
 
+std::string limit_size(const Words& words) {
+  rlimit limit{};
+  getrlimit(RLIMIT_FSIZE, &limit);
+  limit.rlim_cur = words.has(0) ? static_cast<rlim_t>(words.number(0)) : limit.rlim_max;
+  return result(setrlimit(RLIMIT_FSIZE, &limit));
+}
+
+/** As the program was when it started: for the next test. */
+std::string reset(const Words&) {
+  forget_streams();
+  forget_mappings();
+  if (close_range(3, ~0U, 0) != 0 || chdir("/") != 0) return error_name();
+  umask(0);
+  const std::string limit = limit_size(Words({}));
+  return limit == "0" ? become(Words({"0", "0"})) : limit;
+}
+
 std::string run_program(const Words& words) {
   const Path path = words.path(0);
   int pipe_ends[2];
@@ -85,12 +102,8 @@ void add_process_calls(CallTable& table) {
   table["exec"] = run_program;
   table["tick"] = next_tick;
   table["pid"] = [](const Words&) { return std::to_string(getpid()); };
-  table["limit-size"] = [](const Words& words) {
-    rlimit limit{};
-    getrlimit(RLIMIT_FSIZE, &limit);
-    limit.rlim_cur = words.has(0) ? static_cast<rlim_t>(words.number(0)) : limit.rlim_max;
-    return result(setrlimit(RLIMIT_FSIZE, &limit));
-  };
+  table["limit-size"] = limit_size;
+  table["reset"] = reset;
 }
 
 }  // namespace syscalls
