@@ -150,7 +150,7 @@ export class LogDirectory {
   }
 
   #isLog(stats: BigIntStats): boolean {
-    return stats.isFile() && (stats.nlink === 1n || this.#access.refusal(stats) === undefined);
+    return stats.isFile() && this.#access.refusal(stats) === undefined;
   }
 
   /** Nothing for a link, a fifo, a secret under the name of a log. */
