@@ -17,6 +17,7 @@ const QUESTIONS_AT_ONCE = 6;
 
 function plainScene(context: TestContext): RaceScene {
   const folder = mkdtempSync(join(tmpdir(), 'dunnage-race-'));
+  chmodSync(folder, 0o755);
   context.after(() => rmSync(folder, { recursive: true, force: true }));
   const root = join(folder, 'allocs/a1');
   mkdirSync(root, { recursive: true });
@@ -62,6 +63,5 @@ test('[S172] tenants who race through the mount lead nobody out of the directory
   context.after(() => mount.clean());
   const scene = { root: mount.backing('a1'), tenantRoot: mount.path('a1'), outside: mount.backing('outside') };
   mkdirSync(scene.root);
-  chmodSync(scene.root, 0o755);
   await race(scene);
 });

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type BigIntStats, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { type BigIntStats, chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AllocFiles } from '../../../src/alloc/files/alloc-files.ts';
 import type { FileInfo } from '../../../src/alloc/files/file-info.ts';
@@ -65,6 +65,9 @@ export interface RaceTally {
 export function prepareRace({ root, outside }: RaceScene): void {
   mkdirSync(join(root, 'web/secrets'), { recursive: true });
   writeFileSync(join(root, 'web/secrets/key'), SECRET);
+  // What may be written may be linked by other users, too.
+  chmodSync(join(root, 'web/secrets/key'), 0o666);
+  for (const path of [root, join(root, 'web')]) chmodSync(path, 0o777);
   mkdirSync(join(outside, CANARY_NAME), { recursive: true });
   writeFileSync(join(outside, 'canary'), Buffer.alloc(CANARY_BYTES, CANARY));
 }

@@ -5,6 +5,7 @@
 // ROOT is the directory of the alloc, which becomes their root; OUTSIDE the absolute path of a directory that nobody may be led to. Works until it is killed.
 // Every name that is used is one of a few, so that threads and who is attacked meet often.
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -52,17 +53,22 @@ void Rebuild(const Names& all) {
   }
 }
 
+// Not into a secret that the name is a link of: it must stay what it is, to be recognised.
 void WriteFile(const std::string& path, Random& random) {
-  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | (random.Below(2) == 0 ? O_TRUNC : O_APPEND), 0666);
+  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_APPEND, 0666);
   if (file < 0) return;
-  if (write(file, "tenant\n", 7) < 0) std::perror("write");
+  struct stat found;
+  if (fstat(file, &found) == 0 && S_ISREG(found.st_mode) && found.st_nlink == 1) {
+    if (random.Below(2) == 0 && ftruncate(file, 0) != 0) std::perror("ftruncate");
+    if (write(file, "tenant\n", 7) < 0) std::perror("write");
+  }
   close(file);
 }
 
 void Act(const Names& all, Random& random) {
   const std::string one = all.root + random.Of(all.directories) + "/" + random.Of(all.names);
   const std::string two = all.root + random.Of(all.directories) + "/" + random.Of(all.names);
-  switch (random.Below(12)) {
+  switch (random.Below(14)) {
     case 0:
     case 1:
     case 2:
@@ -80,6 +86,8 @@ void Act(const Names& all, Random& random) {
       mkdir(one.c_str(), 0777);
       return;
     case 7:
+    case 12:
+      unlink(one.c_str());
       if (linkat(AT_FDCWD, (all.root + "/web/secrets/key").c_str(), AT_FDCWD, one.c_str(), 0) != 0) return;
       return;
     case 8:
@@ -130,6 +138,11 @@ int main(int count, char** words) {
   // As in a container: what a link of theirs means to tenants themselves stays within the alloc.
   if (chroot(words[1]) != 0 || chdir("/") != 0) {
     std::perror("chroot");
+    return 1;
+  }
+  // Not root: they may link the secret, and not take it out of its directory.
+  if (setgroups(0, nullptr) != 0 || setgid(65534) != 0 || setuid(65534) != 0) {
+    std::perror("setuid");
     return 1;
   }
   umask(0);
