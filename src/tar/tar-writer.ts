@@ -116,6 +116,8 @@ export class TarWriter {
     // It is awaited below; an error in between is not to end the process.
     done.catch(() => undefined);
     const sink = this.#pack.entry(header, settle);
+    // It is told by `settle` too.
+    sink.on('error', () => undefined);
     const write = async (bytes: Uint8Array): Promise<void> => {
       if (!sink.write(bytes)) await Promise.race([once(sink, 'drain'), done]);
       await this.#flushReady();
@@ -251,8 +253,9 @@ async function copyContent(
         left = 0;
         break;
       }
-      if (piece.length > 0) await write(piece);
+      // Its memory may be somebody else's when it was written.
       left -= piece.length;
+      if (piece.length > 0) await write(piece);
     }
   } catch (error) {
     fault = error;
