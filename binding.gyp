@@ -10,9 +10,11 @@
       "sources": [
         "native/src/addon.cc",
         "native/src/arguments.cc",
+        "native/src/block-devices.cc",
         "native/src/channel.cc",
         "native/src/cleanup-hook.cc",
         "native/src/descriptors.cc",
+        "native/src/device-mapper.cc",
         "native/src/flush.cc",
         "native/src/loop-devices.cc",
         "native/src/inotify.cc",

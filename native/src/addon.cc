@@ -4,8 +4,10 @@
 namespace {
 
 Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
+  dunnage::ExportBlockDevices(env, exports);
   dunnage::ExportChannel(env, exports);
   dunnage::ExportDescriptors(env, exports);
+  dunnage::ExportDeviceMapper(env, exports);
   dunnage::ExportFlush(env, exports);
   dunnage::ExportLoopDevices(env, exports);
   dunnage::ExportInotify(env, exports);

@@ -5,8 +5,10 @@
 
 namespace dunnage {
 
+void ExportBlockDevices(Napi::Env env, Napi::Object exports);
 void ExportChannel(Napi::Env env, Napi::Object exports);
 void ExportDescriptors(Napi::Env env, Napi::Object exports);
+void ExportDeviceMapper(Napi::Env env, Napi::Object exports);
 void ExportFlush(Napi::Env env, Napi::Object exports);
 void ExportLoopDevices(Napi::Env env, Napi::Object exports);
 void ExportInotify(Napi::Env env, Napi::Object exports);

@@ -113,6 +113,17 @@ export interface NativeBinding {
   nameFile(file: number, directory: number, name: string): Promise<void>;
   /** FS_IOC_FIEMAP, after flushing the file: bytes in blocks of its own and in blocks shared with other files. */
   fileExtents(file: number): Promise<FileExtents>;
+  /**
+   * One ioctl of the device-mapper on its opened control device: `command` is its number, `message` a struct dm_ioctl with what
+   * follows it. Resolves with the bytes that the kernel left there. EINVAL if the message is not as long as it says.
+   */
+  deviceMapperCommand(control: number, command: number, message: Uint8Array): Promise<Buffer>;
+  /** mknod(2) of a block device, with exactly those permission bits. EEXIST if something is there. */
+  makeDeviceNode(path: string, mode: number, major: number, minor: number): void;
+  /** BLKGETSIZE64 of an opened block device. */
+  blockDeviceSize(device: number): number;
+  /** BLKDISCARD: what was there is lost, and the blocks may be used for something else. */
+  discardBlocks(device: number, offsetBytes: number, lengthBytes: number): Promise<void>;
   /** fallocate(2) from the beginning of the file, which gets that length at least. */
   allocateSpace(file: number, lengthBytes: number): Promise<void>;
   /** FITHAW. False if the file system was not frozen. */

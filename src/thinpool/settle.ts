@@ -159,7 +159,7 @@ class Settler {
 /** The device goes from kernel and pool, if it is there; its record stays. */
 export async function deleteDevice({ driver, wait }: PoolParts, info: DeviceInfo, isActive: boolean): Promise<void> {
   if (isActive) {
-    await retry(BUSY_RETRIES, wait, () => driver.deactivate(info.name, { deferred: false, force: true }));
+    await retry(BUSY_RETRIES, wait, () => driver.deactivate(info.name, { deferred: false, force: false }));
   }
   try {
     await retry(BUSY_RETRIES, wait, () => driver.delete(info.deviceId));

@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { NativeBinding } from '../../src/native/binding.ts';
 import { loadNative } from '../../src/native/load.ts';
+import './suites/block-devices.ts';
 import './suites/channel.ts';
 import './suites/descriptors.ts';
+import './suites/device-mapper.ts';
 import './suites/flush.ts';
 import './suites/loop-devices.ts';
 import './suites/memory.ts';
@@ -67,6 +69,10 @@ const CONTRACT: Record<keyof NativeBinding, true> = {
   loopbackMemoryBytes: true,
   flushThenWrite: true,
   startWriteback: true,
+  deviceMapperCommand: true,
+  makeDeviceNode: true,
+  blockDeviceSize: true,
+  discardBlocks: true,
   attachLoop: true,
   loopStatus: true,
   listLoops: true,

@@ -38,9 +38,9 @@ export class AllocAccess {
   }
 
   /** The caller closes what it gets. @throws DunnageError like `walkAlloc`. */
-  walk(path: string, followLinks = true): Walked {
+  walk(path: string): Walked {
     try {
-      return walkAlloc(this.root, path, this.guard, followLinks);
+      return walkAlloc(this.root, path, this.guard);
     } catch (error) {
       throw fromSystemError(error, `cannot open "${path}"`);
     }

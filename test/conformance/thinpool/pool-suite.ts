@@ -11,6 +11,7 @@ import {
   MIB,
   pattern,
   read,
+  thenCleanUp,
   write,
 } from './subject.ts';
 
@@ -20,11 +21,10 @@ export function poolSuite(title: string, factory: DriverSubjectFactory, options:
   const scene: PoolScene = (name, body) => {
     it(name, async () => {
       const subject = await PoolSubject.make(factory);
-      try {
-        await body(subject);
-      } finally {
-        await subject.cleanup();
-      }
+      await thenCleanUp(
+        () => body(subject),
+        () => subject.cleanup(),
+      );
     });
   };
   describe(`a pool of thin devices: ${title}`, () => {
@@ -226,11 +226,12 @@ function states(scene: PoolScene, { suspensionEndsWithProcess = false }: DriverS
 }
 
 function users(scene: PoolScene): void {
-  scene('a device in use is not removed, and stays as it was', async ({ pool, metadata }) => {
+  scene('a device in use is neither deactivated nor removed, and its user goes on', async ({ pool, metadata }) => {
     await pool.createThinDevice('a', SIZE);
     const user = openSync(pool.path('a'), constants.O_RDWR);
     try {
       await assert.rejects(pool.deactivateDevice('a'), { code: 'BUSY' });
+      await assert.rejects(pool.removeDevice('a'), { code: 'BUSY' });
       assert.equal(metadata.getDevice('a').state, 'Activated');
       writeSync(user, pattern(1, 4096), 0, 4096, 0);
       fsyncSync(user);
@@ -251,7 +252,14 @@ function users(scene: PoolScene): void {
   scene('the pool is removed as soon as the last device is let go of', async ({ pool }) => {
     await pool.createThinDevice('a', SIZE);
     const user = openSync(pool.path('a'), constants.O_RDONLY);
-    setTimeout(() => closeSync(user), 30);
+    const closed = new Promise<void>((resolve) => {
+      setTimeout(() => {
+        closeSync(user);
+        resolve();
+      }, 30);
+    });
     await pool.removePool();
+    await closed;
+    await assert.rejects(pool.status());
   });
 }

@@ -83,15 +83,22 @@ export function deviceSizeBytes(driver: Paths, name: string): number {
   }
 }
 
-/** Runs `body` with a new subject and takes it down whatever happens. */
+/** Runs `body` and then `cleanup`, whatever happens. What `body` throws is told before what `cleanup` throws because of it. */
+export async function thenCleanUp(body: () => Promise<void>, cleanup: () => Promise<void>): Promise<void> {
+  const outcomes = [];
+  for (const part of [body, cleanup]) outcomes.push(...(await Promise.allSettled([part()])));
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+/** Runs `body` with a new subject. */
 export async function withSubject(
   factory: DriverSubjectFactory,
   body: (subject: DriverSubject) => Promise<void>,
 ): Promise<void> {
   const subject = await factory();
-  try {
-    await body(subject);
-  } finally {
-    await subject.cleanup();
-  }
+  await thenCleanUp(
+    () => body(subject),
+    () => subject.cleanup(),
+  );
 }
