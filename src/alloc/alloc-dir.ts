@@ -2,7 +2,7 @@
  * The directory of one alloc, with those of its tasks. Making one is pure; `build` makes the directory and what tasks share. Methods may be called
  * at any time from anywhere: what changes the alloc is done one after another.
  */
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type Log, silentLog } from '../base/log.ts';
 import { KeyedMutex } from '../base/mutex.ts';
@@ -14,9 +14,10 @@ import { allocMounts, MountsInUse, unmountRows } from './alloc-mount-rows.ts';
 import { moveAlloc } from './alloc-move.ts';
 import { removeAlloc } from './alloc-removal.ts';
 import type { BackingDirectory } from './backing-directory.ts';
-import { type Existing, ensureDirectory, statusOf, withDirectory, withDirectoryBeneath } from './directories.ts';
+import { type Existing, ensureTold, statusOf, withDirectory, withDirectoryBeneath } from './directories.ts';
 import { AllocFiles } from './files/alloc-files.ts';
-import { requireAllocId, SharedAllocDirs, SharedAllocName } from './layout.ts';
+import { requireAllocId, SharedAllocDirs, SharedAllocName, TaskSecrets } from './layout.ts';
+import { Seals } from './seals.ts';
 import { TaskDir, type TaskDirOptions, type TaskDirPlace } from './task-dir.ts';
 import { memoryPlaces } from './task-secrets.ts';
 import { nobody } from './users.ts';
@@ -53,6 +54,7 @@ export class AllocDir {
   readonly #log: Log;
   readonly #taskDirs = new Map<string, TaskDir>();
   readonly #files: AllocFiles;
+  readonly #seals: Seals;
   readonly #turns = new KeyedMutex<'alloc'>();
   readonly #place: TaskDirPlace;
   #isBuilt = false;
@@ -65,12 +67,13 @@ export class AllocDir {
     this.allocDir = join(directory.visiblePath, id);
     this.sharedDir = join(this.allocDir, SharedAllocName);
     this.#log = log;
+    this.#seals = new Seals(directory);
     this.#files = new AllocFiles({
       root: join(directory.path, id),
       tasks: () => [...this.#taskDirs.keys()],
       guarded: () => memoryPlaces(directory, id, this.#taskDirs.keys()),
     });
-    this.#place = { directory, id, run: (work) => this.#turns.run('alloc', work) };
+    this.#place = { directory, id, seals: this.#seals, run: (work) => this.#turns.run('alloc', work) };
   }
 
   /** By the names of the tasks. */
@@ -195,12 +198,20 @@ export class AllocDir {
         }
       }
       this.#isBuilt = false;
+      // The numbers of these directories will be given to others.
+      await this.#seals.breakAll();
       await removeAlloc(this.directory, this.id, await this.#taskNames(), signal);
     });
   }
 
   async #unmountAll(): Promise<void> {
-    const rows = await allocMounts(this.directory, this.id, await this.#taskNames());
+    const tasks = await this.#taskNames();
+    const rows = await allocMounts(this.directory, this.id, tasks);
+    // An earlier process may have sealed what this one only finds.
+    for (const { mountPoint } of rows) this.#seals.note(relative(this.directory.visiblePath, mountPoint));
+    for (const task of tasks) {
+      for (const name of [TaskSecrets, SharedAllocName]) this.#seals.note(join(this.id, task, name));
+    }
     await unmountRows(this.directory, rows, `cannot unmount what alloc ${this.id} has`);
   }
 
@@ -222,17 +233,14 @@ export class AllocDir {
     const owner = process.geteuid?.() === 0 ? await nobody() : undefined;
     await withDirectory(directory.stagingPath, (staging) =>
       withDirectory(directory.path, async (root) => {
-        if (ensureDirectory({ directory: root, name: id, staging }, { mode: ALLOC_MODE }, existing))
-          await directory.changed(id);
+        await ensureTold(directory, id, { directory: root, name: id, staging }, { mode: ALLOC_MODE }, existing);
         await withDirectoryBeneath(root, id, async (alloc) => {
           const shared = { mode: SHARED_MODE, owner };
-          if (ensureDirectory({ directory: alloc, name: SharedAllocName, staging }, shared, existing)) {
-            await directory.changed(join(id, SharedAllocName));
-          }
+          const path = join(id, SharedAllocName);
+          await ensureTold(directory, path, { directory: alloc, name: SharedAllocName, staging }, shared, existing);
           await withDirectoryBeneath(alloc, SharedAllocName, async (inner) => {
             for (const name of SharedAllocDirs) {
-              if (!ensureDirectory({ directory: inner, name, staging }, shared, existing)) continue;
-              await directory.changed(join(id, SharedAllocName, name));
+              await ensureTold(directory, join(path, name), { directory: inner, name, staging }, shared, existing);
             }
           });
         });

@@ -18,7 +18,7 @@ import { NODE } from '../native/node-status.ts';
 import { systemCode } from '../native/system-error.ts';
 import type { BackingDirectory } from './backing-directory.ts';
 import {
-  ensureDirectory,
+  ensureTold,
   flushDirectory,
   isDirectoryMode,
   openDirectory,
@@ -99,7 +99,7 @@ class PartMove {
         const alloc = openDirectory(root, id);
         try {
           const place = { directory: alloc, name: this.#parent, staging };
-          if (ensureDirectory(place, { mode: 0o777, owner }, 'keep')) await directory.changed(join(id, this.#parent));
+          await ensureTold(directory, join(id, this.#parent), place, { mode: 0o777, owner }, 'keep');
         } finally {
           closeSync(alloc);
         }

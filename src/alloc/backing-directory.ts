@@ -29,8 +29,13 @@ export interface BackingDirectory {
    */
   seal(path: string): Promise<void>;
   unseal(path: string): Promise<void>;
-  /** Something was made, replaced or removed there beneath the mount: names and content are asked for again. */
+  /**
+   * Something was made, replaced or removed there beneath the mount: names and content are asked for again. What is mounted on it or in
+   * it goes with its name, so nothing may be.
+   */
   changed(path: string): Promise<void>;
+  /** The mode or owner of something was changed beneath the mount. What is mounted there stays. */
+  attributesChanged(path: string): Promise<void>;
   readonly mounts: AllocMounts;
 }
 

@@ -16,7 +16,7 @@ import { loadNative } from '../native/load.ts';
 import { NODE } from '../native/node-status.ts';
 import {
   type DirectoryAttributes,
-  ensureDirectory,
+  ensureTold,
   isDirectoryMode,
   nameBytes,
   openDirectory,
@@ -147,7 +147,7 @@ class Embedding {
     const path = this.#path(target);
     if (source.kind === 'directory') {
       await this.#makeDirectory(target, { mode: 0, owner: rootOwner() });
-      await this.#scene.directory.seal(path);
+      await this.#scene.seals.seal(path);
       return;
     }
     await this.#inParent(target, async (parent, name) => {
@@ -162,7 +162,7 @@ class Embedding {
     if (this.#isMounted(target)) return;
     await this.#inParent(target, async (parent, name) => {
       const place = { directory: parent, name, staging: this.#scene.staging };
-      if (ensureDirectory(place, attributes, 'keep')) await this.#scene.directory.changed(this.#path(target));
+      await ensureTold(this.#scene.directory, this.#path(target), place, attributes, 'keep');
     });
   }
 

@@ -9,6 +9,7 @@ import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import { loadNative } from '../native/load.ts';
 import { NODE } from '../native/node-status.ts';
 import { systemCode } from '../native/system-error.ts';
+import type { BackingDirectory } from './backing-directory.ts';
 
 export interface Owner {
   readonly uid: number;
@@ -24,6 +25,9 @@ export interface DirectoryAttributes {
 
 /** What happens to a directory that is there already: it gets the attributes as well, or stays as it is. */
 export type Existing = 'widen' | 'keep';
+
+/** What became of it. */
+export type Ensured = 'made' | 'changed' | 'kept';
 
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 /** Linux, all architectures Node runs on; node:fs does not export it. */
@@ -74,29 +78,40 @@ export function openDirectory(root: number, path: string): number {
 
 /**
  * Makes `name` if it is missing, whole: it is made in `staging`, a directory on the same file system that nobody else may enter, and moved to its
- * place when it has its mode and owner. Returns whether it was made.
+ * place when it has its mode and owner.
  */
 export function ensureDirectory(
   place: { readonly directory: number; readonly name: string; readonly staging: number },
   attributes: DirectoryAttributes,
   existing: Existing,
-): boolean {
+): Ensured {
   const { directory, name } = place;
   try {
     const present = statusOf(directory, name);
     if (present === undefined) {
-      if (makeWhole(place, attributes)) return true;
+      if (makeWhole(place, attributes)) return 'made';
     } else if (!isDirectoryMode(present)) {
       throw notADirectory(name);
     }
-    if (existing === 'widen') {
-      const opened = loadNative().openNode(directory, nameBytes(name), DIRECTORY, 0, true);
-      applyAndClose(opened, attributes);
-    }
-    return false;
+    if (existing === 'keep') return 'kept';
+    applyAndClose(loadNative().openNode(directory, nameBytes(name), DIRECTORY, 0, true), attributes);
+    return 'changed';
   } catch (error) {
     throw walkError(error, name);
   }
+}
+
+/** `ensureDirectory`, and telling who may have looked at it. `path`: beneath the backing directory. */
+export async function ensureTold(
+  backing: Pick<BackingDirectory, 'changed' | 'attributesChanged'>,
+  path: string,
+  place: { readonly directory: number; readonly name: string; readonly staging: number },
+  attributes: DirectoryAttributes,
+  existing: Existing,
+): Promise<void> {
+  const ensured = ensureDirectory(place, attributes, existing);
+  if (ensured === 'made') await backing.changed(path);
+  else if (ensured === 'changed') await backing.attributesChanged(path);
 }
 
 /** Status of a name, as `NODE` says; undefined if there is none. A link is not followed. */

@@ -63,6 +63,7 @@ export class PlainDirectory implements BackingDirectory {
   async unseal(): Promise<void> {}
   /** Nothing lies between the files and who looks at them. */
   async changed(): Promise<void> {}
+  async attributesChanged(): Promise<void> {}
 }
 
 /** Its path without symbolic links. One that exists keeps its mode. */

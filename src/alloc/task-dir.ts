@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import type { BackingDirectory } from './backing-directory.ts';
 import { type ChrootMap, checkChrootMap, embed } from './chroot-map.ts';
-import { type Existing, ensureDirectory, type Owner, withDirectory, withDirectoryBeneath } from './directories.ts';
+import { type Existing, ensureTold, type Owner, withDirectory, withDirectoryBeneath } from './directories.ts';
 import {
   DEFAULT_SECRETS_BYTES,
   LogDirName,
@@ -18,6 +18,7 @@ import {
   TaskLocal,
   TaskSecrets,
 } from './layout.ts';
+import type { Seals } from './seals.ts';
 import type { TaskScene } from './task-scene.ts';
 import {
   bindSecrets,
@@ -57,6 +58,7 @@ export interface TaskBuildOptions {
 export interface TaskDirPlace {
   readonly directory: BackingDirectory;
   readonly id: string;
+  readonly seals: Pick<Seals, 'seal'>;
   /** Work on one alloc is done one after another. */
   run<T>(work: () => Promise<T>): Promise<T>;
 }
@@ -120,12 +122,12 @@ export class TaskDir {
   }
 
   async #make(options: TaskBuildOptions, existing: Existing): Promise<void> {
-    const { directory, id } = this.#place;
+    const { directory, id, seals } = this.#place;
     if (options.chroot !== undefined) checkChrootMap(options.chroot);
     const owner = process.geteuid?.() === 0 ? (options.user ?? (await nobody())) : undefined;
     await withDirectory(directory.stagingPath, (staging) =>
       withDirectory(directory.path, async (root) => {
-        const scene: TaskScene = { directory, id, name: this.name, staging, existing, signal: options.signal };
+        const scene: TaskScene = { directory, id, name: this.name, staging, existing, seals, signal: options.signal };
         await withDirectoryBeneath(root, id, (alloc) => this.#makeBeneath(scene, alloc, options, owner));
       }),
     );
@@ -148,12 +150,10 @@ export class TaskDir {
         },
       );
     }
-    const made = this.#ensure(scene, alloc, this.name, 0o777, owner);
-    if (made) await scene.directory.changed(join(scene.id, this.name));
+    await this.#ensure(scene, alloc, '', this.name, 0o777, owner);
     await withDirectoryBeneath(alloc, this.name, async (task) => {
       for (const [name, mode] of [[TaskLocal, 0o777] as const, ...Object.entries(TaskDirs)]) {
-        if (this.#ensure(scene, task, name, mode, owner))
-          await scene.directory.changed(join(scene.id, this.name, name));
+        await this.#ensure(scene, task, this.name, name, mode, owner);
       }
       if (hasMemory) await bindSecrets(scene, task);
       else await secretsOnDisk(scene, task, secrets);
@@ -164,8 +164,17 @@ export class TaskDir {
     }
   }
 
-  #ensure(scene: TaskScene, directory: number, name: string, mode: number, owner: Owner | undefined): boolean {
-    return ensureDirectory({ directory, name, staging: scene.staging }, { mode, owner }, scene.existing);
+  /** `above`: which directory of the alloc `directory` is. */
+  async #ensure(
+    scene: TaskScene,
+    directory: number,
+    above: string,
+    name: string,
+    mode: number,
+    owner: Owner | undefined,
+  ): Promise<void> {
+    const place = { directory, name, staging: scene.staging };
+    await ensureTold(scene.directory, join(scene.id, above, name), place, { mode, owner }, scene.existing);
   }
 
   async #buildChroot(scene: TaskScene, task: number, map: ChrootMap): Promise<void> {

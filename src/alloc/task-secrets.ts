@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import { loadNative } from '../native/load.ts';
 import type { BackingDirectory } from './backing-directory.ts';
-import { ensureDirectory, isDirectoryMode, nameBytes, type Owner, openDirectory, statusOf } from './directories.ts';
+import { ensureTold, isDirectoryMode, nameBytes, type Owner, openDirectory, statusOf } from './directories.ts';
 import type { GuardedPath } from './files/secret-guard.ts';
 import { PRIVATE_BYTES, TaskPrivate, TaskSecrets } from './layout.ts';
 import type { TaskScene } from './task-scene.ts';
@@ -82,12 +82,9 @@ export async function bindSecrets(scene: TaskScene, task: number): Promise<void>
 
 /** For a task that allows it: an ordinary directory. The private one is under the runtime directory all the same. */
 export async function secretsOnDisk(scene: TaskScene, task: number, { mode, owner }: SecretsOptions): Promise<void> {
-  const made = ensureDirectory(
-    { directory: task, name: TaskSecrets, staging: scene.staging },
-    { mode, owner },
-    scene.existing,
-  );
-  if (made) await scene.directory.changed(join(scene.id, scene.name, TaskSecrets));
+  const path = join(scene.id, scene.name, TaskSecrets);
+  const place = { directory: task, name: TaskSecrets, staging: scene.staging };
+  await ensureTold(scene.directory, path, place, { mode, owner }, scene.existing);
 }
 
 /**
@@ -99,9 +96,8 @@ export async function makeMountPoint(scene: TaskScene, task: number, name: strin
   const attributes = { mode: 0, owner: process.geteuid?.() === 0 ? { uid: 0, gid: 0 } : undefined };
   const present = statusOf(task, name);
   if (present !== undefined && isDirectoryMode(present)) requireEmpty(task, name, path);
-  const made = ensureDirectory({ directory: task, name, staging: scene.staging }, attributes, 'widen');
-  if (made) await scene.directory.changed(path);
-  await scene.directory.seal(path);
+  await ensureTold(scene.directory, path, { directory: task, name, staging: scene.staging }, attributes, 'widen');
+  await scene.seals.seal(path);
 }
 
 function requireEmpty(task: number, name: string, path: string): void {

@@ -119,6 +119,12 @@ export const limits = {
   scrubIntervalSeconds: 604_800,
   /** Most mounts that the chroot map of one task may need. */
   chrootBindsMax: 1_024,
+  /** Longest headers of one entry of an archive, with its extended attributes and names, bytes. */
+  tarHeaderBytesMax: 8_388_608,
+  /** Longest name of an entry: what a deep tree has may be longer than one system call takes. */
+  tarNameBytesMax: 65_536,
+  /** Most pieces of data of one sparse file in an archive. */
+  tarSparseRegionsMax: 1_000_000,
   /** How long the holder keeps the connections alive without a daemon, seconds. */
   takeoverTimeoutSeconds: 300,
 } as const;

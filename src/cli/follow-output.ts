@@ -1,6 +1,10 @@
 /** Frames of a followed file on their way to standard output, no faster than it takes them; and the last lines of a file. */
 import { once } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { StreamFrame } from '../alloc/files/stream-frames.ts';
+import { systemClock } from '../base/clock.ts';
+import { limits } from '../base/limits.ts';
+import { DunnageError } from '../errors/dunnage-error.ts';
 import type { StreamRequest } from '../server/alloc-files-client.ts';
 import { encodeFrame } from '../server/stream-frame-json.ts';
 
@@ -17,6 +21,8 @@ const LOOK_BYTES = 65_536;
 const LOOK_BYTES_MAX = 33_554_432;
 const LOOK_FACTOR = 8;
 const NEWLINE = 0x0a;
+/** A daemon that is gone is asked for again so often; there is no event for the beginning of another. */
+const RETRY_MS = 200;
 
 /** The last lines of what `open` gives, or as many as are in the last 32 MiB. A last line without its end counts. */
 export async function lastLines(open: OpenFrames, lines: number, signal: AbortSignal): Promise<LastLines> {
@@ -56,17 +62,43 @@ export interface Output {
   say(text: string): void;
 }
 
-/** Writes frames until they end. Resolves to the token of the last one. */
-export async function writeFrames(frames: AsyncIterable<StreamFrame>, output: Output): Promise<string | undefined> {
-  let token: string | undefined;
-  for await (const frame of frames) {
-    token = frame.token ?? token;
-    if (frame.file === undefined) continue;
-    if (output.json) await write(output.stream, `${encodeFrame(frame, true)}\n`);
-    else if (frame.data !== undefined) await write(output.stream, frame.data);
-    else if (frame.fileEvent !== undefined) output.say(`${frame.file}: ${frame.fileEvent}\n`);
+/**
+ * Writes frames until they end. Resolves to the token of the last one. If the daemon goes in the middle, the next one is waited for,
+ * and asked for what follows the last frame: nothing is lost or repeated.
+ */
+export async function writeFrames(
+  open: OpenFrames,
+  request: StreamRequest & { readonly signal: AbortSignal },
+  output: Output,
+): Promise<string | undefined> {
+  let token = request.resume;
+  let lostMs: number | undefined;
+  for (;;) {
+    try {
+      for await (const frame of open({ ...request, resume: token })) {
+        if (lostMs !== undefined) output.say('the next daemon goes on\n');
+        lostMs = undefined;
+        token = frame.token ?? token;
+        await writeFrame(frame, output);
+      }
+      return token;
+    } catch (error) {
+      const isGone = error instanceof DunnageError && error.code === 'UNREACHABLE';
+      if (request.follow !== true || !isGone || request.signal.aborted) throw error;
+      if (lostMs === undefined) output.say('the daemon is gone; waiting for the next one\n');
+      lostMs ??= systemClock.monotonicMs();
+      if (systemClock.monotonicMs() - lostMs > limits.takeoverTimeoutSeconds * 1000) throw error;
+      await pause(RETRY_MS, undefined, { signal: request.signal }).catch(() => undefined);
+      if (request.signal.aborted) return token;
+    }
   }
-  return token;
+}
+
+async function writeFrame(frame: StreamFrame, output: Output): Promise<void> {
+  if (frame.file === undefined) return;
+  if (output.json) await write(output.stream, `${encodeFrame(frame, true)}\n`);
+  else if (frame.data !== undefined) await write(output.stream, frame.data);
+  else if (frame.fileEvent !== undefined) output.say(`${frame.file}: ${frame.fileEvent}\n`);
 }
 
 export async function write(stream: NodeJS.WritableStream, chunk: string | Uint8Array): Promise<void> {

@@ -16,7 +16,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import {
+  type Ensured,
   ensureDirectory,
+  ensureTold,
   flushDirectory,
   openDirectory,
   statusOf,
@@ -34,7 +36,7 @@ function folder(context: TestContext): string {
 }
 
 /** In `root`, by way of `staging`. */
-async function ensure(path: string, name: string, mode: number, existing: 'widen' | 'keep'): Promise<boolean> {
+async function ensure(path: string, name: string, mode: number, existing: 'widen' | 'keep'): Promise<Ensured> {
   return await withDirectory(join(path, 'staging'), (staging) =>
     withDirectory(join(path, 'root'), (directory) => ensureDirectory({ directory, name, staging }, { mode }, existing)),
   );
@@ -46,7 +48,7 @@ test('a directory is made with its exact mode, whatever the umask, and leaves no
   const path = folder(context);
   const umask = process.umask(0o077);
   try {
-    assert.equal(await ensure(path, 'ä b', 0o1777, 'keep'), true);
+    assert.equal(await ensure(path, 'ä b', 0o1777, 'keep'), 'made');
   } finally {
     process.umask(umask);
   }
@@ -58,9 +60,9 @@ test('one that is there is kept, or gets the mode', async (context) => {
   const path = folder(context);
   mkdirSync(join(path, 'root/there'));
   chmodSync(join(path, 'root/there'), 0o700);
-  assert.equal(await ensure(path, 'there', 0o777, 'keep'), false);
+  assert.equal(await ensure(path, 'there', 0o777, 'keep'), 'kept');
   assert.equal(modeOf(path, 'root/there'), 0o700);
-  assert.equal(await ensure(path, 'there', 0o777, 'widen'), false);
+  assert.equal(await ensure(path, 'there', 0o777, 'widen'), 'changed');
   assert.equal(modeOf(path, 'root/there'), 0o777);
 });
 
@@ -91,4 +93,22 @@ test('walking beneath follows no link and does not leave', async (context) => {
     withDirectory(join(path, 'none'), () => undefined),
     { code: 'NOT_FOUND' },
   );
+});
+
+test('who may have looked at a directory is told what became of it', async (context) => {
+  const path = folder(context);
+  const told: string[] = [];
+  const backing = {
+    changed: async (name: string) => void told.push(`changed ${name}`),
+    attributesChanged: async (name: string) => void told.push(`attributes ${name}`),
+  };
+  await withDirectory(join(path, 'staging'), (staging) =>
+    withDirectory(join(path, 'root'), async (directory) => {
+      const place = { directory, name: 'a', staging };
+      for (const existing of ['keep', 'keep', 'widen'] as const) {
+        await ensureTold(backing, 'x/a', place, { mode: 0o755 }, existing);
+      }
+    }),
+  );
+  assert.deepEqual(told, ['changed x/a', 'attributes x/a']);
 });

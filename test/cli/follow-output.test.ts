@@ -3,6 +3,7 @@ import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import type { StreamFrame } from '../../src/alloc/files/stream-frames.ts';
 import { lastLines, startOfLines, write, writeFrames } from '../../src/cli/follow-output.ts';
+import { DunnageError } from '../../src/errors/dunnage-error.ts';
 import type { StreamRequest } from '../../src/server/alloc-files-client.ts';
 
 const { signal } = new AbortController();
@@ -57,13 +58,17 @@ async function framesTo(json: boolean): Promise<{ out: string; said: string; tok
     yield { file: 'a', offset: 0, fileEvent: 'file truncated', token: 't2' };
     yield { file: 'a', offset: 3, data: Buffer.from('two'), token: 't3' };
   })();
-  const token = await writeFrames(frames, {
-    json,
-    stream,
-    say: (text) => {
-      said += text;
+  const token = await writeFrames(
+    () => frames,
+    { signal },
+    {
+      json,
+      stream,
+      say: (text) => {
+        said += text;
+      },
     },
-  });
+  );
   stream.end();
   let out = '';
   for await (const chunk of stream) out += String(chunk);
@@ -87,6 +92,25 @@ test('as JSON each frame is a line', async () => {
       { Offset: 3, Data: 'dHdv', File: 'a', Token: 't3' },
     ],
   );
+});
+
+test('a daemon that goes is waited for, and the next one asked for what follows', async () => {
+  const asked: (string | undefined)[] = [];
+  const said: string[] = [];
+  const stream = new PassThrough();
+  const open = async function* ({ resume }: StreamRequest): AsyncGenerator<StreamFrame> {
+    asked.push(resume);
+    if (asked.length === 2) throw new DunnageError('UNREACHABLE', 'no daemon answers');
+    yield { file: 'a', offset: asked.length, data: Buffer.from(String(asked.length)), token: `t${asked.length}` };
+    if (asked.length === 1) throw new DunnageError('UNREACHABLE', 'the connection ended');
+  };
+  const output = { json: false, stream, say: (text: string) => void said.push(text) };
+  assert.equal(await writeFrames(open, { follow: true, signal }, output), 't3');
+  assert.deepEqual(asked, [undefined, 't1', 't1']);
+  assert.equal(stream.read()?.toString(), '13');
+  assert.deepEqual(said, ['the daemon is gone; waiting for the next one\n', 'the next daemon goes on\n']);
+  asked.length = 0;
+  await assert.rejects(writeFrames(open, { signal }, output), { code: 'UNREACHABLE' });
 });
 
 test('an output that takes nothing is waited for', async () => {

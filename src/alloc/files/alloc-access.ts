@@ -38,9 +38,9 @@ export class AllocAccess {
   }
 
   /** The caller closes what it gets. @throws DunnageError like `walkAlloc`. */
-  walk(path: string): Walked {
+  walk(path: string, followLinks = true): Walked {
     try {
-      return walkAlloc(this.root, path, this.guard);
+      return walkAlloc(this.root, path, this.guard, followLinks);
     } catch (error) {
       throw fromSystemError(error, `cannot open "${path}"`);
     }

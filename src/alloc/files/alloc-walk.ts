@@ -33,13 +33,13 @@ export interface Walked {
 
 /**
  * @throws DunnageError INVALID_PATH (`Path escapes the alloc directory`), PERMISSION_DENIED (`Reading secret file prohibited: <path>`),
- * and what the system says. That there is nothing is no error.
+ * and what the system says. That there is nothing is no error; without `followLinks` a link is nothing.
  */
-export function walkAlloc(root: string, path: string, guard: SecretGuard): Walked {
+export function walkAlloc(root: string, path: string, guard: SecretGuard, followLinks = true): Walked {
   const names = requestedNames(path);
   const refusal = guard.byName(names);
   if (refusal !== undefined) throw prohibited(refusal, path);
-  const walk = new Walk(root, path, guard);
+  const walk = new Walk(root, path, guard, followLinks);
   try {
     return walk.to(names);
   } catch (error) {
@@ -52,14 +52,16 @@ class Walk {
   readonly #root: OpenObject;
   readonly #path: string;
   readonly #guard: GuardView;
+  readonly #followLinks: boolean;
   readonly #opened: OpenObject[];
   readonly #steps: Step[] = [];
   #links = 0;
 
-  constructor(root: string, path: string, guard: SecretGuard) {
+  constructor(root: string, path: string, guard: SecretGuard, followLinks: boolean) {
     this.#root = openRoot(root);
     this.#opened = [this.#root];
     this.#path = path;
+    this.#followLinks = followLinks;
     try {
       this.#guard = guard.look(this.#root);
     } catch (error) {
@@ -82,8 +84,9 @@ class Walk {
       if (!here.stats.isDirectory()) return this.#end(undefined);
       const next = this.#open(here, name);
       if (next === undefined) return this.#end(undefined);
-      if (next.stats.isSymbolicLink()) ahead.unshift(...this.#linkText(here, name));
-      else stack.push(next);
+      if (!next.stats.isSymbolicLink()) stack.push(next);
+      else if (this.#followLinks) ahead.unshift(...this.#linkText(here, name));
+      else return this.#end(undefined);
     }
     return this.#end(stack.at(-1));
   }

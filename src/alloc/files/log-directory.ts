@@ -35,7 +35,7 @@ export class LogDirectory {
   readonly #onChange: () => void;
   /** Opened ahead, by rising index. */
   readonly #ahead: OpenLog[] = [];
-  /** Indexes beyond these were not opened ahead, or perhaps not even told of. */
+  /** Others were not opened ahead, or perhaps not even told of: the directory is read again when these are through. */
   #hasMore = true;
   #reached = -1;
 
@@ -108,7 +108,8 @@ export class LogDirectory {
       const index = (mask & (IN_CREATE | IN_MOVED_TO)) === 0 ? undefined : logIndex(name ?? '', this.#stream);
       if (index === undefined || index <= this.#reached) return;
       try {
-        this.#openAhead(index);
+        // Where some are missing already, one behind them would be taken for the next.
+        if (!this.#hasMore) this.#openAhead(index);
       } catch {
         // Said when it is its turn: then it is opened again.
         this.#hasMore = true;
@@ -150,7 +151,7 @@ export class LogDirectory {
   }
 
   #isLog(stats: BigIntStats): boolean {
-    return stats.isFile() && (stats.nlink === 1n || this.#access.refusal(stats) === undefined);
+    return stats.isFile() && this.#access.refusal(stats) === undefined;
   }
 
   /** Nothing for a link, a fifo, a secret under the name of a log. */

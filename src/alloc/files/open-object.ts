@@ -1,6 +1,7 @@
 /** Opening one name in an open directory, and nothing else: no link is followed, and what it names does nothing by being opened. */
 import { type BigIntStats, closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { loadNative } from '../../native/load.ts';
+import { systemCode, systemError } from '../../native/system-error.ts';
 
 /** Linux, all architectures Node runs on; node:fs does not export it. */
 const O_PATH = 0o10000000;
@@ -8,6 +9,8 @@ const O_PATH = 0o10000000;
 /** A fifo does not wait, a device does nothing, a terminal does not become ours. */
 const NAME_ONLY: number = O_PATH | constants.O_NOFOLLOW;
 const READ: number = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+
+const RACES_MAX = 16;
 
 /** An object named by a descriptor that can neither read nor write (O_PATH). */
 export interface OpenObject {
@@ -22,7 +25,15 @@ export function openRoot(path: string): OpenObject {
 
 /** `path`: relative and without links; usually one name. Throws what openat2(2) says. */
 export function openName(directory: number, path: string): OpenObject {
-  return named(loadNative().openBeneath(directory, path, NAME_ONLY, 0, false));
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return named(loadNative().openBeneath(directory, path, NAME_ONLY, 0, false));
+    } catch (error) {
+      // What was found was moved away from the directory before it was open: then the name is looked up again.
+      if (!['EXDEV', 'EAGAIN'].includes(systemCode(error) ?? '')) throw error;
+      if (tries === RACES_MAX) throw systemError('ENOENT', 'openat2', path, 'it was moved again and again');
+    }
+  }
 }
 
 /** Opens the object itself for reading, whatever its names mean by now. Only for regular files and directories. */

@@ -114,8 +114,8 @@ export class GuardView {
     const identity = identityOf(stats);
     const known = this.#known.fileSystems.get(stats.dev) ?? this.#known.objects.get(identity);
     if (known !== undefined) return known;
-    const isHardLink = stats.isFile() && stats.nlink > 1n;
-    return isHardLink || isMountPoint ? this.#holderOf(identity) : undefined;
+    // Also a file with one link: the name that led here may be gone since.
+    return stats.isFile() || isMountPoint ? this.#holderOf(identity) : undefined;
   }
 
   /** Which directory of secrets has that object in it. */

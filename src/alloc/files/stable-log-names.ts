@@ -63,17 +63,12 @@ export class StableLogNames {
     const { root, tasks, inotify } = options;
     this.#options = options;
     this.#access = new AllocAccess({ root, tasks, ...(inotify === undefined ? {} : { inotify }) });
-    this.#way = new WatchedPath(this.#access, LOG_DIRECTORY, this.#wake.call);
+    this.#way = new WatchedPath(this.#access, LOG_DIRECTORY, this.#wake.call, false);
   }
 
-  /** Resolves when the links are as they should be; from then on they are kept so. @throws DunnageError if the directory cannot be read or written. */
+  /** Resolves when the links are as they should be, or it was logged why not; from then on they are kept so. */
   async start(): Promise<void> {
-    try {
-      await this.#settle();
-    } catch (error) {
-      await this.close();
-      throw fromSystemError(error, `cannot keep the stable log names of ${this.#options.root}`);
-    }
+    await this.#tryToSettle();
     this.#running = this.#keep();
   }
 
@@ -89,14 +84,21 @@ export class StableLogNames {
     for (;;) {
       await this.#wake.wait(this.#ends.signal);
       if (this.#ends.signal.aborted) return;
-      try {
-        await this.#settle();
-      } catch (error) {
-        // A full disk, a directory that was taken away: tried again with the next change.
-        this.#mustLook = true;
-        const { code } = fromSystemError(error, 'stable log names');
-        this.#options.log.warn({ directory: this.#options.root, code }, 'a stable log name could not be replaced');
-      }
+      await this.#tryToSettle();
+    }
+  }
+
+  async #tryToSettle(): Promise<void> {
+    try {
+      await this.#settle();
+    } catch (error) {
+      // A full disk, a tenant who replaces what is worked on: tried again with the next change.
+      this.#mustLook = true;
+      const { code, message } = fromSystemError(error, 'cannot turn a link to a log');
+      this.#options.log.warn(
+        { directory: this.#options.root, code, reason: message },
+        'a stable log name may be out of date',
+      );
     }
   }
 
@@ -124,8 +126,7 @@ export class StableLogNames {
     this.#letGo();
     const walked = this.#way.walk();
     try {
-      const isPlain = walked.steps.length === LOG_DIRECTORY.split('/').length;
-      if (!isPlain || walked.found?.stats.isDirectory() !== true) return;
+      if (walked.found?.stats.isDirectory() !== true) return;
       const { descriptor, object } = this.#access.open(walked, LOG_DIRECTORY, requireDirectory);
       try {
         const watch = this.#access.inotify.watchDirectory(descriptor, (mask, name) => this.#told(mask, name));

@@ -14,22 +14,24 @@ export class WatchedPath {
   readonly #access: AllocAccess;
   readonly #path: string;
   readonly #onChange: () => void;
+  readonly #followLinks: boolean;
   #watches: readonly Watch[] = [];
   #key: string | undefined;
   #isChanged = false;
 
   /** `onChange` is called after the first `walk`, perhaps several times for one change. */
-  constructor(access: AllocAccess, path: string, onChange: () => void) {
+  constructor(access: AllocAccess, path: string, onChange: () => void, followLinks = true) {
     this.#access = access;
     this.#path = path;
     this.#onChange = onChange;
+    this.#followLinks = followLinks;
   }
 
   /** What the path leads to now; any change from now on is told. The caller closes it. @throws DunnageError like `AllocAccess.walk`. */
   walk(): Walked {
     for (;;) {
       this.#isChanged = false;
-      const walked = this.#access.walk(this.#path);
+      const walked = this.#access.walk(this.#path, this.#followLinks);
       // The same way as the one that is watched: nothing can have happened between watching and walking.
       if (walked.key === this.#key) return walked;
       try {

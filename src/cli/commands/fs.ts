@@ -141,7 +141,7 @@ async function printEnd(context: CommandContext, open: OpenFrames, options: EndO
     if (last !== undefined) await writeLast(last, output);
     const token = last?.token ?? resume;
     if (last !== undefined && !follow) return token;
-    return (await writeFrames(open({ follow, resume: token, signal }), output)) ?? token;
+    return await writeFrames(open, { follow, resume: token, signal }, output);
   } finally {
     process.removeListener('SIGINT', stop);
   }

@@ -1,0 +1,52 @@
+/** The content of an open file for an archive: where it has data, and the data, read in large pieces. */
+import { readSync } from 'node:fs';
+import { DunnageError } from '../errors/dunnage-error.ts';
+import type { NativeBinding } from '../native/binding.ts';
+import type { DataRegion } from './entry.ts';
+
+const PIECE_BYTES = 524_288;
+/** Blocks that are counted are of this size, whatever those of the file system are. */
+const COUNTED_BLOCK_BYTES = 512;
+
+/**
+ * Where a file has data, if it takes less space than it is long; undefined if it has no holes. `sizeBytes` and `blocks` as its status says.
+ */
+export function dataRegions(
+  native: NativeBinding,
+  descriptor: number,
+  sizeBytes: number,
+  blocks: number,
+): readonly DataRegion[] | undefined {
+  if (sizeBytes === 0 || blocks * COUNTED_BLOCK_BYTES >= sizeBytes) return undefined;
+  const regions: DataRegion[] = [];
+  let at = 0;
+  while (at < sizeBytes) {
+    const start = native.seekData(descriptor, at);
+    if (start < 0 || start >= sizeBytes) break;
+    const hole = native.seekHole(descriptor, start);
+    const end = hole < 0 ? sizeBytes : Math.min(hole, sizeBytes);
+    regions.push({ offset: start, sizeBytes: end - start });
+    at = end;
+  }
+  // File systems that know no holes (or compress) take all for data.
+  const [first] = regions;
+  if (regions.length === 1 && first?.offset === 0 && first.sizeBytes === sizeBytes) return undefined;
+  return regions;
+}
+
+/**
+ * The bytes of the regions, one after the other. Every piece has memory of its own.
+ * @throws DunnageError STALE if the file has become shorter.
+ */
+export function* readRegions(descriptor: number, regions: readonly DataRegion[]): Generator<Uint8Array, void, void> {
+  for (const { offset, sizeBytes } of regions) {
+    let done = 0;
+    while (done < sizeBytes) {
+      const piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, sizeBytes - done));
+      const length = readSync(descriptor, piece, 0, piece.length, offset + done);
+      if (length === 0) throw new DunnageError('STALE', 'the file became shorter while it was read');
+      done += length;
+      yield length === piece.length ? piece : piece.subarray(0, length);
+    }
+  }
+}
