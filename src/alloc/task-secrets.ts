@@ -5,7 +5,7 @@
  * Where mounting is not permitted there is no memory to be had: that is an error, unless the task allows its secrets on disk.
  */
 import { closeSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { chmod, chown, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import { loadNative } from '../native/load.ts';
@@ -50,6 +50,8 @@ export async function mountMemory(
     await makeRuntimeDirectory(own);
     await directory.mounts.mountTmpfs(secrets, { sizeBytes, mode, uid, gid });
     await directory.mounts.mountTmpfs(own, { sizeBytes: PRIVATE_BYTES, mode: 0o700, uid, gid });
+    // One that was mounted before may be another user's.
+    if (scene.existing === 'widen') await setRoots([secrets, mode], [own, 0o700], owner);
     return true;
   } catch (error) {
     if (!(error instanceof DunnageError) || error.code !== 'PERMISSION_DENIED') throw error;
@@ -110,6 +112,15 @@ function requireEmpty(task: number, name: string, path: string): void {
   throw new DunnageError('NOT_EMPTY', `there are files on the disk in ${path}, where something shall be mounted`, {
     remedy: 'move them away',
   });
+}
+
+type Root = readonly [path: string, mode: number];
+
+async function setRoots(secrets: Root, own: Root, owner: Owner | undefined): Promise<void> {
+  for (const [path, mode] of [secrets, own]) {
+    if (owner !== undefined) await chown(path, owner.uid, owner.gid);
+    await chmod(path, mode);
+  }
 }
 
 async function makeRuntimeDirectory(path: string): Promise<void> {

@@ -9,7 +9,7 @@ import { systemError } from '../native/system-error.ts';
 import type { MountAgent } from './agent.ts';
 import { BIND_BITS, type PathOperation } from './agent-protocol.ts';
 import { describeHolders, findMountHolders } from './mount-holders.ts';
-import { type MountRow, readMountTable } from './mount-table.ts';
+import { type MountRow, readMountsBeneath } from './mount-table.ts';
 
 export interface TmpfsOptions {
   readonly sizeBytes: number;
@@ -54,7 +54,7 @@ export class AgentMounts {
    * @throws DunnageError PERMISSION_DENIED without the right to mount, NO_SPACE if there is more in it than its new size.
    */
   async mountTmpfs(target: string, options: TmpfsOptions): Promise<void> {
-    const mounted = (await readMountTable()).findLast(({ mountPoint }) => mountPoint === target);
+    const mounted = (await readMountsBeneath(target)).findLast(({ mountPoint }) => mountPoint === target);
     if (mounted?.type === 'tmpfs') return await this.#resize(target, mounted, options.sizeBytes);
     const text = [
       `size=${options.sizeBytes}`,
@@ -94,8 +94,7 @@ export class AgentMounts {
 
   /** The mounts at and beneath a path, in mount order. */
   async list(beneath: string): Promise<readonly MountRow[]> {
-    const inside = beneath.endsWith('/') ? beneath : `${beneath}/`;
-    return (await readMountTable()).filter(({ mountPoint }) => mountPoint === beneath || mountPoint.startsWith(inside));
+    return await readMountsBeneath(beneath);
   }
 
   async #resize(target: string, mounted: MountRow, sizeBytes: number): Promise<void> {

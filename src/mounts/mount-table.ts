@@ -23,13 +23,20 @@ export interface MountRow {
   readonly superOptions: readonly string[];
 }
 
+const MOUNT_TABLE = '/proc/self/mountinfo';
+
 /** Every mount, in mount order: of several on one mount point the last is the visible one. @throws DunnageError */
-export async function readMountTable(path = '/proc/self/mountinfo'): Promise<readonly MountRow[]> {
-  try {
-    return parseMountTable(await readFile(path, 'utf8'));
-  } catch (error) {
-    throw fromSystemError(error, `cannot read ${path}`);
-  }
+export async function readMountTable(path: string = MOUNT_TABLE): Promise<readonly MountRow[]> {
+  return parseMountTable(await readText(path));
+}
+
+/** The mounts at and beneath a path, in mount order. Only these are taken apart: there may be thousands. @throws DunnageError */
+export async function readMountsBeneath(path: string): Promise<readonly MountRow[]> {
+  const inside = path.endsWith('/') ? path : `${path}/`;
+  const text = await readText(MOUNT_TABLE);
+  const written = ` ${escapeField(path)}`;
+  const lines = text.split('\n').filter((line) => line.includes(written));
+  return lines.map(parseRow).filter(({ mountPoint }) => mountPoint === path || mountPoint.startsWith(inside));
 }
 
 /** The visible mount whose mount point is exactly `mountPoint` (absolute, without symlinks), if there is one. */
@@ -78,7 +85,19 @@ function splitTag(field: string): [string, string] {
 const groupOf = (text: string | undefined): number | undefined => (text === undefined ? undefined : Number(text));
 const splitOptions = (text: string): readonly string[] => text.split(',').filter((option) => option !== '');
 
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw fromSystemError(error, `cannot read ${path}`);
+  }
+}
+
 /** The kernel writes blank, tab, newline, backslash and `#` as a backslash and three octal digits. */
 function unescapeField(field: string): string {
   return field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+}
+
+function escapeField(text: string): string {
+  return text.replace(/[ \t\n\\#]/g, (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`);
 }

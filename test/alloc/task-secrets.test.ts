@@ -116,6 +116,11 @@ test('secrets belong to the user of the task and are closed to others if there i
   assert.equal(look(task.secretsDir), '700 1234:4321');
   assert.equal(look(task.localDir), '777 1234:4321');
   assert.equal(statSync(task.dir).uid, 1234);
+  await task.build({ ...NONE, user: { uid: 77, gid: 78 } });
+  assert.deepEqual(
+    [look(task.secretsDir), look(task.privateDir), look(task.dir)],
+    ['700 77:78', '700 77:78', '777 77:78'],
+  );
 });
 
 test('[S151] [UnprivilegedSecretDir] without the right to mount secrets are refused, unless the task allows the disk', async () => {

@@ -1,6 +1,7 @@
 /** AllocDir and TaskDir in a directory that is served: what tasks see through the mount, with the engine in a child. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, mkdir, readdir, readFile, rename, rm, rmdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -13,6 +14,10 @@ import { LoopbackDirectory } from './helpers/loopback-directory.ts';
 
 const needsFuse = { skip: skipUnlessFuse() };
 const run = promisify(execFile);
+/** What a shell needs. */
+const SYSTEM = Object.fromEntries(
+  ['/bin', '/lib', '/lib64', '/usr/bin', '/usr/lib', '/usr/lib64', '/etc'].map((path) => [path, path]),
+);
 
 interface Scene {
   readonly mount: LoopbackMount;
@@ -136,10 +141,7 @@ test(
 test('a shell runs in the chroot that was built, with what it was given', needsFuse, async (context) => {
   const { alloc } = await scene(context);
   const web = alloc.newTaskDir('web');
-  const chroot = Object.fromEntries(
-    ['/bin', '/lib', '/lib64', '/usr/bin', '/usr/lib', '/usr/lib64', '/etc'].map((path) => [path, path]),
-  );
-  await web.build({ isolation: 'chroot', chroot });
+  await web.build({ isolation: 'chroot', chroot: SYSTEM });
   const script =
     'echo text > /local/file; echo key > /secrets/key; echo data > /alloc/data/file; cat /etc/passwd | head -c 4';
   const { stdout } = await run('chroot', ['--userspec=65534:65534', web.dir, '/bin/sh', '-ec', script]);
@@ -173,6 +175,28 @@ test(
     }
   },
 );
+
+test('[S156] a task that runs in its chroot is named, and waited for', needsFuse, async (context) => {
+  const { alloc } = await scene(context);
+  const web = alloc.newTaskDir('web');
+  await web.build({ isolation: 'chroot', chroot: SYSTEM });
+  const task = spawn('chroot', [web.dir, '/bin/sh', '-c', 'cd /secrets && echo ready && exec sleep 1000'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  context.after(() => task.kill('SIGKILL'));
+  await once(task.stdout, 'data');
+  await assert.rejects(alloc.destroy(), { code: 'BUSY', message: new RegExp(`in use by pid ${task.pid} \\(`) });
+  assert.equal((await findMount(web.secretsDir))?.type, 'tmpfs');
+  const uses = new Set<string>();
+  await alloc.destroy({
+    onBusy: (holders) => {
+      for (const holder of holders) for (const use of holder.uses) uses.add(use);
+      task.kill('SIGKILL');
+    },
+  });
+  for (const use of ['working directory', 'program', 'mapped file']) assert.ok(uses.has(use), use);
+  await assert.rejects(stat(alloc.allocDir), { code: 'ENOENT' });
+});
 
 test('[S157] a move is seen through the mount on both sides', needsFuse, async (context) => {
   const { mount, alloc, directory } = await scene(context);

@@ -3,7 +3,7 @@ import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { findMount, parseMountTable, readMountTable } from '../../src/mounts/mount-table.ts';
+import { findMount, parseMountTable, readMountsBeneath, readMountTable } from '../../src/mounts/mount-table.ts';
 
 test('parseMountTable reads every field, with any number of optional ones', () => {
   const text = [
@@ -62,4 +62,14 @@ test('of two mounts on one mount point the later one is found', async () => {
   assert.equal((await readMountTable(path)).findLast((row) => row.mountPoint === '/m')?.source, 'upper');
   rmSync(folder, { recursive: true });
   await assert.rejects(readMountTable(path), { code: 'NOT_FOUND' });
+});
+
+test('readMountsBeneath gives what readMountTable has at and beneath a path', async () => {
+  const all = await readMountTable();
+  assert.deepEqual(await readMountsBeneath('/'), all);
+  for (const { mountPoint } of all) {
+    const expected = all.filter((row) => row.mountPoint === mountPoint || row.mountPoint.startsWith(`${mountPoint}/`));
+    if (mountPoint !== '/') assert.deepEqual(await readMountsBeneath(mountPoint), expected, mountPoint);
+  }
+  assert.deepEqual(await readMountsBeneath('/pro'), []);
 });
