@@ -3,8 +3,10 @@ import { DunnageError } from '../errors/dunnage-error.ts';
 import type { ProjectionKind } from '../server/operations.ts';
 import { nearest } from './nearest.ts';
 
+export type ObjectKind = ProjectionKind | 'Alloc';
+
 /** Every spelling of a kind. */
-const SPELLINGS: Readonly<Record<string, ProjectionKind>> = {
+const SPELLINGS: Readonly<Record<string, ObjectKind>> = {
   projection: 'Projection',
   projections: 'Projection',
   configmap: 'ConfigMap',
@@ -12,23 +14,25 @@ const SPELLINGS: Readonly<Record<string, ProjectionKind>> = {
   cm: 'ConfigMap',
   secret: 'Secret',
   secrets: 'Secret',
+  alloc: 'Alloc',
+  allocs: 'Alloc',
 };
 
 export const KIND_WORDS: readonly string[] = Object.keys(SPELLINGS);
 
 export interface Target {
-  readonly kind: ProjectionKind;
+  readonly kind: ObjectKind;
   readonly name: string;
 }
 
 /** @throws INVALID_ARGUMENT */
-export function parseKind(word: string): ProjectionKind {
+export function parseKind(word: string): ObjectKind {
   const spelling = word.toLowerCase();
   const kind = Object.hasOwn(SPELLINGS, spelling) ? SPELLINGS[spelling] : undefined;
   if (kind !== undefined) return kind;
   const near = nearest(spelling, KIND_WORDS);
   throw new DunnageError('INVALID_ARGUMENT', `there is no kind ${JSON.stringify(word)}`, {
-    remedy: `${near === undefined ? '' : `did you mean ${near}? `}kinds: projection, configmap (cm), secret`,
+    remedy: `${near === undefined ? '' : `did you mean ${near}? `}kinds: projection, configmap (cm), secret, alloc`,
   });
 }
 
@@ -52,6 +56,19 @@ export function parseTarget(first: string, second: string | undefined): Target {
     );
   }
   return { kind, name };
+}
+
+export interface ProjectionTarget extends Target {
+  readonly kind: ProjectionKind;
+}
+
+/** The same for what only kinds of projections have. @throws INVALID_ARGUMENT for an alloc */
+export function parseProjectionTarget(first: string, second: string | undefined): ProjectionTarget {
+  const { kind, name } = parseTarget(first, second);
+  if (kind !== 'Alloc') return { kind, name };
+  throw new DunnageError('INVALID_ARGUMENT', 'an alloc has no generations', {
+    remedy: 'name a projection, configmap or secret; snapshots of an alloc: dunnage alloc snapshot',
+  });
 }
 
 /** `secret/db`, as `apply` and `delete` print it. */

@@ -1,6 +1,6 @@
 /**
- * The line that gives a directory of the tree to a container, for each runtime: always read-only, and always with
- * propagation from the host, so that a tree that is mounted anew appears in containers that run.
+ * The lines that give directories of the tree to a container, for each runtime: read-only except for alloc directories, and
+ * always with propagation from the host, so that what is mounted later appears in containers that run.
  */
 import { DunnageError } from '../errors/dunnage-error.ts';
 
@@ -15,6 +15,8 @@ export interface Mounting {
   /** Name for what has to have one; any text. */
   readonly label: string;
   readonly isDirectory: boolean;
+  /** The container may write there. */
+  readonly isWritable?: boolean;
 }
 
 /** Shown where the user has to put the path in the container. */
@@ -28,19 +30,26 @@ export function mountLine(runtime: Runtime, mounting: Mounting): string {
     case 'podman':
       return podmanLine(mounting);
     case 'k8s':
-      return kubernetesLines(mounting);
+      return kubernetesLines([mounting]);
     case 'systemd':
       return systemdLine(mounting);
   }
 }
 
+/** Several directories for one container. */
+export function mountLines(runtime: Runtime, mountings: readonly Mounting[]): string {
+  if (runtime === 'k8s') return kubernetesLines(mountings);
+  return mountings.map((mounting) => mountLine(runtime, mounting)).join('\n');
+}
+
 /** `--mount` is one CSV record: a field with a comma or a quote is quoted. */
-function dockerLine({ source, target }: Mounting): string {
-  const fields = ['type=bind', `src=${source}`, `dst=${target}`, 'readonly', 'bind-propagation=rslave'];
+function dockerLine({ source, target, isWritable }: Mounting): string {
+  const access = isWritable === true ? [] : ['readonly'];
+  const fields = ['type=bind', `src=${source}`, `dst=${target}`, ...access, 'bind-propagation=rslave'];
   return `--mount ${shellQuote(fields.map(csvField).join(','))}`;
 }
 
-function podmanLine({ source, target }: Mounting): string {
+function podmanLine({ source, target, isWritable }: Mounting): string {
   for (const path of [source, target]) {
     if (path.includes(':')) {
       throw new DunnageError('INVALID_ARGUMENT', `podman's -v cannot take the path ${path}: it has a colon`, {
@@ -48,28 +57,28 @@ function podmanLine({ source, target }: Mounting): string {
       });
     }
   }
-  return `-v ${shellQuote(`${source}:${target}:ro,rslave`)}`;
+  return `-v ${shellQuote(`${source}:${target}:${isWritable === true ? 'rw' : 'ro'},rslave`)}`;
 }
 
-function kubernetesLines({ source, target, label, isDirectory }: Mounting): string {
-  const name = toVolumeName(label);
-  return [
-    'volumes:',
-    `- name: ${name}`,
+function kubernetesLines(mountings: readonly Mounting[]): string {
+  const volumes = mountings.flatMap(({ source, label, isDirectory }) => [
+    `- name: ${toVolumeName(label)}`,
     '  hostPath:',
     `    path: ${JSON.stringify(source)}`,
     `    type: ${isDirectory ? 'Directory' : 'File'}`,
-    'volumeMounts:',
-    `- name: ${name}`,
+  ]);
+  const mounts = mountings.flatMap(({ target, label, isWritable }) => [
+    `- name: ${toVolumeName(label)}`,
     `  mountPath: ${JSON.stringify(target)}`,
-    '  readOnly: true',
+    ...(isWritable === true ? [] : ['  readOnly: true']),
     '  mountPropagation: HostToContainer',
-  ].join('\n');
+  ]);
+  return ['volumes:', ...volumes, 'volumeMounts:', ...mounts].join('\n');
 }
 
 /** A unit with bind mounts has a mount namespace that is a slave of the host's already. */
-function systemdLine({ source, target }: Mounting): string {
-  return `BindReadOnlyPaths=${systemdPath(source)}:${systemdPath(target)}`;
+function systemdLine({ source, target, isWritable }: Mounting): string {
+  return `${isWritable === true ? 'BindPaths' : 'BindReadOnlyPaths'}=${systemdPath(source)}:${systemdPath(target)}`;
 }
 
 /** A DNS label of at most 63 characters. */

@@ -4,6 +4,7 @@
  */
 import { Command, Option } from 'commander';
 import { VERSION } from '../daemon/version.ts';
+import { addAllocCommand } from './commands/alloc.ts';
 import { addApplyCommand } from './commands/apply.ts';
 import { addCompletionCommand } from './commands/completion.ts';
 import { addDeleteCommand } from './commands/delete.ts';
@@ -59,6 +60,7 @@ export function buildProgram(): Command {
   addPathCommand(program);
   addProjectionCommand(program);
   addFsCommand(program);
+  addAllocCommand(program);
   addFsckCommand(program);
   addGcCommand(program);
   addDoctorCommand(program);

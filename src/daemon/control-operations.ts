@@ -1,14 +1,17 @@
 /** The control API's port, answered from the projections and the state of the daemon. */
+import type { AllocSpec } from '../alloc/service/alloc-spec.ts';
 import { limits } from '../base/limits.ts';
 import type { Manifest } from '../projection/manifests/manifest.ts';
 import { projectionDirectory } from '../projection/manifests/names.ts';
-import { parseManifests } from '../projection/manifests/parse-manifests.ts';
+import { holdsNothing, readManifests } from '../projection/manifests/parse-manifests.ts';
+import { readYamlDocuments } from '../projection/manifests/yaml-documents.ts';
 import type { ProjectionService, ProjectionView, WantedProjection } from '../projection/projection-service.ts';
 import { isSecret } from '../projection/records.ts';
 import type { SourceService } from '../projection/sources/source-service.ts';
 import type { SourcedView } from '../projection/sources/sourced-projection.ts';
 import type { HistoryOperations } from '../server/history-operations.ts';
 import type {
+  AppliedObject,
   ApplyResult,
   ControlOperations,
   DaemonStatus,
@@ -17,7 +20,8 @@ import type {
   ProjectionSummary,
   WriteFile,
 } from '../server/operations.ts';
-
+import { type AllocManifest, isAllocDocument, readAlloc, refuseRepeatedAllocs } from './allocs/alloc-manifest.ts';
+import type { AllocControl } from './allocs/alloc-operations.ts';
 import type { FileOperations } from './file-operations.ts';
 
 export interface ControlOperationsOptions {
@@ -28,6 +32,7 @@ export interface ControlOperationsOptions {
   readonly status: () => Promise<DaemonStatus>;
   readonly metrics: () => Promise<string>;
   readonly files: FileOperations;
+  readonly allocs: AllocControl;
   readonly shutdown: (unmount: boolean) => Promise<void>;
   /** Owner of files that name none. */
   readonly uid: number;
@@ -53,13 +58,10 @@ export function createControlOperations(options: ControlOperationsOptions): Cont
     shutdown: options.shutdown,
     ...options.history,
     ...options.files,
+    ...options.allocs,
 
-    async apply(manifestYaml: string): Promise<readonly ApplyResult[]> {
-      const manifests = parseManifests(manifestYaml);
-      const results = new Map<Manifest, ApplyResult>();
-      for (const manifest of sources.order(manifests)) results.set(manifest, await applyOne(sources, manifest, write));
-      return manifests.flatMap((manifest) => results.get(manifest) ?? []);
-    },
+    apply: async (manifestYaml: string, onlyNew = false) =>
+      await applyAll(options, readAll(manifestYaml), onlyNew, write),
 
     listProjections(kind: ProjectionKind | undefined): Promise<readonly ProjectionSummary[]> {
       const views = projections.list().filter(({ record }) => kind === undefined || record.kind === kind);
@@ -105,6 +107,38 @@ export function createControlOperations(options: ControlOperationsOptions): Cont
     },
   };
 }
+
+interface AllManifests {
+  readonly manifests: readonly Manifest[];
+  readonly allocs: readonly AllocManifest[];
+}
+
+/** Gives the results in the order of the documents. */
+async function applyAll(
+  { sources, allocs: control }: Pick<ControlOperationsOptions, 'sources' | 'allocs'>,
+  { manifests, allocs }: AllManifests,
+  onlyNew: boolean,
+  write: (wanted: WantedProjection) => Promise<ApplyResult>,
+): Promise<readonly AppliedObject[]> {
+  const results = new Map<Manifest | AllocManifest, AppliedObject>();
+  for (const manifest of sources.order(manifests)) results.set(manifest, await applyOne(sources, manifest, write));
+  // What an alloc presents comes before the alloc.
+  for (const alloc of allocs) results.set(alloc, await control.applyAlloc(specOf(alloc), onlyNew));
+  const inOrder = [...manifests, ...allocs].toSorted((a, b) => a.document - b.document);
+  return inOrder.flatMap((manifest) => results.get(manifest) ?? []);
+}
+
+/** @throws DunnageError INVALID_MANIFEST for the first thing that is wrong in any document */
+function readAll(manifestYaml: string): AllManifests {
+  const documents = readYamlDocuments(manifestYaml);
+  const allocs = documents.filter(isAllocDocument).map(readAlloc);
+  const manifests = readManifests(documents.filter((document) => !isAllocDocument(document)));
+  if (allocs.length + manifests.length === 0) throw holdsNothing();
+  refuseRepeatedAllocs(allocs);
+  return { manifests, allocs };
+}
+
+const specOf = ({ id, tasks }: AllocManifest): AllocSpec => ({ id, tasks });
 
 /** Content that is not what its sources hold now is worth a warning. */
 function withTroubles(status: DaemonStatus, troubled: readonly string[]): DaemonStatus {

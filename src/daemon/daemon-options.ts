@@ -7,6 +7,8 @@ export interface DaemonOptions {
   /** Where the tree is mounted. */
   readonly mountPoint: string;
   readonly controlSocket: string;
+  /** Where alloc directories are kept: a directory of a local file system. Default: `<state-dir>/allocs`. */
+  readonly allocDir?: string;
   /** `auto`: the kernel transport, or fuse-native where the native parts of dunnage are missing. */
   readonly transport: 'auto' | 'kernel' | 'fuse-native';
   /** How long the tree waits for a new daemon when this one dies. */

@@ -4,6 +4,8 @@ import type { DaemonStatus } from '../server/operations.ts';
 import type { Scrub } from '../store/check/scrub.ts';
 import type { SealingKey } from '../store/sealing-key.ts';
 import type { Store } from '../store/store.ts';
+import { allocDirOf } from './allocs/alloc-places.ts';
+import type { DaemonAllocs } from './allocs/daemon-allocs.ts';
 import type { AuditLog } from './audit/audit-log.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import type { ConnectionStatistics } from './fuse-messages.ts';
@@ -23,6 +25,7 @@ export interface StatusParts {
   readonly projections: ProjectionService;
   readonly sealingKey: SealingKey;
   readonly audit: AuditLog;
+  readonly allocs: DaemonAllocs | undefined;
   readonly scrub: () => Scrub | undefined;
 }
 
@@ -45,6 +48,8 @@ export function daemonStatus(parts: StatusParts): () => Promise<DaemonStatus> {
       stateDir,
       runtimeDir,
       projections: views.length,
+      allocs: parts.allocs?.service.list().length ?? 0,
+      allocDir: parts.allocs === undefined ? undefined : allocDirOf(options),
       connections: describeConnections(
         mountPoint,
         tree.records,
@@ -57,6 +62,7 @@ export function daemonStatus(parts: StatusParts): () => Promise<DaemonStatus> {
       audit: { path: auditLogPath(stateDir), ...audit.figures },
       warnings: [
         ...tree.warnings,
+        ...(parts.allocs?.service.warnings() ?? []),
         ...audit.warnings(),
         ...sealingWarnings(sealingKey, parts.sealingKey.lockErrno, awaiting),
         ...(parts.scrub()?.warnings() ?? []),

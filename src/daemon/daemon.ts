@@ -20,13 +20,17 @@ import { performOnHost } from '../projection/reactions/perform.ts';
 import { ReactionRecords } from '../projection/reactions/reaction-records.ts';
 import { SwapReactions } from '../projection/reactions/swap-reactions.ts';
 import { SourceService, type SourceServiceOptions } from '../projection/sources/source-service.ts';
+import type { AllocFilesPort } from '../server/alloc-files-port.ts';
 import { startControlServer } from '../server/control-server.ts';
 import type { HistoryOperations } from '../server/history-operations.ts';
 import type { ControlOperations } from '../server/operations.ts';
 import type { Scrub } from '../store/check/scrub.ts';
 import type { SealingKey } from '../store/sealing-key.ts';
 import type { Store } from '../store/store.ts';
-import { projectionsPath } from '../tree/places.ts';
+import { allocsPath, projectionsPath } from '../tree/places.ts';
+import { createAllocOperations } from './allocs/alloc-operations.ts';
+import { allocDirOf } from './allocs/alloc-places.ts';
+import { type DaemonAllocs, startAllocs } from './allocs/daemon-allocs.ts';
 import { attachTree } from './attach-tree.ts';
 import { AuditFile } from './audit/audit-file.ts';
 import { AuditLog } from './audit/audit-log.ts';
@@ -51,7 +55,7 @@ import { realPlace } from './real-place.ts';
 import { auditLogPath } from './runtime-files.ts';
 import { type ScrubParts, startScrub } from './scrubbing.ts';
 import { describeSealingKey } from './sealing.ts';
-import type { ServedTree } from './served-tree.ts';
+import { connectionStatistics, type ServedTree } from './served-tree.ts';
 import { type ServingParts, servingMaintenance } from './serving-maintenance.ts';
 import { pendingIn, takeoverMemory } from './takeover-memory.ts';
 import { chooseTransport, type TransportChoice } from './transport.ts';
@@ -65,6 +69,8 @@ interface LiveParts extends ServingParts {
   readonly catalog: Catalog;
   readonly metrics: PrometheusMetrics;
   readonly audit: AuditLog;
+  /** Undefined where the tree has none. */
+  readonly allocs: DaemonAllocs | undefined;
   /** Ends what works through the mount, and unmounts if that is wanted. */
   readonly stopTree: () => Promise<void>;
 }
@@ -100,7 +106,8 @@ export class Daemon {
     // Of what the holder keeps for the next daemon, and of what is looked up in the mount table, there is one spelling only.
     const stateDir = await realPlace(options.stateDir);
     const mountPoint = await realPlace(options.mountPoint);
-    const daemon = new Daemon({ ...options, stateDir, mountPoint }, choice, log, seams);
+    const allocDir = await realPlace(allocDirOf({ ...options, stateDir }));
+    const daemon = new Daemon({ ...options, stateDir, mountPoint, allocDir }, choice, log, seams);
     try {
       await daemon.#start();
     } catch (error) {
@@ -152,38 +159,71 @@ export class Daemon {
       },
     );
     this.#unmountAtEnd = tree.held === undefined;
-    await tree.serve(thread);
+    await tree.serve(thread, (name, errno) => this.#connectionEnded(name, errno));
+    this.#cleanups.add(() => tree.allocs?.close());
     // The FUSE thread's store holds the newest durable commit; this one must hold it when that closes.
     this.#cleanups.add(() => store.flush());
 
     const agent = this.#projectionsAgent();
     const live = this.#live(store, thread);
     const audited = this.#auditedMounts(tree, agent);
-    const stopTree = this.#stopTree(tree, [agent, live.agent, ...(audited === undefined ? [] : [audited])]);
     const catalog = new Catalog(store);
+    const allocs = startAllocs({ options: this.#options, tree, store, catalog, log: this.#log });
+    const stopTree = this.#stopTree(tree, [agent, live.agent, ...[audited ?? [], allocs ?? []].flat()]);
     const metrics = daemonMetrics({
       ...{ catalog, blobs, store, log: this.#log, startedAtMs: this.#startedAtMs },
-      connections: () => thread.statistics(),
+      connections: () => connectionStatistics(thread, tree),
     });
     const reactions = this.#reactions(catalog, metrics, store);
     const projections = this.#projections(thread, tree, {
       ...{ reactions, catalog, metrics, blobs, ...(audited && { audited }) },
       throughMount: this.#seams.throughMount?.(agent) ?? agent,
       announceLive: (projection) => live.announcer.announce(projection),
-      onChanged: (directory) => sources.changed(directory),
+      onChanged: (directory) => {
+        sources.changed(directory);
+        allocs?.service.projectionChanged(directory);
+      },
     });
     const sources = this.#sources({ store, catalog, blobs, sealingKey, metrics }, projections);
     onForgotten = (generation) => projections.forgotten(generation);
     early.forEach(onForgotten);
+    await this.#recover({ tree, projections, audited, announcer: live.announcer, allocs });
+    sources.start();
+    await this.#open({
+      ...{
+        store,
+        blobs,
+        sealingKey,
+        tree,
+        thread,
+        projections,
+        sources,
+        reactions,
+        catalog,
+        metrics,
+        audit,
+        stopTree,
+        allocs,
+      },
+    });
+    this.#log.info({ mountPoint: this.#options.mountPoint, takenOver: tree.held !== undefined }, 'the tree is live');
+  }
+
+  /** Finishes or undoes what earlier daemons have begun. */
+  async #recover(parts: {
+    readonly tree: ServedTree;
+    readonly projections: ProjectionService;
+    readonly audited: AuditedMounts | undefined;
+    readonly announcer: LiveAnnouncer;
+    readonly allocs: DaemonAllocs | undefined;
+  }): Promise<void> {
+    const { tree, projections, audited, announcer, allocs } = parts;
     if (tree.held === undefined) await projections.removeDropped();
     await projections.recover();
     await this.#showAudited(projections, audited, tree);
-    await live.announcer.recover();
-    sources.start();
-    await this.#open({
-      ...{ store, blobs, sealingKey, tree, thread, projections, sources, reactions, catalog, metrics, audit, stopTree },
-    });
-    this.#log.info({ mountPoint: this.#options.mountPoint, takenOver: tree.held !== undefined }, 'the tree is live');
+    await announcer.recover();
+    // What allocs present is there now.
+    await allocs?.recover();
   }
 
   /** Everything is in its place: what is asked from outside is answered from now on. */
@@ -192,10 +232,11 @@ export class Daemon {
     const maintenance = servingMaintenance(this.#options.stateDir, parts);
     const operations = createControlOperations({
       ...{ projections, sources, maintenance },
+      allocs: createAllocOperations(parts.allocs?.service, allocsPath(this.#options.mountPoint)),
       status: daemonStatus({
         ...{ ...parts, options: this.#options, transport: this.#choice.transport, startedAtMs: this.#startedAtMs },
         scrub: () => this.#scrub,
-        connections: () => thread.statistics(),
+        connections: () => connectionStatistics(thread, parts.tree),
       }),
       history: this.#history({ catalog, blobs, projections }, sources, thread),
       metrics: () => metrics.text(),
@@ -210,7 +251,7 @@ export class Daemon {
       },
       ...{ uid: this.#uid, gid: this.#gid },
     });
-    await this.#answer(operations);
+    await this.#answer(operations, parts.allocs?.files);
     this.#startScrub({ maintenance, metrics, projections, log: this.#log });
     // Now that what a reaction asks of the control API is answered.
     reactions.recover();
@@ -244,9 +285,12 @@ export class Daemon {
     return projections;
   }
 
-  async #answer(operations: ControlOperations): Promise<void> {
+  async #answer(operations: ControlOperations, allocFiles: AllocFilesPort | undefined): Promise<void> {
     this.#operations = operations;
-    const server = await startControlServer({ socketPath: this.#options.controlSocket, operations, log: this.#log });
+    const server = await startControlServer({
+      ...{ socketPath: this.#options.controlSocket, operations, log: this.#log },
+      ...(allocFiles && { allocFiles }),
+    });
     this.#cleanups.add(() => server.close());
   }
 

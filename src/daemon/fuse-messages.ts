@@ -8,7 +8,10 @@ import type { StagedGeneration } from '../projection/staged-generation.ts';
 
 import type { AuditBatch } from './audit/audit-event.ts';
 
-export type ConnectionName = 'root' | 'projections' | 'audited';
+/** Served by the FUSE thread. */
+export type ServedConnection = 'root' | 'projections' | 'audited';
+/** `allocs` is served by native threads. */
+export type ConnectionName = ServedConnection | 'allocs';
 
 export interface FuseThreadData {
   readonly stateDir: string;
@@ -38,7 +41,7 @@ export interface ConnectionStatistics {
 export type ToFuseThread =
   | {
       readonly type: 'serve';
-      readonly name: ConnectionName;
+      readonly name: ServedConnection;
       readonly device: number;
       readonly record: NegotiatedRecord | undefined;
       /** Memory of JOURNAL_BYTES bytes for what is unanswered. */
@@ -47,13 +50,15 @@ export type ToFuseThread =
   /** Mounts and serves through fuse-native. */
   | {
       readonly type: 'mount';
-      readonly name: ConnectionName;
+      readonly name: ServedConnection;
       readonly mountPoint: string;
       readonly allowOther: boolean;
     }
   /** The record of the connection is safe with the holder: the kernel may have its INIT reply. */
-  | { readonly type: 'kept'; readonly name: ConnectionName }
+  | { readonly type: 'kept'; readonly name: ServedConnection }
   | { readonly type: 'resend' }
+  /** The kernel may remember that the root has no such name: it shall look again. Answered by `shown`. */
+  | { readonly type: 'show-name'; readonly name: string }
   /** What is left of that plan of the live view will not be carried out. */
   | { readonly type: 'live-given-up'; readonly projection: ProjectionId; readonly towards: GenerationId | 0 }
   /** For a process of its own: what the port brings to a thread. */
@@ -74,18 +79,18 @@ export type ToFuseThread =
 
 export type FromFuseThread =
   | { readonly type: 'ready' }
-  | { readonly type: 'initialised'; readonly name: ConnectionName; readonly record: NegotiatedRecord }
-  | { readonly type: 'mounted'; readonly name: ConnectionName }
+  | { readonly type: 'initialised'; readonly name: ServedConnection; readonly record: NegotiatedRecord }
+  | { readonly type: 'mounted'; readonly name: ServedConnection }
   | {
       readonly type: 'refused';
-      readonly name: ConnectionName;
+      readonly name: ServedConnection;
       readonly code: ErrorCode;
       readonly message: string;
       readonly remedy: string | undefined;
     }
   /** The kernel may still have a name that is gone: it forgets it when that is looked up through the mount. */
   | { readonly type: 'lapsed'; readonly parent: NodeId; readonly name: string }
-  | { readonly type: 'ended'; readonly name: ConnectionName; readonly errno: number }
+  | { readonly type: 'ended'; readonly name: ServedConnection; readonly errno: number }
   | { readonly type: 'forgotten'; readonly generation: GenerationId }
   /** Answers `stage`. */
   | { readonly type: 'staged'; readonly generation: GenerationId }
@@ -93,6 +98,8 @@ export type FromFuseThread =
   | { readonly type: 'aborted'; readonly generation: GenerationId; readonly done: boolean }
   | { readonly type: 'statistics'; readonly connections: readonly ConnectionStatistics[] }
   | { readonly type: 'opened'; readonly batch: AuditBatch }
+  /** Answers `show-name`: the kernel has been told. */
+  | { readonly type: 'shown'; readonly name: string }
   | { readonly type: 'closed' }
   | {
       readonly type: 'log';

@@ -7,13 +7,12 @@ import type { Log } from '../base/log.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import { HolderClient } from '../fuse/holder-client.ts';
 import type { NegotiatedRecord } from '../fuse/init.ts';
-import { unmount } from '../mounts/fuse-mount.ts';
 import { allowsOther, requireDevice } from '../mounts/fusermount.ts';
 import { projectionsPath } from '../tree/places.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import type { ConnectionName } from './fuse-messages.ts';
 import type { FuseThread } from './fuse-thread-client.ts';
-import { clearAbandonedMounts, mountsBeneath } from './mounted-tree.ts';
+import { clearAbandonedMounts, unmountAllBeneath } from './mounted-tree.ts';
 import { holderSocketPath } from './runtime-files.ts';
 import type { ServedTree } from './served-tree.ts';
 import { prepareMountPoint } from './tree-mount.ts';
@@ -26,6 +25,7 @@ export class FuseNativeTree implements ServedTree {
   readonly records: ReadonlyMap<ConnectionName, NegotiatedRecord> = new Map();
   readonly warnings: string[];
   readonly memoryDescriptor: undefined;
+  readonly allocs: undefined;
 
   private constructor(mountPoint: string, log: Log, warnings: readonly string[]) {
     this.#mountPoint = mountPoint;
@@ -62,15 +62,7 @@ export class FuseNativeTree implements ServedTree {
   }
 
   async unmount(): Promise<void> {
-    for (const path of (await mountsBeneath(this.#mountPoint)).reverse()) {
-      try {
-        await unmount(path, { detach: false });
-      } catch (error) {
-        if ((error as DunnageError).code !== 'BUSY') throw error;
-        this.#log.warn({ path }, 'still in use: detached');
-        await unmount(path, { detach: true });
-      }
-    }
+    await unmountAllBeneath(this.#mountPoint, this.#log);
   }
 
   leave(): void {

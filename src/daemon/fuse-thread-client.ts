@@ -9,10 +9,10 @@ import type { StagedGeneration, Stager } from '../projection/staged-generation.t
 import type { Digest } from '../store/digest.ts';
 import type { AuditBatch } from './audit/audit-event.ts';
 import type {
-  ConnectionName,
   ConnectionStatistics,
   FromFuseThread,
   FuseThreadData,
+  ServedConnection,
   ToFuseThread,
 } from './fuse-messages.ts';
 import { type FuseServer, startFuseProcess, startFuseWorker } from './fuse-server.ts';
@@ -22,7 +22,7 @@ export interface FuseThreadEvents {
   /** Files of audited projections were opened. To be answered with `audited`. */
   readonly onOpened?: (batch: AuditBatch) => void;
   /** A connection is over: unmounted or aborted. */
-  readonly onEnded: (name: ConnectionName, errno: number) => void;
+  readonly onEnded: (name: ServedConnection, errno: number) => void;
   /** Over fuse-native: the name is gone, and a lookup of it through the mount makes the kernel forget it. */
   readonly onLapsed?: (parent: NodeId, name: string) => void;
   /** The thread broke; nobody serves the connections any more. */
@@ -84,7 +84,7 @@ export class FuseThread implements Stager {
    * what an earlier daemon left in it is being worked on when this resolves.
    */
   async serve(
-    name: ConnectionName,
+    name: ServedConnection,
     device: number,
     record?: NegotiatedRecord,
     journal?: number,
@@ -98,7 +98,7 @@ export class FuseThread implements Stager {
    * Mounts and serves through fuse-native.
    * @throws DunnageError MISSING_DEPENDENCY without libfuse 2, IO if it cannot mount.
    */
-  async mount(name: ConnectionName, mountPoint: string, allowOther: boolean): Promise<void> {
+  async mount(name: ServedConnection, mountPoint: string, allowOther: boolean): Promise<void> {
     const outcome = Promise.race([
       this.#next('mounted', (message) => message.name === name),
       this.#next('refused', (message) => message.name === name),
@@ -110,13 +110,20 @@ export class FuseThread implements Stager {
   }
 
   /** The record of a new connection is safe: its INIT may be answered. */
-  kept(name: ConnectionName): void {
+  kept(name: ServedConnection): void {
     this.#say({ type: 'kept', name });
   }
 
   /** Asks the kernel to send again what an earlier daemon read and did not answer. */
   resend(): void {
     this.#say({ type: 'resend' });
+  }
+
+  /** After an update: the root of a tree that is taken over has a name more. Resolves when the kernel knows. */
+  async showName(name: string): Promise<void> {
+    const shown = this.#next('shown', (message) => message.name === name);
+    this.#say({ type: 'show-name', name });
+    await shown;
   }
 
   async stage(generation: StagedGeneration): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { systemClock } from '../base/clock.ts';
-import type { GenerationId, ProjectionId } from '../base/ids.ts';
+import { type GenerationId, type ProjectionId, ROOT_NODE_ID } from '../base/ids.ts';
 import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { fromSystemError } from '../errors/dunnage-error.ts';
@@ -33,7 +33,7 @@ import type { KernelCache } from '../vfs/ports.ts';
 import { AuditQueue } from './audit/audit-queue.ts';
 import { toAuditEvent } from './audit/caller-program.ts';
 import { openFuseLink } from './fuse-link.ts';
-import type { ConnectionName, FromFuseThread, ToFuseThread } from './fuse-messages.ts';
+import type { FromFuseThread, ServedConnection, ToFuseThread } from './fuse-messages.ts';
 import { lookupsIn, pendingIn, takeoverMemory } from './takeover-memory.ts';
 
 const link = await openFuseLink();
@@ -56,12 +56,12 @@ function plain(fields: Readonly<Record<string, unknown>>): Record<string, unknow
   );
 }
 
-const connections = new Map<ConnectionName, Connection | FuseNativeConnection>();
+const connections = new Map<ServedConnection, Connection | FuseNativeConnection>();
 /** Called when the record of a new connection is safe with the holder. */
-const onKept = new Map<ConnectionName, () => void>();
+const onKept = new Map<ServedConnection, () => void>();
 
 /** Before its connection exists the kernel has nothing cached. */
-const cacheOf = (name: ConnectionName): KernelCache => ({
+const cacheOf = (name: ServedConnection): KernelCache => ({
   invalidateEntry: (parent, entry) => connections.get(name)?.kernelCache.invalidateEntry(parent, entry),
   invalidateNode: (nodeId) => connections.get(name)?.kernelCache.invalidateNode(nodeId),
 });
@@ -139,7 +139,7 @@ const audited: AuditedTree = new AuditedTree({
   kernelCache: auditedCache,
   onOpened: (caller, file) => audit.add(toAuditEvent(caller, file, systemClock.nowMs())),
 });
-const fileSystems: Readonly<Record<ConnectionName, FileSystem>> = {
+const fileSystems: Readonly<Record<ServedConnection, FileSystem>> = {
   root: new GraftedTree(new RootTree({ clock: systemClock, ...owner }), live),
   projections,
   audited,
@@ -186,6 +186,15 @@ async function mount({ name, mountPoint, allowOther }: Extract<ToFuseThread, { t
   }
 }
 
+async function showName(name: string): Promise<void> {
+  const root = connections.get('root');
+  if (root instanceof Connection) {
+    root.kernelCache.invalidateEntry(ROOT_NODE_ID, name);
+    await root.notified();
+  }
+  say({ type: 'shown', name });
+}
+
 function statistics(): void {
   const all = [...connections].map(([name, connection]) => {
     const { requests, unanswered, failedNotifications } = connection.statistics();
@@ -216,6 +225,9 @@ link.listen((message) => {
       return;
     case 'resend':
       for (const connection of connections.values()) if (connection instanceof Connection) connection.requestResend();
+      return;
+    case 'show-name':
+      void showName(message.name);
       return;
     case 'live-given-up':
       return live.giveUp(message.projection, message.towards);

@@ -23,6 +23,36 @@ export async function mountsBeneath(mountPoint: string): Promise<string[]> {
     .filter((path) => path === place || path.startsWith(`${place}/`));
 }
 
+/** Every mount at and below the path, of whatever type: the deepest first, and of several on one place the uppermost. */
+export async function allMountsBeneath(path: string): Promise<string[]> {
+  const place = await realPlace(path);
+  const depthOf = (mountPoint: string): number => mountPoint.split('/').length;
+  return (await readMountTable())
+    .map(({ mountPoint }) => mountPoint)
+    .filter((mountPoint) => mountPoint === place || mountPoint.startsWith(`${place}/`))
+    .reverse()
+    .toSorted((a, b) => depthOf(b) - depthOf(a));
+}
+
+/**
+ * Unmounts everything at and below the path. What is busy is detached: it disappears here, and ends for those who still use it
+ * when its server does.
+ */
+export async function unmountAllBeneath(path: string, log: Log): Promise<void> {
+  for (const mountPoint of await allMountsBeneath(path)) {
+    try {
+      await unmount(mountPoint, { detach: false });
+    } catch (error) {
+      const { code } = error as DunnageError;
+      // It went with one that it was a copy of.
+      if (code === 'INVALID_ARGUMENT' || code === 'NOT_FOUND') continue;
+      if (code !== 'BUSY') throw error;
+      log.warn({ path: mountPoint }, 'still in use: detached');
+      await unmount(mountPoint, { detach: true });
+    }
+  }
+}
+
 export async function isMounted(mountPoint: string): Promise<boolean> {
   return (await mountsBeneath(mountPoint)).length > 0;
 }

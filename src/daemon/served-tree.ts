@@ -1,6 +1,7 @@
 /** What the daemon needs of the mounted tree, whichever transport serves it. */
 import type { NegotiatedRecord } from '../fuse/init.ts';
-import type { ConnectionName } from './fuse-messages.ts';
+import type { AllocsConnection } from './allocs/allocs-connection.ts';
+import type { ConnectionName, ConnectionStatistics } from './fuse-messages.ts';
 import type { FuseThread } from './fuse-thread-client.ts';
 
 export interface ServedTree {
@@ -14,10 +15,21 @@ export interface ServedTree {
   readonly warnings: string[];
   /** Of the takeover memory; undefined if the tree ends with the daemon. */
   readonly memoryDescriptor: number | undefined;
-  /** Brings the tree up. */
-  serve(thread: FuseThread): Promise<void>;
+  /** The connection of alloc directories; undefined before the tree is up, and where there is none. */
+  readonly allocs: AllocsConnection | undefined;
+  /** Brings the tree up. `onEnded`: a connection that no thread of FuseThread serves is over. */
+  serve(thread: FuseThread, onEnded: (name: ConnectionName, errno: number) => void): Promise<void>;
   /** Unmounts everything; what is busy is detached. */
   unmount(): Promise<void>;
   /** Gives up this process's part, when nothing is served any more. */
   leave(): void;
+}
+
+/** Of all connections, whoever serves them. */
+export async function connectionStatistics(
+  thread: Pick<FuseThread, 'statistics'>,
+  tree: Pick<ServedTree, 'allocs'>,
+): Promise<readonly ConnectionStatistics[]> {
+  const served = await thread.statistics();
+  return tree.allocs === undefined ? served : [...served, tree.allocs.statistics()];
 }

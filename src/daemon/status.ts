@@ -1,13 +1,14 @@
 /** What `dunnage status` says about the connections. */
 import type { NegotiatedRecord } from '../fuse/init.ts';
 import type { ConnectionStatus } from '../server/operations.ts';
-import { auditedPath, projectionsPath } from '../tree/places.ts';
+import { allocsPath, auditedPath, projectionsPath } from '../tree/places.ts';
 import type { ConnectionName, ConnectionStatistics } from './fuse-messages.ts';
 
 const PLACES: Readonly<Record<ConnectionName, (mountPoint: string) => string>> = {
   root: (mountPoint) => mountPoint,
   projections: projectionsPath,
   audited: auditedPath,
+  allocs: allocsPath,
 };
 
 export function describeConnections(

@@ -14,7 +14,7 @@ export interface TransportChoice {
 /** What does not hold over fuse-native, in the order in which it may hurt. SEMANTICS.md has it promise by promise. */
 const LOSSES: readonly string[] = [
   'transport fuse-native: the tree ends with the daemon; nothing outlives it and nobody takes it over',
-  'transport fuse-native: only projections/ is mounted: there is no live/, no audit and no extended attributes',
+  'transport fuse-native: only projections/ is mounted: there is no live/, no allocs/, no audit and no extended attributes',
   'transport fuse-native: every open, and every name after a minute, asks the daemon: slower than the kernel transport',
 ];
 const NO_ADDON = 'without the addon the memory of the daemon is open to other processes of the same user';

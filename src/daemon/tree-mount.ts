@@ -1,7 +1,7 @@
 /**
- * The mounted tree as the daemon holds it: three connections, their descriptors with the holder, and the lookup table.
+ * The mounted tree as the daemon holds it: its connections, their descriptors with the holder, and the lookup table.
  *
- * Fresh:    holder -> table -> mount root -> serve -> record to the holder -> the same for projections and audited.
+ * Fresh:    holder -> table -> mount root -> serve -> record to the holder -> the same for projections, audited and allocs.
  * Takeover: everything comes from the holder; nothing is mounted, nothing initialised, and the kernel is asked to send
  *           again what was never answered. Where it cannot (before Linux 6.9), that is in a journal the holder keeps too.
  *
@@ -12,34 +12,43 @@
  * kernel relies on can be taken over.
  */
 import { readdir } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { Log } from '../base/log.ts';
 import { makeDirectoriesSync } from '../base/make-directories.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import { HolderClient, startHolder } from '../fuse/holder-client.ts';
 import { decodeNegotiated, encodeNegotiated, type NegotiatedRecord } from '../fuse/init.ts';
 import { JOURNAL_BYTES, JOURNAL_LAYOUT } from '../fuse/request-journal.ts';
-import { mountFuse, unmount } from '../mounts/fuse-mount.ts';
+import { mountFuse } from '../mounts/fuse-mount.ts';
 import { canMakeViewsWritable } from '../mounts/writable-view.ts';
 import { loadNative } from '../native/load.ts';
 import { holderProgramPath } from '../native/programs.ts';
-import { auditedPath, projectionsPath } from '../tree/places.ts';
+import { allocsPath, auditedPath, projectionsPath } from '../tree/places.ts';
+import { allocPlaces, memoryPlaces } from './allocs/alloc-places.ts';
+import {
+  AllocsConnection,
+  type AllocsConnectionOptions,
+  type HeldAllocs,
+  heldAllocs,
+} from './allocs/allocs-connection.ts';
 import type { DaemonOptions } from './daemon-options.ts';
-import type { ConnectionName } from './fuse-messages.ts';
+import type { ConnectionName, ServedConnection } from './fuse-messages.ts';
 import type { FuseThread } from './fuse-thread-client.ts';
-import { clearDeadMounts, isMounted, mountsBeneath } from './mounted-tree.ts';
+import { clearDeadMounts, isMounted, unmountAllBeneath } from './mounted-tree.ts';
 import { holderSocketPath } from './runtime-files.ts';
 import type { ServedTree } from './served-tree.ts';
 import { TAKEOVER_MEMORY_BYTES } from './takeover-memory.ts';
 
 const MEMORY_ENTRY = 'memory';
 
-const journalEntry = (name: ConnectionName): string => `journal-${name}`;
+const journalEntry = (name: ServedConnection): string => `journal-${name}`;
 
 /** What a takeover must agree on: node ids mean something in one store only. */
 interface TreeRecord {
   readonly stateDir: string;
   readonly mountPoint: string;
-  readonly connections: readonly ConnectionName[];
+  /** Those that every version with this record serves; allocs has entries of its own. */
+  readonly connections: readonly ServedConnection[];
   readonly memoryBytes: number;
 }
 
@@ -51,8 +60,11 @@ interface HeldConnection {
 }
 
 export interface HeldTree {
-  readonly devices: ReadonlyMap<ConnectionName, HeldConnection>;
+  readonly devices: ReadonlyMap<ServedConnection, HeldConnection>;
   readonly memoryDescriptor: number;
+  /** Undefined if the earlier daemon had none, or one that cannot be gone on with. */
+  readonly allocs: HeldAllocs | undefined;
+  readonly warnings: readonly string[];
 }
 
 export class TreeMount implements ServedTree {
@@ -66,6 +78,7 @@ export class TreeMount implements ServedTree {
   readonly held: HeldTree | undefined;
   readonly memoryDescriptor: number;
   readonly #descriptors: number[] = [];
+  #allocs: AllocsConnection | undefined;
   #isReleased = false;
 
   private constructor(
@@ -85,6 +98,11 @@ export class TreeMount implements ServedTree {
     for (const { device, journal } of held?.devices.values() ?? []) {
       this.#descriptors.push(device, ...(journal === undefined ? [] : [journal]));
     }
+    this.warnings.push(...(held?.warnings ?? []));
+  }
+
+  get allocs(): AllocsConnection | undefined {
+    return this.#allocs;
   }
 
   /** Attaches to the holder, or starts one. Throws ALREADY_RUNNING if another daemon serves this tree. */
@@ -121,17 +139,20 @@ export class TreeMount implements ServedTree {
   }
 
   /** Brings the tree up on the FUSE thread. */
-  async serve(thread: FuseThread): Promise<void> {
+  async serve(thread: FuseThread, onEnded: (name: ConnectionName, errno: number) => void): Promise<void> {
+    const onEnd = (errno: number): void => onEnded('allocs', errno);
     if (this.held !== undefined) {
       for (const [name, held] of this.held.devices) {
         const journal = held.journal ?? this.#replaceJournal(name, held.record);
         this.records.set(name, await thread.serve(name, held.device, held.record, journal));
       }
       thread.resend();
+      await this.#resumeAllocs(thread, this.held, onEnd);
       return;
     }
     try {
       await this.#mount(thread);
+      if (mayMount()) await this.#mountAllocs(onEnd);
     } catch (error) {
       await this.unmount().catch((cause: unknown) => {
         this.#log.error({ error: String(cause) }, 'what was mounted could not be unmounted');
@@ -140,8 +161,33 @@ export class TreeMount implements ServedTree {
     }
   }
 
+  async #mountAllocs(onEnd: (errno: number) => void): Promise<void> {
+    this.#served(await AllocsConnection.mount(this.#allocsOptions(onEnd)));
+  }
+
+  async #resumeAllocs(thread: FuseThread, held: HeldTree, onEnd: (errno: number) => void): Promise<void> {
+    if (held.allocs !== undefined) {
+      this.#served(AllocsConnection.resume(this.#allocsOptions(onEnd), held.allocs));
+      return;
+    }
+    if (!held.devices.has('root')) return;
+    // The kernel may remember that there is no such name; and a daemon that died just after mounting left a dead mount.
+    await thread.showName(basename(allocsPath(this.#options.mountPoint)));
+    await unmountAllBeneath(allocsPath(this.#options.mountPoint), this.#log);
+    await this.#mountAllocs(onEnd);
+  }
+
+  #allocsOptions(onEnd: (errno: number) => void): AllocsConnectionOptions {
+    return { places: allocPlaces(this.#options), holder: this.#holder, log: this.#log, onEnd };
+  }
+
+  #served(allocs: AllocsConnection): void {
+    this.#allocs = allocs;
+    this.records.set('allocs', allocs.record);
+  }
+
   /** The earlier daemon kept a journal of another layout, or none. */
-  #replaceJournal(name: ConnectionName, record: NegotiatedRecord): number | undefined {
+  #replaceJournal(name: ServedConnection, record: NegotiatedRecord): number | undefined {
     if (canResend(record)) return undefined;
     this.warnings.push(
       `the earlier daemon was of another version: a call on ${name} that it left unanswered hangs until dunnage down`,
@@ -151,7 +197,7 @@ export class TreeMount implements ServedTree {
     return journal;
   }
 
-  #makeJournal(name: ConnectionName): number {
+  #makeJournal(name: ServedConnection): number {
     const journal = loadNative().createMemfd(`dunnage-${journalEntry(name)}`, JOURNAL_BYTES);
     this.#descriptors.push(journal);
     return journal;
@@ -164,6 +210,9 @@ export class TreeMount implements ServedTree {
       await prepareMountPoint(projections);
       await this.#mountOne(thread, 'projections', projections);
       this.warnings.push('mounted without privileges: the tree is not shared with mount namespaces that exist already');
+      this.warnings.push(
+        'mounted without privileges: there is no live/ and no allocs/; run the daemon as root for them',
+      );
       return;
     }
     if (!canMakeViewsWritable()) {
@@ -182,7 +231,7 @@ export class TreeMount implements ServedTree {
     loadNative().setPropagation(audited, 'private', false);
   }
 
-  async #mountOne(thread: FuseThread, name: ConnectionName, target: string): Promise<void> {
+  async #mountOne(thread: FuseThread, name: ServedConnection, target: string): Promise<void> {
     const { device } = await mountFuse({
       target,
       source: 'dunnage',
@@ -204,18 +253,12 @@ export class TreeMount implements ServedTree {
   }
 
   /**
-   * Unmounts everything and ends the holder. What is busy is detached: it disappears here, and ends for those who
-   * still use it when the daemon does.
+   * Unmounts everything and ends the holder: what is mounted in the tree too, and the memory that its secrets were in. What is
+   * busy is detached: it disappears here, and ends for those who still use it when the daemon does.
    */
   async unmount(): Promise<void> {
-    for (const path of (await mountsBeneath(this.#options.mountPoint)).reverse()) {
-      try {
-        await unmount(path, { detach: false });
-      } catch (error) {
-        if ((error as DunnageError).code !== 'BUSY') throw error;
-        this.#log.warn({ path }, 'still in use: detached');
-        await unmount(path, { detach: true });
-      }
+    for (const place of [this.#options.mountPoint, ...memoryPlaces(this.#options.runtimeDir)]) {
+      await unmountAllBeneath(place, this.#log);
     }
     this.#release();
   }
@@ -258,8 +301,11 @@ async function readHeldTree(holder: HolderClient, options: DaemonOptions): Promi
       },
     );
   }
+  const { tree: allocTree } = allocPlaces(options);
   if (tree.memoryBytes !== TAKEOVER_MEMORY_BYTES || !(await isMounted(options.mountPoint))) return undefined;
-  const devices = new Map<ConnectionName, HeldConnection>();
+  const warnings: string[] = [];
+  const allocs = heldAllocs(entries, allocTree, (reason) => warnings.push(reason));
+  const devices = new Map<ServedConnection, HeldConnection>();
   for (const name of tree.connections) {
     const entry = entries.get(name);
     if (entry === undefined) return undefined;
@@ -272,7 +318,7 @@ async function readHeldTree(holder: HolderClient, options: DaemonOptions): Promi
       journal: isReadable ? journal.descriptor : undefined,
     });
   }
-  return { devices, memoryDescriptor: memory.descriptor };
+  return { devices, memoryDescriptor: memory.descriptor, allocs, warnings };
 }
 
 export async function prepareMountPoint(mountPoint: string): Promise<void> {

@@ -104,6 +104,11 @@ export class Connection {
     if (this.#minor >= PRUNE_MINOR && nodes.length > 0) this.#kernelCache.prune(nodes);
   }
 
+  /** Resolves when every notification so far was written. */
+  async notified(): Promise<void> {
+    await this.#channel.notifierDrained();
+  }
+
   /** Begins to serve: first what an earlier daemon left in the journal, then what the kernel sends. */
   start(): void {
     if (this.#options.resume !== undefined) this.#exchange.replay();

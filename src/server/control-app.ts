@@ -11,6 +11,7 @@ import type { AllocFilesPort } from './alloc-files-port.ts';
 import { stackWithoutMessage, toErrorBody, toPublicError } from './error-body.ts';
 import type { ControlOperations } from './operations.ts';
 import { addAllocFileRoutes } from './routes/alloc-files.ts';
+import { addAllocRoutes } from './routes/allocs.ts';
 import { addApplyRoute } from './routes/apply.ts';
 import { addFileRoutes } from './routes/files.ts';
 import { addHistoryRoutes } from './routes/history.ts';
@@ -79,6 +80,7 @@ export async function buildControlApp(options: ControlAppOptions): Promise<Fasti
   await addMaintenanceRoutes(app, operations);
   await addFileRoutes(app, operations, requestTimeoutMs);
   await addAllocFileRoutes(app, options.allocFiles ?? { find: () => undefined }, log);
+  await addAllocRoutes(app, operations, requestTimeoutMs);
   await addShutdownRoute(app, operations);
   return app;
 }

@@ -5,6 +5,7 @@
 import { limits } from '../base/limits.ts';
 import type { Payload } from '../projection/payload.ts';
 import { payloadToJson } from '../projection/payload-json.ts';
+import type { AllocDeletion, AllocDetail, AllocMove, AllocRestore, AllocSummary } from './alloc-operations.ts';
 import { encodeFiles, FILES_TYPE } from './file-frames.ts';
 import type {
   GenerationDiff,
@@ -16,6 +17,7 @@ import type {
 import { type Exchange, exchange, exchangeText } from './http-exchange.ts';
 import { download, upload } from './http-streams.ts';
 import type {
+  AppliedObject,
   ApplyResult,
   ControlOperations,
   DaemonStatus,
@@ -28,6 +30,7 @@ import type {
   ProjectionSummary,
   SizedFile,
 } from './operations.ts';
+import { TAR_TYPE } from './tar-stream.ts';
 
 /** A daemon that says nothing for this long is taken for dead. Swaps wait for flushes, so this is generous. */
 const SILENCE_MS_MAX = 120_000;
@@ -56,9 +59,10 @@ export class ControlClient implements ControlOperations {
     });
   }
 
-  apply(manifestYaml: string): Promise<readonly ApplyResult[]> {
+  apply(manifestYaml: string, onlyNew = false): Promise<readonly AppliedObject[]> {
     const body = { contentType: 'application/yaml', text: manifestYaml, bytesMax: limits.manifestBytesMax };
-    return this.#call<readonly ApplyResult[]>({ method: 'POST', path: '/v1/apply', body });
+    const path = onlyNew ? '/v1/apply?onlyNew=true' : '/v1/apply';
+    return this.#call<readonly AppliedObject[]>({ method: 'POST', path, body });
   }
 
   listProjections(kind: ProjectionKind | undefined): Promise<readonly ProjectionSummary[]> {
@@ -144,6 +148,35 @@ export class ControlClient implements ControlOperations {
     return download({ socketPath: this.#socketPath, path: filePath(name, path), silenceMsMax: this.#silenceMsMax });
   }
 
+  listAllocs(): Promise<readonly AllocSummary[]> {
+    return this.#call<readonly AllocSummary[]>({ method: 'GET', path: '/v1/allocs' });
+  }
+
+  getAlloc(id: string): Promise<AllocDetail> {
+    return this.#call<AllocDetail>({ method: 'GET', path: allocPath(id) });
+  }
+
+  deleteAlloc(id: string): Promise<AllocDeletion> {
+    return this.#call<AllocDeletion>({ method: 'DELETE', path: allocPath(id), silenceMsMax: LONG_SILENCE_MS_MAX });
+  }
+
+  moveAlloc(from: string, to: string): Promise<AllocMove> {
+    const body = { contentType: 'application/json', text: JSON.stringify({ from }), bytesMax: 4096 };
+    const path = `${allocPath(to)}/move`;
+    return this.#call<AllocMove>({ method: 'POST', path, body, silenceMsMax: LONG_SILENCE_MS_MAX });
+  }
+
+  async snapshotAlloc(id: string): Promise<AsyncIterable<Uint8Array>> {
+    const [socketPath, silenceMsMax] = [this.#socketPath, this.#silenceMsMax];
+    return (await download({ socketPath, silenceMsMax, path: `${allocPath(id)}/snapshot` })).content;
+  }
+
+  restoreAlloc(id: string, chunks: AsyncIterable<Uint8Array>): Promise<AllocRestore> {
+    const [socketPath, path] = [this.#socketPath, `${allocPath(id)}/snapshot`];
+    const about = { method: 'PUT', contentType: TAR_TYPE, silenceMsMax: LONG_SILENCE_MS_MAX } as const;
+    return upload({ ...about, socketPath, path, chunks }) as Promise<AllocRestore>;
+  }
+
   async shutdown(unmount: boolean): Promise<void> {
     const body = { contentType: 'application/json', text: JSON.stringify({ unmount }), bytesMax: 4096 };
     await this.#call({ method: 'POST', path: '/v1/shutdown', body });
@@ -175,6 +208,10 @@ function longRequest(path: string, body: Readonly<Record<string, boolean>>): Ask
     body: { contentType: 'application/json', text, bytesMax: 4096 },
     silenceMsMax: LONG_SILENCE_MS_MAX,
   };
+}
+
+function allocPath(id: string): string {
+  return `/v1/allocs/${encodeURIComponent(id)}`;
 }
 
 function filePath(name: string, path?: string): string {

@@ -5,6 +5,7 @@ import { DunnageError } from '../errors/dunnage-error.ts';
 import { explain, parseAnswer, readAnswer, silent } from './http-exchange.ts';
 import type { OutgoingFile } from './operations.ts';
 import { requireShortEnough } from './socket-file.ts';
+import { requireWhole } from './tar-stream.ts';
 
 export interface Upload {
   readonly socketPath: string;
@@ -75,8 +76,9 @@ export async function download(options: Download): Promise<OutgoingFile> {
 async function* contentOf(response: IncomingMessage, socketPath: string): AsyncGenerator<Uint8Array> {
   try {
     for await (const chunk of response) yield chunk as Uint8Array;
+    requireWhole(response);
   } catch (error) {
-    throw explain(error, socketPath);
+    throw error instanceof DunnageError ? error : explain(error, socketPath);
   }
 }
 

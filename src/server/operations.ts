@@ -1,6 +1,7 @@
 /** What the control API asks of the daemon: a port of the server, implemented by the composition root. */
 
 import type { ProjectionKind } from '../projection/records.ts';
+import type { AllocOperations } from './alloc-operations.ts';
 import type { HistoryOperations } from './history-operations.ts';
 
 export type { ProjectionKind };
@@ -87,6 +88,22 @@ export interface ApplyResult {
   readonly warnings?: readonly string[];
 }
 
+/** What `apply` did with an Alloc. */
+export interface AllocApplyResult {
+  readonly kind: 'Alloc';
+  readonly namespace: 'default';
+  /** The alloc id. */
+  readonly name: string;
+  /** Below allocs/. */
+  readonly directory: string;
+  readonly action: ApplyAction;
+  readonly generation?: never;
+  /** What is not there yet, and why. */
+  readonly warnings?: readonly string[];
+}
+
+export type AppliedObject = ApplyResult | AllocApplyResult;
+
 export interface ConnectionStatus {
   readonly name: string;
   readonly mountPoint: string;
@@ -119,6 +136,10 @@ export interface DaemonStatus {
   readonly stateDir: string;
   readonly runtimeDir: string;
   readonly projections: number;
+  /** Alloc directories, broken ones and those that are being deleted included. */
+  readonly allocs: number;
+  /** Where they are kept; undefined if this daemon has none. */
+  readonly allocDir: string | undefined;
   readonly connections: readonly ConnectionStatus[];
   readonly storeBytes: number;
   readonly sealingKey: SealingKeyStatus;
@@ -203,12 +224,15 @@ export interface OutgoingFile {
   readonly content: AsyncIterable<Uint8Array>;
 }
 
-export interface ControlOperations extends HistoryOperations {
+export interface ControlOperations extends HistoryOperations, AllocOperations {
   status(): Promise<DaemonStatus>;
   /** Figures of the daemon in Prometheus' text format. */
   metrics(): Promise<string>;
-  /** Applies every document of a YAML stream; a document that is wrong fails the whole call before anything is applied. */
-  apply(manifestYaml: string): Promise<readonly ApplyResult[]>;
+  /**
+   * Applies every document of a YAML stream; a document that is wrong fails the whole call before anything is applied. `onlyNew`: an alloc
+   * that exists is ALREADY_EXISTS.
+   */
+  apply(manifestYaml: string, onlyNew?: boolean): Promise<readonly AppliedObject[]>;
   listProjections(kind: ProjectionKind | undefined): Promise<readonly ProjectionSummary[]>;
   getProjection(kind: ProjectionKind, namespace: string, name: string): Promise<ProjectionDetail>;
   deleteProjection(kind: ProjectionKind, namespace: string, name: string): Promise<void>;

@@ -111,7 +111,15 @@ export const applyAnswer: JsonSchema = exactly(
   },
   ['warnings'],
 );
-export const appliesAnswer: JsonSchema = { type: 'array', items: applyAnswer };
+const appliedAnswer: JsonSchema = exactly(
+  { kind: text, namespace: text, name: text, directory: text, action: text, generation: count, warnings: texts },
+  ['generation', 'warnings'],
+);
+export const appliesAnswer: JsonSchema = { type: 'array', items: appliedAnswer };
+export const applyQuery: JsonSchema = {
+  type: 'object',
+  properties: { onlyNew: { type: 'string', enum: ['true', 'false'] } },
+};
 
 const connectionAnswer: JsonSchema = exactly({
   name: text,
@@ -134,13 +142,15 @@ export const statusAnswer: JsonSchema = exactly(
     stateDir: text,
     runtimeDir: text,
     projections: count,
+    allocs: count,
+    allocDir: text,
     connections: { type: 'array', items: connectionAnswer },
     storeBytes: count,
     sealingKey: exactly({ id: text, path: text, outlivesReboot: flag, keptOutOfSwap: flag }),
     audit: exactly({ path: text, opens: count, lost: count }),
     warnings: { type: 'array', items: text },
   },
-  ['holderPid'],
+  ['holderPid', 'allocDir'],
 );
 
 export const fsckBody: JsonSchema = exactly({ repair: flag });

@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 
 /** Directories of the root connection; other connections are mounted on them. */
-export const TOP_LEVEL_DIRECTORIES: readonly string[] = ['projections', '.audited'];
+// Their places here are their node ids: a new one comes last.
+export const TOP_LEVEL_DIRECTORIES: readonly string[] = ['projections', '.audited', 'allocs'];
 
 /** Those that only their owner may look into: each directory of them is mounted elsewhere, for everybody. */
 export const PRIVATE_DIRECTORIES: ReadonlySet<string> = new Set(['.audited']);
@@ -17,6 +18,11 @@ export function projectionsPath(mountPoint: string): string {
 /** Where the connection of audited projections is mounted. */
 export function auditedPath(mountPoint: string): string {
   return join(mountPoint, '.audited');
+}
+
+/** Where the connection of alloc directories is mounted. */
+export function allocsPath(mountPoint: string): string {
+  return join(mountPoint, 'allocs');
 }
 
 export function projectionPath(mountPoint: string, directory: string): string {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { silentLog } from '../../src/base/log.ts';
+import { createAllocOperations } from '../../src/daemon/allocs/alloc-operations.ts';
 import { createControlOperations } from '../../src/daemon/control-operations.ts';
 import { createFileOperations } from '../../src/daemon/file-operations.ts';
 import { createHistoryOperations } from '../../src/daemon/history-operations.ts';
@@ -31,6 +32,7 @@ beforeEach(async () => {
   harness = await TreeHarness.create();
   shutdowns = [];
   operations = createControlOperations({
+    allocs: createAllocOperations(undefined, '/mnt/allocs'),
     projections: harness.service,
     sources: harness.sources,
     status: () => Promise.resolve(exampleStatus()),

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { GenerationId } from '../../src/base/ids.ts';
 import { silentLog } from '../../src/base/log.ts';
-import type { ConnectionName } from '../../src/daemon/fuse-messages.ts';
+import type { ServedConnection } from '../../src/daemon/fuse-messages.ts';
 import { FuseThread } from '../../src/daemon/fuse-thread-client.ts';
 import { TAKEOVER_MEMORY_BYTES } from '../../src/daemon/takeover-memory.ts';
 import { type Feature, INIT_FLAG, OPCODE } from '../../src/fuse/abi.ts';
@@ -27,7 +27,7 @@ const native = loadNative();
 
 interface Served {
   readonly thread: FuseThread;
-  readonly ended: Promise<readonly [ConnectionName, number]>;
+  readonly ended: Promise<readonly [ServedConnection, number]>;
   readonly failed: Promise<Error>;
   readonly forgotten: Promise<GenerationId>;
 }
@@ -45,7 +45,7 @@ async function startThread(t: TestContext, stateDir: string): Promise<Served> {
   t.after(() => native.closeDescriptor(memoryDescriptor));
   const key = SealingKey.fromBytes(randomBytes(32)).share();
   t.after(key.release);
-  const [ended, onEnded] = defer<readonly [ConnectionName, number]>();
+  const [ended, onEnded] = defer<readonly [ServedConnection, number]>();
   const [failed, onFailed] = defer<Error>();
   const [forgotten, onForgotten] = defer<GenerationId>();
   const data = {
@@ -90,7 +90,7 @@ const lookup = (name: string, unique: bigint): Buffer =>
 
 async function serve(
   thread: FuseThread,
-  name: ConnectionName,
+  name: ServedConnection,
   device: number,
   peer: number,
 ): Promise<NegotiatedRecord> {

@@ -1,6 +1,13 @@
 /** A daemon's operations in memory: they record what was asked and answer what the test put there. */
 import { DunnageError } from '../../src/errors/dunnage-error.ts';
 import type {
+  AllocDeletion,
+  AllocDetail,
+  AllocMove,
+  AllocRestore,
+  AllocSummary,
+} from '../../src/server/alloc-operations.ts';
+import type {
   GenerationDiff,
   GenerationRange,
   ProjectionHistory,
@@ -8,6 +15,7 @@ import type {
   RollbackResult,
 } from '../../src/server/history-operations.ts';
 import type {
+  AppliedObject,
   ApplyResult,
   ControlOperations,
   DaemonStatus,
@@ -28,7 +36,11 @@ export class FakeOperations implements ControlOperations {
   readonly calls: { readonly name: keyof ControlOperations; readonly arguments: readonly unknown[] }[] = [];
   readonly objects: ProjectionDetail[] = [];
   daemon: DaemonStatus = exampleStatus();
-  applied: readonly ApplyResult[] = [];
+  applied: readonly AppliedObject[] = [];
+  allocs: AllocDetail[] = [];
+  deletion: AllocDeletion = { id: '5f8c', deleted: true, awaiting: [] };
+  /** Thrown at the end of a snapshot. */
+  snapshotFailure: unknown;
   history: ProjectionHistory = exampleHistory();
   diff: GenerationDiff = exampleDiff();
   rolledBack: RollbackResult = { ...EXAMPLE, action: 'rolled-back', to: 2, generation: 4, warnings: [] };
@@ -48,8 +60,8 @@ export class FakeOperations implements ControlOperations {
     return '# HELP dunnage_swaps_total Generations that were published.\ndunnage_swaps_total 3\n';
   }
 
-  async apply(manifestYaml: string): Promise<readonly ApplyResult[]> {
-    await this.#enter('apply', manifestYaml);
+  async apply(manifestYaml: string, onlyNew = false): Promise<readonly AppliedObject[]> {
+    await this.#enter('apply', manifestYaml, ...(onlyNew ? [onlyNew] : []));
     return this.applied;
   }
 
@@ -149,6 +161,46 @@ export class FakeOperations implements ControlOperations {
     return { sizeBytes: found.length, content: only(found) };
   }
 
+  async listAllocs(): Promise<readonly AllocSummary[]> {
+    await this.#enter('listAllocs');
+    return this.allocs.map(({ path: _, ...alloc }) => ({ ...alloc, tasks: alloc.tasks.length }));
+  }
+
+  async getAlloc(id: string): Promise<AllocDetail> {
+    await this.#enter('getAlloc', id);
+    const found = this.allocs.find((alloc) => alloc.id === id);
+    if (found === undefined) throw new DunnageError('NOT_FOUND', `there is no alloc ${id}`);
+    return found;
+  }
+
+  async deleteAlloc(id: string): Promise<AllocDeletion> {
+    await this.#enter('deleteAlloc', id);
+    if (this.deletion.deleted) this.allocs = this.allocs.filter((alloc) => alloc.id !== id);
+    return this.deletion;
+  }
+
+  async moveAlloc(from: string, to: string): Promise<AllocMove> {
+    await this.#enter('moveAlloc', from, to);
+    return { from, to, tasks: ['web'] };
+  }
+
+  async snapshotAlloc(id: string): Promise<AsyncIterable<Uint8Array>> {
+    await this.#enter('snapshotAlloc', id);
+    const tar = this.contents.get(id) ?? Buffer.alloc(0);
+    const failure = this.snapshotFailure;
+    return (async function* () {
+      yield tar;
+      if (failure !== undefined) throw failure;
+    })();
+  }
+
+  async restoreAlloc(id: string, tar: AsyncIterable<Uint8Array>): Promise<AllocRestore> {
+    await this.#enter('restoreAlloc', id);
+    const content = await collect(tar);
+    this.contents.set(id, content);
+    return { id, replaced: ['alloc/data', 'web/local'], entries: 2, sizeBytes: content.length };
+  }
+
   async shutdown(unmount: boolean): Promise<void> {
     await this.#enter('shutdown', unmount);
   }
@@ -185,6 +237,8 @@ export function exampleStatus(): DaemonStatus {
     stateDir: '/var/lib/dunnage',
     runtimeDir: '/run/dunnage',
     projections: 2,
+    allocs: 1,
+    allocDir: '/var/lib/dunnage/allocs',
     connections: [
       {
         name: 'root',
@@ -233,6 +287,28 @@ export function exampleSecret(): ProjectionDetail {
     paths: [
       { path: 'password', mode: 0o400, uid: 0, gid: 0, sizeBytes: 512, sha256: undefined },
       { path: 'tls/tls.crt', mode: 0o644, uid: 0, gid: 0, sizeBytes: 1024, sha256: undefined },
+    ],
+  };
+}
+
+export function exampleAlloc(): AllocDetail {
+  const path = '/run/dunnage/mnt/allocs/5f8c';
+  const reason = 'projections/secret.db does not exist yet';
+  return {
+    ...{ id: '5f8c', state: 'ready', createdAtMs: 1_700_000_000_000, path },
+    notes: [`web/local/db waits: ${reason}`],
+    tasks: [
+      {
+        ...{ name: 'web', path: `${path}/web`, isolation: 'none', user: '1000:1000', secretsSizeBytes: 1_048_576 },
+        projections: [
+          { name: 'configmap.web', path: 'local/conf', presented: true },
+          { name: 'secret.db', path: 'local/db', presented: false, reason },
+        ],
+      },
+      {
+        ...{ name: 'shipper', path: `${path}/shipper`, isolation: 'chroot', secretsSizeBytes: 65_536 },
+        projections: [],
+      },
     ],
   };
 }

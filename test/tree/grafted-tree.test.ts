@@ -23,14 +23,14 @@ describe('GraftedTree', () => {
     const listed = [...tree.readDirectory(caller, ROOT_NODE_ID, 0, 0)];
     assert.deepEqual(
       listed.map(({ name }) => name),
-      ['projections', '.audited', 'live'],
+      ['projections', '.audited', 'allocs', 'live'],
     );
     for (const [index, { name, nodeId, cookie }] of listed.entries()) {
       assert.equal(tree.lookup(caller, ROOT_NODE_ID, name).attributes?.nodeId, nodeId);
       assert.deepEqual([...tree.readDirectory(caller, ROOT_NODE_ID, 0, cookie)], listed.slice(index + 1));
     }
     assert.equal(tree.lookup(caller, PROJECTIONS, 'live').attributes, undefined);
-    assert.equal(tree.getAttributes(caller, ROOT_NODE_ID).attributes.nlink, 2 + 3);
+    assert.equal(tree.getAttributes(caller, ROOT_NODE_ID).attributes.nlink, 2 + 4);
     assert.ok(tree.statFileSystem(caller, ROOT_NODE_ID).blocks > 0);
   });
 

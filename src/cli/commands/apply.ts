@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { limits } from '../../base/limits.ts';
 import { DunnageError } from '../../errors/dunnage-error.ts';
-import type { ApplyResult } from '../../server/operations.ts';
+import type { AppliedObject } from '../../server/operations.ts';
 import { contextOf } from '../context.ts';
 import { formatTarget } from '../kinds.ts';
 import { findManifests } from '../manifests.ts';
@@ -12,7 +12,7 @@ import { readText } from '../read-input.ts';
 export function addApplyCommand(program: Command): void {
   program
     .command('apply')
-    .description('project what manifests describe: ConfigMap, Secret (v1), Projection (dunnage/v1)')
+    .description('make what manifests describe: ConfigMap, Secret (v1), Projection, Alloc (dunnage/v1)')
     .requiredOption(
       '-f, --filename <file>',
       'manifest, directory of manifests (*.yaml, *.yml, *.json, by name), or - for standard input; may be repeated',
@@ -27,7 +27,7 @@ export function addApplyCommand(program: Command): void {
       const context = contextOf(command);
       const files = await findManifests(filename);
       const client = context.client();
-      const results: ApplyResult[] = [];
+      const results: AppliedObject[] = [];
       try {
         for (const file of files) {
           const manifest = await readText(file, limits.manifestBytesMax);
@@ -46,12 +46,12 @@ export function addApplyCommand(program: Command): void {
     });
 }
 
-export function formatResult(result: ApplyResult): string {
+export function formatResult(result: AppliedObject): string {
   return `${formatTarget(result, result.namespace)} ${result.action}\n`;
 }
 
 /** For standard error: nothing if there is nothing to warn of. */
-export function formatWarnings(result: ApplyResult): string {
+export function formatWarnings(result: AppliedObject): string {
   const target = formatTarget(result, result.namespace);
   return (result.warnings ?? []).map((warning) => `warning: ${target}: ${printable(warning)}\n`).join('');
 }

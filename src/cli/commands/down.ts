@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { silentLog } from '../../base/log.ts';
+import { memoryPlaces } from '../../daemon/allocs/alloc-places.ts';
 import { holderSocketPath } from '../../daemon/runtime-files.ts';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import { type CommandContext, contextOf } from '../context.ts';
@@ -75,10 +76,17 @@ async function endLeftovers(context: CommandContext, options: DownOptions): Prom
   const held = await abortHolder(holderSocketPath(runtimeDir), options.keep === true);
   if (held === 'kept')
     return { outcome: 'kept', message: 'no daemon runs; the tree waits for the next: dunnage up --detach' };
-  const { clearAbandonedMounts, isMounted } = await import('../../daemon/mounted-tree.ts');
+  const { allMountsBeneath, clearAbandonedMounts, isMounted, unmountAllBeneath } = await import(
+    '../../daemon/mounted-tree.ts'
+  );
   const mounted = await isMounted(mountPoint);
   if (mounted) await clearAbandonedMounts(mountPoint, silentLog);
-  if (mounted || held === 'aborted')
+  let inMemory = false;
+  for (const place of memoryPlaces(runtimeDir)) {
+    inMemory ||= (await allMountsBeneath(place)).length > 0;
+    await unmountAllBeneath(place, silentLog);
+  }
+  if (mounted || inMemory || held === 'aborted')
     return { outcome: 'cleared', message: 'no daemon ran; the tree it had left is unmounted' };
   return { outcome: 'nothing', message: 'nothing runs' };
 }

@@ -10,8 +10,9 @@ import type {
   ReactionsSummary,
   SourceSummary,
 } from '../../server/operations.ts';
-import { contextOf } from '../context.ts';
+import { type CommandContext, contextOf } from '../context.ts';
 import { parseKind, parseTarget } from '../kinds.ts';
+import { formatAlloc, formatAllocs } from '../output/alloc-tables.ts';
 import { formatMode } from '../output/octal.ts';
 import { type Column, formatFields, formatTable, printable } from '../output/table.ts';
 
@@ -24,7 +25,7 @@ export function addGetCommand(program: Command): void {
   program
     .command('get')
     .description('list what is projected, or show one object with its files')
-    .argument('<kind>', 'projections (everything), configmaps (cm), secrets; or KIND/NAME')
+    .argument('<kind>', 'projections (all kinds of them), configmaps (cm), secrets, allocs; or KIND/NAME')
     .argument('[name]', 'show this object')
     .option('-n, --namespace <name>', 'namespace (default: all for a list, "default" for one object)')
     .addOption(new Option('-o, --output <format>', 'wide: more columns').choices(['wide']))
@@ -41,6 +42,7 @@ export function addGetCommand(program: Command): void {
 async function list(word: string, options: GetOptions, command: Command): Promise<void> {
   const context = contextOf(command);
   const kind = parseKind(word);
+  if (kind === 'Alloc') return await listAllocs(context);
   const everything = await context.client().listProjections(kind === 'Projection' ? undefined : kind);
   const { namespace } = options;
   const rows = everything
@@ -61,8 +63,19 @@ async function show(first: string, second: string | undefined, options: GetOptio
     });
   }
   const { kind, name } = parseTarget(first, second);
+  if (kind === 'Alloc') {
+    const alloc = await context.client().getAlloc(name);
+    context.print(alloc, () => formatAlloc(alloc, systemClock.nowMs()));
+    return;
+  }
   const detail = await context.client().getProjection(kind, options.namespace ?? 'default', name);
   context.print(detail, () => formatDetail(detail, systemClock.nowMs()));
+}
+
+export async function listAllocs(context: CommandContext): Promise<void> {
+  const allocs = await context.client().listAllocs();
+  if (allocs.length === 0 && !context.json) context.terminal.say('there are no allocs\n');
+  else context.print(allocs, () => formatAllocs(allocs, systemClock.nowMs()));
 }
 
 /** Plain order of code units: the same everywhere, whatever the locale. */

@@ -5,15 +5,17 @@ import { type Command, Option } from 'commander';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import type { ProjectionDetail } from '../../server/operations.ts';
 import { livePath, projectionPath } from '../../tree/places.ts';
-import { contextOf } from '../context.ts';
+import { allocMountings } from '../alloc-mountings.ts';
+import { type CommandContext, contextOf } from '../context.ts';
 import { parseTarget } from '../kinds.ts';
-import { mountLine, RUNTIMES, type Runtime, TARGET_PLACEHOLDER } from '../mount-lines.ts';
+import { mountLine, mountLines, RUNTIMES, type Runtime, TARGET_PLACEHOLDER } from '../mount-lines.ts';
 import { nearest } from '../nearest.ts';
 
 interface PathOptions {
   readonly namespace: string;
   readonly file?: string;
   readonly live?: boolean;
+  readonly task?: string;
   readonly target?: string;
   readonly docker?: boolean;
   readonly podman?: boolean;
@@ -22,14 +24,16 @@ interface PathOptions {
 }
 
 const PATH_HELP = `
-The lines are read-only and take over later mounts from the host (rslave, HostToContainer). A single file comes from the
-live view, where a bind mount of it follows changes.
+The lines are read-only, except for those of allocs, and take over later mounts from the host (rslave, HostToContainer). A
+single file comes from the live view, where a bind mount of it follows changes. A task of an alloc is given its directories
+at /alloc, /local and /secrets, or with --target its whole directory.
 
 Examples:
   $ cat "$(dunnage path secret/db --file password)"
   $ docker run $(dunnage path secret/db --docker --target /etc/db) nginx
   $ docker run $(dunnage path configmap/web --file nginx.conf --docker --target /etc/nginx/nginx.conf) nginx
-  $ dunnage path configmap/web -n prod --k8s`;
+  $ dunnage path configmap/web -n prod --k8s
+  $ docker run $(dunnage path alloc/5f8c --task web --docker) nginx`;
 
 export function addPathCommand(program: Command): void {
   const others = (own: Runtime): Runtime[] => RUNTIMES.filter((runtime) => runtime !== own);
@@ -42,6 +46,7 @@ export function addPathCommand(program: Command): void {
     .argument('[name]', 'the name, if the first word is only the kind')
     .option('-n, --namespace <name>', 'namespace of the object', 'default')
     .option('--file <key>', 'one file of the object')
+    .option('--task <name>', 'one task of an alloc')
     .option('--live', 'its place in the live view: plain files, of which each can be mounted and watched by itself')
     .addOption(runtimeOption('docker', 'print the option for docker run'))
     .addOption(runtimeOption('podman', 'print the option for podman run'))
@@ -54,6 +59,11 @@ export function addPathCommand(program: Command): void {
       const { kind, name } = parseTarget(first, second);
       const runtime = RUNTIMES.find((candidate) => options[candidate] === true);
       checkTarget(options.target, runtime);
+      if (kind === 'Alloc') {
+        await printAlloc(context, name, options, runtime);
+        return;
+      }
+      if (options.task !== undefined) throw new DunnageError('INVALID_ARGUMENT', '--task is for allocs');
       const client = context.client();
       const detail = await client.getProjection(kind, options.namespace, name);
       if (options.file !== undefined) requireFile(detail, options.file);
@@ -78,6 +88,27 @@ export function addPathCommand(program: Command): void {
       }
       context.print({ path, runtime, line }, () => `${line}\n`);
     });
+}
+
+async function printAlloc(
+  context: CommandContext,
+  id: string,
+  options: PathOptions,
+  runtime: Runtime | undefined,
+): Promise<void> {
+  if (options.file !== undefined || options.live === true) {
+    throw new DunnageError('INVALID_ARGUMENT', '--file and --live are for projections', {
+      remedy: 'files of an alloc: dunnage fs ls',
+    });
+  }
+  const mountings = allocMountings(await context.client().getAlloc(id), options.task, options.target);
+  const { path } = mountings;
+  if (runtime === undefined) {
+    context.print({ path }, () => `${path}\n`);
+    return;
+  }
+  const line = mountLines(runtime, mountings.directories);
+  context.print({ path, runtime, line }, () => `${line}\n`);
 }
 
 function noLiveView(): DunnageError {

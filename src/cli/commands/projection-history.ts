@@ -10,7 +10,7 @@ import type {
   RollbackResult,
 } from '../../server/history-operations.ts';
 import { contextOf } from '../context.ts';
-import { formatTarget, parseTarget, type Target } from '../kinds.ts';
+import { formatTarget, type ProjectionTarget, parseProjectionTarget } from '../kinds.ts';
 import { countUpTo } from '../numbers.ts';
 import { formatPatch } from '../output/patch-text.ts';
 import { type Column, formatTable, printable } from '../output/table.ts';
@@ -23,8 +23,8 @@ interface NamespaceOption {
 }
 
 /** `web` is a Projection; `secret/db` says its kind. */
-export function parseObject(word: string): Target {
-  return word.includes('/') ? parseTarget(word, undefined) : { kind: 'Projection', name: word };
+export function parseObject(word: string): ProjectionTarget {
+  return word.includes('/') ? parseProjectionTarget(word, undefined) : { kind: 'Projection', name: word };
 }
 
 const HISTORY_HELP = `

@@ -32,6 +32,7 @@ export function addUpCommand(program: Command): void {
       'sockets and keys, on tmpfs (default: /run/dunnage, as a user $XDG_RUNTIME_DIR/dunnage)',
     )
     .option('--mount <dir>', 'where the tree is mounted (default: <runtime-dir>/mnt)')
+    .option('--alloc-dir <dir>', 'where alloc directories are kept (default: <state-dir>/allocs)')
     .option('--config <file>', 'TOML file with these options in snake_case; the command line wins over it')
     .addOption(
       new Option(

@@ -13,6 +13,7 @@ export interface UpConfig {
   readonly state_dir?: string;
   readonly runtime_dir?: string;
   readonly mount?: string;
+  readonly alloc_dir?: string;
   readonly socket?: string;
   readonly transport?: (typeof TRANSPORTS)[number];
   readonly takeover_timeout?: string;
@@ -28,6 +29,7 @@ const PROPERTIES = {
   state_dir: path,
   runtime_dir: path,
   mount: path,
+  alloc_dir: path,
   socket: path,
   transport: { type: 'string', enum: TRANSPORTS },
   takeover_timeout: { type: 'string' },

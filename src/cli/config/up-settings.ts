@@ -12,6 +12,7 @@ export interface UpOptions {
   readonly stateDir?: string;
   readonly runtimeDir?: string;
   readonly mount?: string;
+  readonly allocDir?: string;
   readonly socket?: string;
   readonly transport?: NonNullable<UpConfig['transport']>;
   readonly takeoverTimeout?: string;
@@ -30,11 +31,13 @@ const TAKEOVER_SECONDS_MAX = 30 * 24 * 3600;
 export function resolveUpSettings(options: UpOptions, config: UpConfig, surroundings: Surroundings): UpSettings {
   const runtimeDir = resolve(options.runtimeDir ?? config.runtime_dir ?? defaultRuntimeDir(surroundings));
   const keyFile = options.keyFile ?? config.key_file;
+  const allocDir = options.allocDir ?? config.alloc_dir;
   return {
     stateDir: resolve(options.stateDir ?? config.state_dir ?? defaultStateDir(surroundings)),
     runtimeDir,
     mountPoint: resolve(options.mount ?? config.mount ?? join(runtimeDir, 'mnt')),
     controlSocket: chooseSocket(options, config, runtimeDir, surroundings),
+    ...(allocDir === undefined ? {} : { allocDir: resolve(allocDir) }),
     transport: options.transport ?? config.transport ?? 'auto',
     takeoverTimeoutSeconds: readTakeoverTimeout(options.takeoverTimeout ?? config.takeover_timeout),
     ...(keyFile === undefined ? {} : { keyFile: resolve(keyFile) }),
@@ -52,6 +55,7 @@ export function toCommandLine(settings: UpSettings): readonly string[] {
     ['--runtime-dir', settings.runtimeDir],
     ['--mount', settings.mountPoint],
     ['--socket', settings.controlSocket],
+    ...(settings.allocDir === undefined ? [] : [['--alloc-dir', settings.allocDir]]),
     ['--transport', settings.transport],
     ['--takeover-timeout', `${settings.takeoverTimeoutSeconds}s`],
     ...(settings.keyFile === undefined ? [] : [['--key-file', settings.keyFile]]),

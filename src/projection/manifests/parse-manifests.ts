@@ -24,7 +24,8 @@ const READABLE: Readonly<Record<string, ProjectionKind>> = {
   'v1 Secret': 'Secret',
   'dunnage/v1 Projection': 'Projection',
 };
-const READABLE_TEXT = 'v1 ConfigMap, v1 Secret, dunnage/v1 Projection and v1 List of them can be applied';
+const READABLE_TEXT =
+  'v1 ConfigMap, v1 Secret, dunnage/v1 Projection, v1 List of them, and dunnage/v1 Alloc can be applied';
 
 /** What the API server adds, and what people write, under `metadata` of a Kubernetes object. */
 const KUBERNETES_METADATA = [
@@ -41,12 +42,20 @@ const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
  * @throws DunnageError INVALID_MANIFEST for the first thing that is wrong, TOO_LARGE.
  */
 export function parseManifests(yamlText: string): Manifest[] {
-  const manifests = readYamlDocuments(yamlText).flatMap((document) => readDocument(document));
-  if (manifests.length === 0) {
-    throw new DunnageError('INVALID_MANIFEST', 'the manifest holds no object', { remedy: READABLE_TEXT });
-  }
+  const manifests = readManifests(readYamlDocuments(yamlText));
+  if (manifests.length === 0) throw holdsNothing();
+  return manifests;
+}
+
+/** The same for documents of which those of other kinds were taken out: there may be none left. */
+export function readManifests(documents: readonly YamlDocument[]): Manifest[] {
+  const manifests = documents.flatMap((document) => readDocument(document));
   refuseRepeated(manifests);
   return manifests;
+}
+
+export function holdsNothing(): DunnageError {
+  return new DunnageError('INVALID_MANIFEST', 'the manifest holds no object', { remedy: READABLE_TEXT });
 }
 
 function readDocument(document: YamlDocument): Manifest[] {

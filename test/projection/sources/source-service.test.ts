@@ -4,6 +4,7 @@ import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { silentLog } from '../../../src/base/log.ts';
+import { createAllocOperations } from '../../../src/daemon/allocs/alloc-operations.ts';
 import { createControlOperations } from '../../../src/daemon/control-operations.ts';
 import { createFileOperations } from '../../../src/daemon/file-operations.ts';
 import { createHistoryOperations } from '../../../src/daemon/history-operations.ts';
@@ -18,6 +19,7 @@ let host: string;
 
 function useHarness(): void {
   operations = createControlOperations({
+    allocs: createAllocOperations(undefined, '/mnt/allocs'),
     projections: harness.service,
     sources: harness.sources,
     history: createHistoryOperations(harness.history(), (directory) => harness.sources.view(directory) !== undefined),

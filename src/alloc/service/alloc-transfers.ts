@@ -1,0 +1,65 @@
+/** Snapshots and restores that are under way: begun, counted, and broken off when the alloc goes or the daemon ends. */
+import type { Writable } from 'node:stream';
+import { DunnageError } from '../../errors/dunnage-error.ts';
+import type { BackingDirectory } from '../backing-directory.ts';
+import type { SnapshotReport } from '../snapshot/messages.ts';
+import { interruptedRestores, mendRestore, type RestoreReport, restoreAlloc } from '../snapshot/restore-alloc.ts';
+import { snapshotAlloc } from '../snapshot/snapshot-alloc.ts';
+import type { AllocSpec } from './alloc-spec.ts';
+
+export type { RestoreReport, SnapshotReport };
+
+export class AllocTransfers {
+  readonly #directory: BackingDirectory;
+  readonly #running = new Map<string, Set<AbortController>>();
+
+  constructor(directory: BackingDirectory) {
+    this.#directory = directory;
+  }
+
+  /** A snapshot of it is being taken. */
+  isBusy(id: string): boolean {
+    return this.#running.has(id);
+  }
+
+  /** Breaks off what is under way for the alloc, because it is deleted. */
+  abort(id: string): void {
+    const reason = new DunnageError('INTERRUPTED', `the alloc ${id} is being deleted`);
+    for (const controller of this.#running.get(id) ?? []) controller.abort(reason);
+  }
+
+  close(): void {
+    const reason = new DunnageError('INTERRUPTED', 'the daemon is ending', { remedy: 'try again when it runs' });
+    for (const controllers of this.#running.values()) for (const controller of controllers) controller.abort(reason);
+  }
+
+  async snapshot(spec: AllocSpec, output: Writable, signal?: AbortSignal): Promise<SnapshotReport> {
+    return await this.#run(spec.id, signal, (own) => snapshotAlloc(this.#placeOf(spec), output, own));
+  }
+
+  async restore(spec: AllocSpec, input: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<RestoreReport> {
+    return await this.#run(spec.id, signal, (own) => restoreAlloc(this.#placeOf(spec), input, own));
+  }
+
+  /** Finishes or undoes a restore that died. */
+  async mend(spec: AllocSpec): Promise<void> {
+    const interrupted = await interruptedRestores(this.#directory);
+    if (interrupted.includes(spec.id)) await mendRestore(this.#placeOf(spec));
+  }
+
+  #placeOf({ id, tasks }: AllocSpec): { directory: BackingDirectory; id: string; tasks: readonly string[] } {
+    return { directory: this.#directory, id, tasks: tasks.map(({ name }) => name) };
+  }
+
+  async #run<T>(id: string, signal: AbortSignal | undefined, task: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const controller = new AbortController();
+    const running = this.#running.get(id) ?? new Set();
+    this.#running.set(id, running.add(controller));
+    try {
+      return await task(signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]));
+    } finally {
+      running.delete(controller);
+      if (running.size === 0) this.#running.delete(id);
+    }
+  }
+}

@@ -1,0 +1,26 @@
+/** The manifest that the options of `alloc create` stand for. JSON is YAML. */
+import { DunnageError } from '../errors/dunnage-error.ts';
+
+export const ISOLATION_WORDS = ['none', 'image', 'chroot', 'unveil'] as const;
+
+export interface AllocWords {
+  readonly task: readonly string[];
+  readonly user?: string;
+  readonly isolation?: (typeof ISOLATION_WORDS)[number];
+  readonly secretsSize?: string;
+  readonly secretsOnDisk?: boolean;
+}
+
+/** The daemon judges the values. @throws DunnageError INVALID_ARGUMENT without a task */
+export function toAllocManifest(id: string, words: AllocWords): string {
+  const { task: names, user, isolation, secretsSize, secretsOnDisk } = words;
+  if (names.length === 0)
+    throw new DunnageError('INVALID_ARGUMENT', 'an alloc has at least one task', { remedy: 'add --task NAME' });
+  const common = { user, isolation, secretsSize, secretsOnDisk };
+  return JSON.stringify({
+    apiVersion: 'dunnage/v1',
+    kind: 'Alloc',
+    metadata: { name: id },
+    spec: { tasks: names.map((name) => ({ name, ...common })) },
+  });
+}

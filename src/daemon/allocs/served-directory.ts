@@ -1,0 +1,64 @@
+/** The directory that `<mount>/allocs` shows, as alloc directories want it: what is changed beneath the mount is told to the kernel. */
+import { lstat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { AllocMounts, BackingDirectory } from '../../alloc/backing-directory.ts';
+import type { LoopbackConnection } from '../../fuse/loopback-connection.ts';
+import type { AllocPlaces } from './alloc-places.ts';
+
+export interface ServedDirectoryOptions {
+  readonly places: AllocPlaces;
+  readonly runtimeDir: string;
+  /** Never shown in a task by a chroot map. */
+  readonly ownPaths: readonly string[];
+  readonly loopback: Pick<LoopbackConnection, 'seal' | 'unseal' | 'forget' | 'refresh'>;
+  readonly mounts: AllocMounts;
+}
+
+export class ServedDirectory implements BackingDirectory {
+  readonly path: string;
+  readonly visiblePath: string;
+  readonly stagingPath: string;
+  readonly runtimePath: string;
+  readonly mountsPath: string;
+  readonly ownPaths: readonly string[];
+  readonly mounts: AllocMounts;
+  readonly #loopback: ServedDirectoryOptions['loopback'];
+
+  constructor({ places, runtimeDir, ownPaths, loopback, mounts }: ServedDirectoryOptions) {
+    this.path = places.tree;
+    this.visiblePath = places.visible;
+    this.stagingPath = places.staging;
+    this.runtimePath = runtimeDir;
+    this.mountsPath = places.taskMounts;
+    this.ownPaths = ownPaths;
+    this.mounts = mounts;
+    this.#loopback = loopback;
+  }
+
+  async seal(path: string): Promise<void> {
+    this.#loopback.seal(path);
+  }
+
+  async unseal(path: string): Promise<void> {
+    this.#loopback.unseal(path);
+  }
+
+  async attributesChanged(path: string): Promise<void> {
+    await this.#loopback.refresh(path);
+  }
+
+  /** The kernel drops the name, and with it every mount on it and below it, in all mount namespaces: only for what was just made, replaced or removed. */
+  async changed(path: string): Promise<void> {
+    const parent = dirname(path) === '.' ? '' : dirname(path);
+    await this.#loopback.forget(parent, basename(path));
+    await this.#loopback.refresh(parent);
+    if (await exists(join(this.path, path))) await this.#loopback.refresh(path);
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await lstat(path).then(
+    () => true,
+    () => false,
+  );
+}

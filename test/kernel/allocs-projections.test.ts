@@ -1,0 +1,117 @@
+/** Projections presented in tasks of allocs. */
+import assert from 'node:assert/strict';
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { after, afterEach, before, it } from 'node:test';
+import type { DaemonProcess } from '../tools/daemon-process.ts';
+import { allocManifest, backing, configMap, eventually, inAlloc, startHolding } from './helpers/alloc-daemon.ts';
+import { killDaemon, startDaemon } from './helpers/projected.ts';
+
+let daemon: DaemonProcess;
+before(async () => {
+  daemon = await startDaemon();
+});
+afterEach(async () => {
+  for (const { id } of await daemon.client.listAllocs()) await daemon.client.deleteAlloc(id);
+  await eventually(async () => (await daemon.client.listAllocs()).length === 0);
+});
+after(() => daemon.stop());
+
+const presenting = (id: string, name: string, path = 'local/conf'): string =>
+  allocManifest(id, { name: 'web', projections: [{ name, path }] });
+const shown = (key: string): Promise<string> => readFile(inAlloc(daemon, 'a1/web/local/conf', key), 'utf8');
+
+async function isPresented(): Promise<boolean> {
+  const { tasks } = await daemon.client.getAlloc('a1');
+  return tasks[0]?.projections[0]?.presented === true;
+}
+
+it('a projection is there read-only when apply returns, in one manifest with the alloc, and swaps show through', async () => {
+  await daemon.client.apply(`${presenting('a1', 'configmap.first')}\n---\n${configMap('first', { key: 'old' })}`);
+  assert.equal(await shown('key'), 'old');
+  await assert.rejects(writeFile(inAlloc(daemon, 'a1/web/local/conf/x'), ''), { code: 'EROFS' });
+  await daemon.client.apply(configMap('first', { key: 'new' }));
+  assert.equal(await shown('key'), 'new');
+});
+
+it('one that does not exist is waited for with the reason, nothing can be written in its place, and it comes by itself', async () => {
+  const [result] = await daemon.client.apply(presenting('a1', 'configmap.late'));
+  assert.deepEqual(result?.warnings, ['web/local/conf waits: projections/configmap.late does not exist yet']);
+  assert.match((await daemon.client.status()).warnings.join(), /alloc a1, task web: local\/conf waits/);
+  await assert.rejects(writeFile(inAlloc(daemon, 'a1/web/local/conf/x'), ''), { code: 'EROFS' });
+  assert.deepEqual(await readdir(backing(daemon, 'a1/web/local/conf')), []);
+  await daemon.client.apply(configMap('late', { key: 'here' }));
+  await eventually(isPresented);
+  assert.equal(await shown('key'), 'here');
+  assert.deepEqual((await daemon.client.getAlloc('a1')).notes, []);
+});
+
+it('one that is deleted goes, also if somebody reads it, and comes back as the new one', async (t) => {
+  await daemon.client.apply(configMap('gone', { key: 'first' }));
+  await daemon.client.apply(presenting('a1', 'configmap.gone'));
+  const reader = await startHolding(
+    t,
+    'sh',
+    '-c',
+    'exec 3<"$0"; echo in; exec sleep 100',
+    inAlloc(daemon, 'a1/web/local/conf/key'),
+  );
+  await daemon.client.deleteProjection('ConfigMap', 'default', 'gone');
+  await eventually(async () => !(await isPresented()));
+  assert.deepEqual(await readdir(inAlloc(daemon, 'a1/web/local/conf')), []);
+  await daemon.client.apply(configMap('gone', { key: 'second' }));
+  await eventually(isPresented);
+  assert.equal(await shown('key'), 'second');
+  await reader.end();
+});
+
+it('an audited one is presented too, and opens in the task are written down', async () => {
+  const audited = JSON.stringify({
+    ...{ apiVersion: 'dunnage/v1', kind: 'Projection', metadata: { name: 'watched' } },
+    spec: { audit: true, files: [{ path: 'key', data: 'audited' }] },
+  });
+  await daemon.client.apply(audited);
+  await daemon.client.apply(presenting('a1', 'watched'));
+  assert.equal(await shown('key'), 'audited');
+  await eventually(async () => (await readFile(`${daemon.stateDir}/audit.log`, 'utf8')).includes('"watched"'));
+});
+
+it('it is there after a kill and after down and up, and shows the swaps of meanwhile', async () => {
+  await daemon.client.apply(configMap('kept', { key: '1' }));
+  await daemon.client.apply(presenting('a1', 'configmap.kept'));
+  await killDaemon(daemon);
+  await daemon.up();
+  await daemon.client.apply(configMap('kept', { key: '2' }));
+  assert.equal(await shown('key'), '2');
+  await daemon.dunnage('down');
+  await daemon.up();
+  assert.equal(await shown('key'), '2');
+  assert.equal(await isPresented(), true);
+});
+
+it("the manifest may take one away and present another, and the place of the first is the task's again", async () => {
+  await daemon.client.apply(`${configMap('one', { key: '1' })}\n---\n${configMap('two', { key: '2' })}`);
+  await daemon.client.apply(presenting('a1', 'configmap.one'));
+  await daemon.client.apply(presenting('a1', 'configmap.two', 'local/deep/conf'));
+  assert.deepEqual(await readdir(inAlloc(daemon, 'a1/web/local')), ['deep']);
+  assert.equal(await readFile(inAlloc(daemon, 'a1/web/local/deep/conf/key'), 'utf8'), '2');
+  await mkdir(inAlloc(daemon, 'a1/web/local/conf'));
+  await writeFile(inAlloc(daemon, 'a1/web/local/conf/mine'), '');
+});
+
+it('a link or files of the task in its place are never followed or hidden: that is said, and mended when they are gone', async () => {
+  await daemon.client.apply(configMap('blocked', { key: 'x' }));
+  await daemon.client.apply(allocManifest('a1', { name: 'web' }));
+  await symlink('/etc', inAlloc(daemon, 'a1/web/local/conf'));
+  const [linked] = await daemon.client.apply(presenting('a1', 'configmap.blocked'));
+  assert.match(linked?.warnings?.join() ?? '', /web\/local\/conf waits: .*conf/);
+  await rm(inAlloc(daemon, 'a1/web/local/conf'));
+  await mkdir(inAlloc(daemon, 'a1/web/local/conf'));
+  await writeFile(inAlloc(daemon, 'a1/web/local/conf/mine'), '');
+  await killDaemon(daemon);
+  await daemon.up();
+  assert.match((await daemon.client.getAlloc('a1')).notes.join(), /has files, which a mount would hide/);
+  await rm(inAlloc(daemon, 'a1/web/local/conf'), { recursive: true });
+  await killDaemon(daemon);
+  await daemon.up();
+  assert.equal(await shown('key'), 'x');
+});
