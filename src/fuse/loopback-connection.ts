@@ -58,7 +58,6 @@ export class LoopbackConnection {
   readonly #native: Pick<NativeBinding, 'createChannel' | 'createLoopback'>;
   #channel: Channel | undefined = undefined;
   #engine: Loopback | undefined = undefined;
-  #record: NegotiatedRecord | undefined = undefined;
   #isInitAsked = false;
   #closing: Promise<void> | undefined = undefined;
   readonly #served: Promise<void>;
@@ -101,10 +100,8 @@ export class LoopbackConnection {
     channel.start();
   }
 
-  /** After `start` of a resumed connection. Without HAS_RESEND (before Linux 6.9) all that is unanswered is in the memory. */
-  requestResend(): void {
-    if (this.#record?.features.includes('HAS_RESEND') === true) this.#engine?.requestResend();
-  }
+  /** Nothing: the engine has done so by itself, before its threads read. */
+  requestResend(): void {}
 
   /** See `Loopback.seal`. @throws DunnageError NOT_FOUND, NOT_A_DIRECTORY ... */
   seal(path: string): void {
@@ -220,7 +217,6 @@ export class LoopbackConnection {
     } catch (error) {
       throw fromSystemError(error, `cannot serve ${this.#options.name}`);
     }
-    this.#record = record;
     this.#settle?.resolve();
   }
 

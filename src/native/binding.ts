@@ -323,8 +323,6 @@ export interface Loopback {
   forget(parent: string, name: string): Promise<void>;
   /** The kernel asks for attributes, content and listing of that file or directory again. Resolves when it was told. */
   refresh(path: string): Promise<void>;
-  /** Writes FUSE_NOTIFY_RESEND. Only with the feature HAS_RESEND. */
-  requestResend(): void;
   statistics(): LoopbackStatistics;
   /**
    * Stops the threads, at the latest after two seconds: one that is inside of a call to the file system beneath ends after it by

@@ -32,9 +32,6 @@ class FakeLoopback implements Loopback {
   async refresh(path: string): Promise<void> {
     this.calls.push(`refresh ${path}`);
   }
-  requestResend(): void {
-    this.calls.push('resend');
-  }
   statistics(): LoopbackStatistics {
     const served = new Array<number>(OPCODE.COPY_FILE_RANGE_64 + 2).fill(0);
     served[OPCODE.LOOKUP] = 3;
@@ -165,18 +162,8 @@ describe('LoopbackConnection', () => {
     const { connection, channels, engines } = connect({ resume: record });
     connection.start();
     await connection.served();
-    connection.requestResend();
     assert.equal(channels.length, 0);
     assert.equal(engines[0]?.options.isTakeover, true);
-    assert.deepEqual(engines[0]?.calls, ['resend']);
-  });
-
-  it('asks nobody to send again where the kernel cannot', () => {
-    const resume = { format: 1, profile: 'allocs', major: 7, minor: 37, kernelMinor: 37, features: [] } as const;
-    const { connection, engines } = connect({ resume: { ...resume, writeBytesMax: 4096, readaheadBytesMax: 0 } });
-    connection.start();
-    connection.requestResend();
-    assert.deepEqual(engines[0]?.calls, []);
   });
 
   it('passes seals and notifications on, and says so where nothing is served yet', async () => {

@@ -26,6 +26,7 @@ struct LinuxDirent {
 constexpr size_t kNamesBytes = 32768;
 // A record of getdents64(2) may be longer in the reply, so that it is asked for less: what was read is never thrown away.
 constexpr size_t kGrowth = 8;
+constexpr uint64_t kUnknownPosition = ~uint64_t{0};
 
 size_t Aligned(size_t bytes) { return (bytes + 7) & ~size_t{7}; }
 
@@ -75,6 +76,16 @@ class Listing {
   size_t used_ = 0;
 };
 
+// ext4 takes the position of the first read for the beginning: one that began at the end of a directory would find nothing there
+// for ever. So a new descriptor is read from its start once.
+int OpenListing(Engine& engine, Node* node, uint64_t offset, uint64_t* position) {
+  const int opened = engine.OpenNode(node, O_RDONLY | O_DIRECTORY);
+  if (opened < 0 || offset == 0) return opened;
+  alignas(8) uint8_t names[280];
+  if (syscall(SYS_getdents64, opened, names, sizeof names) > 0) *position = kUnknownPosition;
+  return opened;
+}
+
 int ReadNames(int directory, int path, uint64_t& position, uint64_t offset, Listing& listing) {
   alignas(8) uint8_t names[kNamesBytes];
   if (position != offset && lseek(directory, static_cast<off_t>(offset), SEEK_SET) < 0) return errno;
@@ -110,17 +121,19 @@ int Readdir(Call& call) {
   DescriptorCache::Use directory = engine.descriptors.Find(node->id, DescriptorKind::kDirectory);
   // Two may read one directory at the same time: the second gets a descriptor of its own.
   if (!directory.valid() || !directory.busy().try_lock()) {
-    const int opened = engine.OpenNode(node, O_RDONLY | O_DIRECTORY);
+    uint64_t position = 0;
+    const int opened = OpenListing(engine, node, in->offset, &position);
     if (opened < 0) return -opened;
     if (directory.valid()) {
       const FileDescriptor own(opened);
-      uint64_t position = 0;
       const int error = ReadNames(own.get(), own.get(), position, in->offset, listing);
       call.ReplyData(call.room, listing.used());
       return error;
     }
     directory = engine.descriptors.Add(node->id, DescriptorKind::kDirectory, opened);
     directory.busy().lock();
+    // Somebody may have been faster.
+    directory.position() = kUnknownPosition;
   }
   const int error = ReadNames(directory.get(), directory.get(), directory.position(), in->offset, listing);
   directory.busy().unlock();

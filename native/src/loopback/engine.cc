@@ -82,6 +82,7 @@ int Engine::Prepare(const EngineOptions& options, const char** call) {
   has_passthrough = options.has_passthrough;
   has_setxattr_extended = options.has_setxattr_extended;
   is_takeover_ = options.is_takeover;
+  has_resend_ = options.has_resend;
   error = FindRoot(options, call);
   if (error == 0) Recover();
   return error;
@@ -183,6 +184,10 @@ void Engine::Replay(Identity& identity, uint8_t* room, size_t room_bytes) {
     *reinterpret_cast<volatile uint32_t*>(slot->request) = 0;
     slot->state = 0;
   }
+  if (!has_resend_) return;
+  // Does not block: the kernel only moves what it has.
+  const OutHeader resend{sizeof resend, kResend, 0};
+  if (write(device->get(), &resend, sizeof resend) < 0) failed_replies++;
 }
 
 }  // namespace dunnage::loopback

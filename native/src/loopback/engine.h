@@ -33,6 +33,7 @@ struct EngineOptions {
   int memory;
   bool has_passthrough;
   bool has_setxattr_extended;
+  bool has_resend;
   bool is_takeover;
 };
 
@@ -48,7 +49,8 @@ class Engine {
   // Does a request and answers it. False if the connection is over.
   bool Serve(RequestSlot* slot, Identity& identity, uint8_t* room, size_t room_bytes, bool is_repeated);
 
-  // Answers what an earlier daemon left unanswered. Once, before the first request is read.
+  // Answers what an earlier daemon left unanswered, and has the kernel send again what may be missing. Before the first request is
+  // read: one that is worked on must not be sent again.
   void Replay(Identity& identity, uint8_t* room, size_t room_bytes);
 
   // --- Files (backing.cc) ---
@@ -103,6 +105,7 @@ class Engine {
   std::array<std::mutex, 256> node_locks_;
   std::mutex sealed_mutex_;
   bool is_takeover_ = false;
+  bool has_resend_ = false;
 };
 
 // Seconds for which the kernel may rely on what it was told. Nobody else changes the directory unsaid.

@@ -70,7 +70,6 @@ Napi::Function Loopback::Define(Napi::Env env) {
   return DefineClass(env, "Loopback",
                      {InstanceMethod<&Loopback::Seal>("seal"), InstanceMethod<&Loopback::Unseal>("unseal"),
                       InstanceMethod<&Loopback::Forget>("forget"), InstanceMethod<&Loopback::Refresh>("refresh"),
-                      InstanceMethod<&Loopback::RequestResend>("requestResend"),
                       InstanceMethod<&Loopback::Statistics>("statistics"), InstanceMethod<&Loopback::Close>("close")});
 }
 
@@ -118,6 +117,7 @@ bool Loopback::StartServer(const Napi::Object& options) {
                        .memory = static_cast<int>(memory),
                        .has_passthrough = HasFeature(list, "PASSTHROUGH"),
                        .has_setxattr_extended = HasFeature(list, "SETXATTR_EXT"),
+                       .has_resend = HasFeature(list, "HAS_RESEND"),
                        .is_takeover = is_takeover};
   server_ = std::make_shared<Server>(DescriptorsMost());
   const char* call = "";
@@ -238,16 +238,6 @@ Napi::Value Loopback::Refresh(const Napi::CallbackInfo& info) {
     return done.Promise();
   }
   return Notify(info.Env(), Message(kInvalidateInode, InvalidateInodeOut{node, 0, 0}));
-}
-
-Napi::Value Loopback::RequestResend(const Napi::CallbackInfo& info) {
-  if (closing_ || closed_) return ThrowSystemError(info.Env(), EBADF, "requestResend");
-  if (server_->ResendAfterReplay()) return info.Env().Undefined();
-  const OutHeader header{sizeof header, kResend, 0};
-  std::vector<uint8_t> message(sizeof header);
-  std::memcpy(message.data(), &header, sizeof header);
-  const int error = notifier_->Queue(std::move(message));
-  return error == 0 ? info.Env().Undefined() : ThrowSystemError(info.Env(), error, "pthread_create");
 }
 
 // Resolves when it was written.

@@ -32,7 +32,6 @@ class Loopback : public Napi::ObjectWrap<Loopback> {
   Napi::Value Unseal(const Napi::CallbackInfo& info);
   Napi::Value Forget(const Napi::CallbackInfo& info);
   Napi::Value Refresh(const Napi::CallbackInfo& info);
-  Napi::Value RequestResend(const Napi::CallbackInfo& info);
   Napi::Value Statistics(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
 

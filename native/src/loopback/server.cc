@@ -13,7 +13,6 @@ namespace {
 
 constexpr size_t kStackBytes = 256 * 1024;
 constexpr size_t kRoomBytes = 1024 * 1024 + 65536;
-constexpr OutHeader kResendMessage{sizeof(OutHeader), kResend, 0};
 constexpr int kStopTriesMax = 2000;
 constexpr long kStopPauseNs = 1'000'000;
 
@@ -103,8 +102,6 @@ void Server::Work(Worker& worker) {
       engine.Replay(identity, static_cast<uint8_t*>(room), kRoomBytes);
       const std::lock_guard lock(mutex_);
       replayed_ = true;
-      // Does not block: the kernel only moves what it has.
-      if (wants_resend_ && write(engine.device->get(), &kResendMessage, sizeof kResendMessage) < 0) engine.failed_replies++;
       changed_.notify_all();
     } else {
       std::unique_lock lock(mutex_);
@@ -143,12 +140,6 @@ void Server::Loop(Worker& worker, Identity& identity, uint8_t* room) {
   }
   worker.reads.store(false, std::memory_order_relaxed);
   *mark = 0;
-}
-
-bool Server::ResendAfterReplay() {
-  const std::lock_guard lock(mutex_);
-  if (!replayed_) wants_resend_ = true;
-  return !replayed_;
 }
 
 void Server::Stop() {

@@ -27,9 +27,6 @@ class Server : public std::enable_shared_from_this<Server> {
 
   // Returns when all threads are ready and what an earlier daemon left has been read. 0 or an errno.
   int Start(uint32_t threads, uv_async_t* wake);
-  // Has the kernel send again what is unanswered, as soon as what the memory has of it was answered. False if the caller
-  // is to write the notification, because that has happened already.
-  bool ResendAfterReplay();
   // Has a thread of its own end all others and then wake the loop; at most two seconds.
   void Stop();
   // Nobody wakes the loop any more.
@@ -68,7 +65,6 @@ class Server : public std::enable_shared_from_this<Server> {
   int start_error_ = 0;
   bool may_serve_ = false;
   bool replayed_ = false;
-  bool wants_resend_ = false;
   uv_async_t* wake_ = nullptr;
 
   std::atomic<bool> stopping_{false};

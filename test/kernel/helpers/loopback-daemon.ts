@@ -67,7 +67,6 @@ const connection = new LoopbackConnection({
 });
 connection.start();
 if (held === undefined) await ready;
-else connection.requestResend();
 
 serveCommands(
   {
