@@ -143,7 +143,7 @@ int Engine::Enter(Call& call, int directory, const char* name, int opened, Entry
   if ((node->flags & Node::kOrphan) != 0 && found.stx_nlink > 0) found.stx_nlink--;
   entry->node = id;
   entry->entry_valid = kValidSeconds;
-  entry->attributes_valid = kValidSeconds;
+  entry->attributes_valid = ValidSeconds(node);
   ToAttributes(found, &entry->attributes);
   if (entered != nullptr) *entered = node;
   return 0;

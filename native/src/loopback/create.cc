@@ -166,6 +166,7 @@ int Create(Call& call) {
   Node* node = nullptr;
   error = call.engine.Enter(call, place.directory.get(), name, file.get(), entry, &node);
   if (error == 0) error = OpenFileOf(call, node, in->flags, file.Release(), DescriptorKind::kWrite, open);
+  if (error == 0) entry->attributes_valid = Engine::ValidSeconds(node);
   if (error != 0) call.engine.TakeBack(call);
   return error;
 }
@@ -196,6 +197,7 @@ int Tmpfile(Call& call) {
   } else {
     node->flags |= Node::kOrphan;
     error = OpenFileOf(call, node, in->flags, file.Release(), DescriptorKind::kWrite, open);
+    entry->attributes_valid = Engine::ValidSeconds(node);
   }
   if (error != 0) engine.TakeBack(call);
   return error;

@@ -26,6 +26,10 @@
 
 namespace dunnage::loopback {
 
+// For how long the kernel may rely on what it was told. Nobody else changes the directory unsaid.
+constexpr uint64_t kValidSeconds = 86400;
+constexpr unsigned kStatxMask = 0x7ff;  // all that stat(2) has
+
 struct EngineOptions {
   int device;
   int root;
@@ -62,6 +66,8 @@ class Engine {
   int Identify(int descriptor, FileIdentity* identity) const;
   // statx(2) of a name or, if it is empty, of the descriptor. EXDEV if it is on another file system.
   int Examine(int directory, const char* name, struct statx* found) const;
+  // For how long the kernel may believe the attributes.
+  static uint64_t ValidSeconds(const Node* node) { return (node->flags & Node::kUnseen) != 0 ? 0 : kValidSeconds; }
   int AttributesOf(Node* node, Attributes* attributes);
   // Looks the name up and counts it; `opened` is a descriptor of it, or -1. The caller keeps `opened`.
   int Enter(Call& call, int directory, const char* name, int opened, EntryOut* entry, Node** found);
@@ -108,10 +114,6 @@ class Engine {
   bool has_resend_ = false;
 };
 
-// Seconds for which the kernel may rely on what it was told. Nobody else changes the directory unsaid.
-constexpr uint64_t kValidSeconds = 86400;
-// No new lookup beneath descriptors of directories.
-constexpr unsigned kStatxMask = 0x7ff;
 
 void ToAttributes(const struct statx& found, Attributes* attributes);
 uint32_t TypeFlags(uint32_t mode);

@@ -36,6 +36,18 @@ bool MayLoseSetid(int descriptor) {
   return fstat(descriptor, &status) == 0 && HasSetid(status);
 }
 
+// With passthrough a shared mapping writes to the file beneath and the kernel does not notice that times change. So it may not
+// believe any attributes while the file is open like that, nor those that it has.
+void ExpectUnseen(Engine& engine, Node* node) {
+  if ((node->flags.fetch_or(Node::kUnseen) & Node::kUnseen) != 0) return;
+  // Does not wait for anybody: no pages are concerned.
+  const struct {
+    OutHeader header;
+    InvalidateInodeOut body;
+  } message{{sizeof message, kInvalidateInode, 0}, {node->id, -1, 0}};
+  if (write(engine.device->get(), &message, sizeof message) < 0 && errno != ENOENT) engine.failed_replies++;
+}
+
 struct Opened {
   Node* node = nullptr;
   DescriptorCache::Use file;
@@ -76,6 +88,7 @@ int OpenFileOf(Call& call, Node* node, uint32_t flags, int descriptor, Descripto
   if (passes) {
     open->flags |= kOpenPassthrough;
     open->backing = node->backing;
+    if ((flags & O_ACCMODE) == O_RDWR) ExpectUnseen(engine, node);
   } else {
     open->flags |= kOpenKeepCache;
     if (owned.valid()) engine.descriptors.Add(node->id, kind, owned.Release());

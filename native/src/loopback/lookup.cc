@@ -60,7 +60,7 @@ int Getattr(Call& call) {
   Node* node = call.engine.nodes.Find(call.header.node);
   if (node == nullptr) return ESTALE;
   auto* out = call.Reply<AttributesOut>();
-  out->valid = kValidSeconds;
+  out->valid = Engine::ValidSeconds(node);
   return call.engine.AttributesOf(node, &out->attributes);
 }
 
@@ -76,7 +76,7 @@ int Statx(Call& call) {
   if (statx(path.get(), "", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &found) != 0) return errno;
   if ((node->flags & Node::kOrphan) != 0 && found.stx_nlink > 0) found.stx_nlink--;
   auto* out = call.Reply<StatxOut>();
-  out->valid = kValidSeconds;
+  out->valid = Engine::ValidSeconds(node);
   // The kernel laid them out alike, up to the numbers of devices.
   std::memcpy(&out->body, &found, offsetof(StatxBody, spare2));
   return 0;

@@ -30,6 +30,7 @@ struct Node {
   static constexpr uint32_t kDirectory = 4;
   static constexpr uint32_t kRegular = 8;
   static constexpr uint32_t kTyped = 16;     // the two above are known
+  static constexpr uint32_t kUnseen = 32;    // open such that a shared mapping may change it unseen: see OpenFileOf
 
   std::atomic<uint64_t> id;  // 0: this place is free
   uint64_t ino;

@@ -29,7 +29,10 @@ void Engine::MarkGone(Node* node, const struct statx& last) {
   node->flags |= Node::kGone;
   std::atomic_thread_fence(std::memory_order_release);
   node->attributes = left;
-  descriptors.Drop(node->id);
+  // The one of the file itself stays until the kernel forgets the node, if it can: nothing else gets its inode number meanwhile.
+  for (const auto kind : {DescriptorKind::kRead, DescriptorKind::kWrite, DescriptorKind::kDirectory}) {
+    descriptors.Drop(node->id, kind);
+  }
 }
 
 void Engine::DropNode(Node* node) {
@@ -50,6 +53,7 @@ void Engine::CloseNode(Node* node) {
   descriptors.Drop(node->id, DescriptorKind::kRead);
   descriptors.Drop(node->id, DescriptorKind::kWrite);
   if (node->backing <= 0) return;
+  node->flags &= ~Node::kUnseen;
   const uint32_t backing = static_cast<uint32_t>(node->backing);
   node->backing = 0;
   ioctl(device->get(), kBackingCloseRequest, &backing);
@@ -75,12 +79,13 @@ struct Victim {
     if (error != 0 || !engine.nodes.HasInode(status.stx_ino)) return error;
     const int opened = openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (opened < 0) return errno;
-    const FileDescriptor file(opened);
+    FileDescriptor file(opened);
     FileIdentity identity;
     identity.ino = status.stx_ino;
     const int failed = engine.Identify(file.get(), &identity);
     if (failed != 0) return failed;
     node = engine.nodes.FindFile(identity);
+    if (node != nullptr) engine.descriptors.Add(node->id, DescriptorKind::kPath, file.Release());
     return 0;
   }
 
@@ -187,7 +192,7 @@ int MoveName(Call& call, uint64_t directory, uint32_t flags) {
   Engine& engine = call.engine;
   Move move{.from = {}, .to = {}, .old_name = call.TakeName(), .new_name = call.TakeName(), .flags = flags};
   if (move.old_name == nullptr || move.new_name == nullptr) return EINVAL;
-  if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0) return EINVAL;
+  if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)) != 0) return EINVAL;
   int error = move.from.Find(call, call.header.node);
   if (error == 0) error = move.to.Find(call, directory);
   if (error != 0) return error;

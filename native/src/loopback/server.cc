@@ -107,9 +107,20 @@ void Server::Work(Worker& worker) {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [&] { return replayed_; });
     }
+    Prefault(worker);
     Loop(worker, identity, static_cast<uint8_t*>(room));
   }
   if (room != MAP_FAILED) munmap(room, kRoomBytes);
+}
+
+// While a process dies the kernel takes no page for it any more: a request that is being read then would fail. So the pages are there
+// before; with passthrough nothing is large but extended attributes.
+void Server::Prefault(Worker& worker) const {
+  constexpr size_t kWithPassthrough = 128 * 1024;
+  constexpr size_t kPage = 4096;
+  const size_t bytes = engine.has_passthrough ? kWithPassthrough : RequestSlot::kRequestBytes;
+  volatile uint8_t* pages = worker.slot->request;
+  for (size_t at = 0; at < bytes; at += kPage) pages[at] = pages[at];
 }
 
 void Server::Loop(Worker& worker, Identity& identity, uint8_t* room) {

@@ -53,6 +53,7 @@ class Server : public std::enable_shared_from_this<Server> {
   static void* RunWorker(void* argument);
   static void* RunStopper(void* argument);
   void Work(Worker& worker);
+  void Prefault(Worker& worker) const;
   void Loop(Worker& worker, Identity& identity, uint8_t* room);
   void Wake();
   void ReportReady(int error);

@@ -108,7 +108,7 @@ int Setattr(Call& call) {
   if (in == nullptr) return EINVAL;
   if (node == nullptr) return ESTALE;
   auto* out = call.Reply<AttributesOut>();
-  out->valid = kValidSeconds;
+  out->valid = Engine::ValidSeconds(node);
   {
     const std::lock_guard lock(engine.NodeLock(node));
     if ((node->flags & Node::kGone) != 0) {

@@ -21,9 +21,6 @@ export function loopbackLacks(): Lacks {
   const withoutPassthrough: Lacks = { 'atime-of-cached-reads': 'FUSE does not tell of reads from the page cache' };
   return {
     ...kernelLacks(),
-    whiteouts: 'not served yet',
-    'times-of-mappings': 'not served yet',
-    'inodes-of-removed-directories': 'not served yet',
     'range-shifts': 'FUSE refuses to take ranges out of a file or to put them in',
     ...(isOlderThan(6, 9) ? withoutPassthrough : withPassthrough),
   };
