@@ -1,5 +1,5 @@
 /** A mounted directory for tests of the loopback engine: backing directory, orphans and mount point side by side, served by a child. */
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { silentLog } from '../../../src/base/log.ts';
 import type { Feature } from '../../../src/fuse/abi.ts';
@@ -33,11 +33,13 @@ export class LoopbackMount {
   static async make(
     options: Pick<LoopbackSettings, 'without' | 'threads'> & {
       readonly holder?: boolean;
-      readonly disk?: string;
+      readonly disk?: string | undefined;
+      /** A name that lies in the orphan directory before the start. */
+      readonly orphan?: string;
     } = {},
   ): Promise<LoopbackMount> {
     const folder = await MountFolder.make();
-    const { holder = false, disk = folder.path, ...behaviour } = options;
+    const { holder = false, disk = folder.path, orphan, ...behaviour } = options;
     const settings: LoopbackSettings = {
       mountPoint: join(folder.path, 'mnt'),
       backing: join(disk, 'backing'),
@@ -48,6 +50,7 @@ export class LoopbackMount {
     // Other users must get as far as the mount.
     await chmod(folder.path, 0o755);
     for (const path of [settings.mountPoint, settings.backing, settings.orphans]) await mkdir(path);
+    if (orphan !== undefined) await writeFile(join(settings.orphans, orphan), '');
     if (settings.holderSocket !== undefined) {
       await startHolder({
         programPath: holderProgramPath(),

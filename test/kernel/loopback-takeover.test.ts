@@ -1,0 +1,128 @@
+/** kill -9 of what serves alloc directories, while tenants work in them: the next daemon goes on, and no call fails. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdir, open, readdir, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { Feature } from '../../src/fuse/abi.ts';
+import type { NegotiatedRecord } from '../../src/fuse/init.ts';
+import type { LoopbackStatistics } from '../../src/native/binding.ts';
+import { within } from './helpers/child-daemon.ts';
+import { LoopbackMount } from './helpers/loopback.ts';
+import { begin, mountTestsSkip } from './helpers/run.ts';
+
+const TENANT = fileURLToPath(new URL('./programs/alloc-tenant.js', import.meta.url));
+const TENANTS = 3;
+const KILLS = 4;
+const TIMEOUT_MS = 30_000;
+const skip = mountTestsSkip();
+
+const WITHOUT: readonly (readonly [string, readonly Feature[]])[] = [
+  ['as the kernel has it', []],
+  ['where the kernel sends nothing again and has no passthrough', ['HAS_RESEND', 'PASSTHROUGH']],
+];
+
+for (const [how, without] of WITHOUT) {
+  describe(`kill -9 of the daemon of alloc directories, ${how}`, skip === undefined ? {} : { skip }, () => {
+    let mount: LoopbackMount;
+    before(async () => {
+      mount = await LoopbackMount.make({ holder: true, without, disk: process.env['DUNNAGE_TEST_DISK'] });
+    });
+    after(() => mount.clean());
+    afterEach(async () => {
+      for (const name of await readdir(mount.settings.mountPoint)) await rm(mount.path(name), { recursive: true });
+    });
+
+    it('fails no call of the tenants, and does none of them twice', { timeout: 120_000 }, async () => {
+      const tenants = Array.from({ length: TENANTS }, (_, index) =>
+        begin(process.execPath, [TENANT, mount.settings.mountPoint, String(index)]),
+      );
+      for (let kill = 0; kill < KILLS; kill += 1) {
+        await untilServing(mount);
+        await mount.kill();
+        await mount.serve();
+      }
+      await untilServing(mount);
+      for (const tenant of tenants) tenant.process.kill('SIGTERM');
+      for (const tenant of tenants) {
+        const { code, stdout, stderr } = await within(tenant.ended, TIMEOUT_MS, 'end of a tenant');
+        assert.deepEqual([code, stderr], [0, '']);
+        assert.ok(Number(stdout) > 0);
+      }
+      const { failedReplies, openFiles } = await mount.daemon.command<LoopbackStatistics>('engine');
+      assert.deepEqual([failedReplies, openFiles], [0, 0]);
+      await untilNoOrphans(mount);
+    });
+
+    it('keeps removed files that are open, and their content', async () => {
+      const path = mount.path('removed');
+      const file = await open(path, 'wx+');
+      await file.write('first ');
+      const { ino } = await file.stat();
+      await unlink(path);
+      assert.equal((await readdir(mount.orphans())).length, 1);
+      await mount.kill();
+      await mount.serve();
+      await file.write('second');
+      const { nlink, size, ino: after } = await file.stat();
+      assert.deepEqual([nlink, size, after], [0, 12, ino]);
+      const bytes = Buffer.alloc(20);
+      assert.equal((await file.read(bytes, 0, 20, 0)).bytesRead, 12);
+      assert.equal(bytes.toString('utf8', 0, 12), 'first second');
+      await file.close();
+      await untilNoOrphans(mount);
+    });
+
+    it('keeps seals, inode numbers, open files and listings', async () => {
+      await mkdir(mount.path('sealed'));
+      await mount.daemon.command('seal', { path: 'sealed' });
+      await writeFile(mount.path('file'), 'content');
+      const before = await stat(mount.path('file'));
+      const file = await open(mount.path('file'), 'r+');
+      await mount.kill();
+      await mount.serve();
+      await assert.rejects(mkdir(mount.path('sealed', 'x')), { code: 'EROFS' });
+      await assert.rejects(rename(mount.path('file'), mount.path('sealed', 'file')), { code: 'EROFS' });
+      await assert.rejects(rename(mount.path('sealed'), mount.path('moved')), { code: 'EBUSY' });
+      await mount.daemon.command('unseal', { path: 'sealed' });
+      await rename(mount.path('file'), mount.path('sealed', 'file'));
+      assert.equal((await file.stat()).ino, before.ino);
+      await file.write('CONTENT', 0);
+      await file.close();
+      assert.equal(await readFile(mount.path('sealed', 'file'), 'utf8'), 'CONTENT');
+      assert.deepEqual(await readdir(mount.path('sealed')), ['file']);
+    });
+  });
+}
+
+/** The daemon has done some work: it is killed in the middle of it. */
+async function untilServing(mount: LoopbackMount): Promise<void> {
+  const served = async (): Promise<number> => {
+    const { served: counts } = await mount.daemon.command<LoopbackStatistics>('engine');
+    return counts.reduce((sum, count) => sum + count, 0);
+  };
+  while ((await served()) < 2_000);
+}
+
+/** The kernel forgets nodes a moment after their last user is gone. */
+async function untilNoOrphans(mount: LoopbackMount): Promise<void> {
+  const wait = async (): Promise<void> => {
+    while ((await readdir(mount.orphans())).length > 0) await pause(5);
+  };
+  await within(wait(), TIMEOUT_MS, 'orphans are removed');
+}
+
+describe('a fresh start of alloc directories', skip === undefined ? {} : { skip }, () => {
+  it('empties the orphan directory', async () => {
+    const mount = await LoopbackMount.make({ orphan: 'left by a crash of the machine' });
+    try {
+      assert.deepEqual(await readdir(mount.orphans()), []);
+      const record = await mount.daemon.command<NegotiatedRecord>('record');
+      assert.equal(record.profile, 'allocs');
+      assert.ok(existsSync(mount.settings.mountPoint));
+    } finally {
+      await mount.clean();
+    }
+  });
+});
