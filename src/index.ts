@@ -30,6 +30,7 @@ export {
   TmpDirName,
 } from './alloc/layout.ts';
 export { PlainDirectory, type PlainDirectoryOptions } from './alloc/plain-directory.ts';
+export { SnapshotErrorFilename, SnapshotErrorTime } from './alloc/snapshot/snapshot-names.ts';
 export { type Isolation, type TaskBuildOptions, TaskDir, type TaskDirOptions } from './alloc/task-dir.ts';
 export { type TestAllocDir, type TestAllocDirOptions, testAllocDir } from './alloc/test-alloc-dir.ts';
 export { resolveUser } from './alloc/users.ts';

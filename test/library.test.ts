@@ -26,6 +26,8 @@ describe('the public face', () => {
       'SharedAllocDirs',
       'SharedAllocName',
       'SharedDataDir',
+      'SnapshotErrorFilename',
+      'SnapshotErrorTime',
       'TaskDir',
       'TaskDirs',
       'TaskLocal',

@@ -3,13 +3,13 @@
  * at any time from anywhere: what changes the alloc is done one after another.
  */
 import { join, relative } from 'node:path';
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { type Log, silentLog } from '../base/log.ts';
 import { KeyedMutex } from '../base/mutex.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import type { MountHolder } from '../mounts/mount-holders.ts';
 import { loadNative } from '../native/load.ts';
-import type { Cancellable, ChangeEvent, FileInfo } from './alloc-dir-fs.ts';
+import type { AllocDirFS, Cancellable, ChangeEvent, FileInfo } from './alloc-dir-fs.ts';
 import { allocMounts, MountsInUse, unmountRows } from './alloc-mount-rows.ts';
 import { moveAlloc } from './alloc-move.ts';
 import { removeAlloc } from './alloc-removal.ts';
@@ -18,6 +18,7 @@ import { type Existing, ensureTold, statusOf, withDirectory, withDirectoryBeneat
 import { AllocFiles } from './files/alloc-files.ts';
 import { requireAllocId, SharedAllocDirs, SharedAllocName, TaskSecrets } from './layout.ts';
 import { Seals } from './seals.ts';
+import { snapshotAlloc } from './snapshot/snapshot-alloc.ts';
 import { TaskDir, type TaskDirOptions, type TaskDirPlace } from './task-dir.ts';
 import { memoryPlaces } from './task-secrets.ts';
 import { nobody } from './users.ts';
@@ -44,7 +45,7 @@ export interface MoveOptions {
 const SHARED_MODE = 0o777;
 const ALLOC_MODE = 0o755;
 
-export class AllocDir {
+export class AllocDir implements AllocDirFS {
   readonly id: string;
   /** Absolute, as containers see it; so are all paths here. */
   readonly allocDir: string;
@@ -133,6 +134,14 @@ export class AllocDir {
   /** @throws DunnageError like `list`; IS_A_DIRECTORY, and INVALID_ARGUMENT for a fifo, socket or device. */
   async readAt(path: string, offsetBytes: number): Promise<Readable> {
     return await this.#files.readAt(path, offsetBytes);
+  }
+
+  /**
+   * If something cannot be read the tar ends with an entry that says so, and this fails with `failed to snapshot PATH: ...`.
+   * @throws DunnageError NOT_FOUND if the alloc is not built, INTERRUPTED by the signal.
+   */
+  async snapshot(output: Writable, { signal }: Cancellable = {}): Promise<void> {
+    await snapshotAlloc({ directory: this.directory, id: this.id, tasks: [...this.#taskDirs.keys()] }, output, signal);
   }
 
   /** @throws DunnageError like `list`, also while it waits; the reason of the signal. */

@@ -1,6 +1,6 @@
 /** On a plain directory, with real mounts where the user may mount. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -15,7 +15,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { PassThrough } from 'node:stream';
+import { buffer, text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { AllocDir } from '../../src/alloc/alloc-dir.ts';
 import { removeLeftovers } from '../../src/alloc/alloc-removal.ts';
@@ -320,5 +321,36 @@ test(
     const stopped = allocDir.blockUntilExists('never', { signal: AbortSignal.abort(new Error('enough')) });
     await assert.rejects(stopped, /enough/);
     assert.ok(directory);
+  },
+);
+
+test(
+  '[Snapshot] a snapshot has data and local, two files and two links, and nothing else',
+  needsRoot,
+  async (context) => {
+    const { allocDir } = await allocScene(context);
+    const [first, second] = ['t1', 't2'].map((name) => allocDir.newTaskDir(name));
+    await first?.build({ isolation: 'none' });
+    await second?.build({ isolation: 'none' });
+    for (const place of [join(allocDir.sharedDir, 'data'), first?.localDir ?? '']) {
+      writeFileSync(join(place, 'file'), 'content');
+      symlinkSync('nowhere', join(place, 'link'));
+    }
+    writeFileSync(join(first?.secretsDir ?? '', 'key'), 'secret');
+    writeFileSync(join(allocDir.sharedDir, 'logs/t1.stdout.0'), 'line');
+    const archive = new PassThrough();
+    const [bytes] = await Promise.all([buffer(archive), allocDir.snapshot(archive)]);
+    const listed = execFileSync('tar', ['-tvf', '-'], { input: bytes, encoding: 'utf8' }).trim().split('\n');
+    const kinds = listed.map((line) => line[0]);
+    assert.deepEqual(
+      [kinds.filter((kind) => kind === '-').length, kinds.filter((kind) => kind === 'l').length],
+      [2, 2],
+    );
+    assert.ok(
+      listed.every((line) => / (alloc\/data|t1\/local|t2\/local)\//.test(line)),
+      listed.join('\n'),
+    );
+    const gone = new AllocDir({ directory: allocDir.directory, id: 'gone' });
+    await assert.rejects(gone.snapshot(new PassThrough()), { code: 'NOT_FOUND' });
   },
 );
