@@ -129,7 +129,9 @@ export class TreeWalk {
       if (kind === S_IFREG) yield* this.#file(directory, name, frame.attributes, at, path);
       else if (kind === S_IFDIR) {
         const descriptor = this.#native.openNode(directory, name, READ_DIRECTORY, 0, true);
-        yield this.#enter(frames, descriptor, this.#native.statNode(descriptor, ''), 0, path);
+        const status = this.#native.statNode(descriptor, '');
+        if (this.#isExcluded(status)) closeSync(descriptor);
+        else yield this.#enter(frames, descriptor, status, 0, path);
       } else yield { entry: this.#special(directory, name, frame.attributes, at, path), content: NOTHING };
     } catch (error) {
       const code = systemCode(error) ?? '';
@@ -146,6 +148,13 @@ export class TreeWalk {
     else if (this.#isMountPoint(attributes, at)) this.skipped.mountPoints += 1;
     else if (this.#options.excluded?.has(nodeIdentity(attributes, at)) === true) this.skipped.excluded += 1;
     else return false;
+    return true;
+  }
+
+  /** Of what was opened: since it was listed the name may have come to mean something that must not be archived. */
+  #isExcluded(status: Float64Array): boolean {
+    if (this.#options.excluded?.has(nodeIdentity(status)) !== true) return false;
+    this.skipped.excluded += 1;
     return true;
   }
 
@@ -213,6 +222,7 @@ export class TreeWalk {
     const isLinked = (attributes[at + NODE.linkCount] ?? 1) > 1;
     if (sizeBytes <= SMALL_BYTES_MAX && !hasHoles && !isLinked) {
       const length = this.#native.readSmallFile(directory, name, this.#small, this.#smallStatus);
+      if (length >= 0 && this.#isExcluded(this.#smallStatus)) return;
       if (length >= 0 && this.#smallStatus[NODE.fields] === 0) {
         const entry = this.#entry({ ...REGULAR, sizeBytes: length }, this.#smallStatus, 0, path);
         yield { entry, content: Buffer.from(this.#small.subarray(0, length)) };
@@ -222,6 +232,10 @@ export class TreeWalk {
     const descriptor = this.#native.openNode(directory, name, READ, 0, true);
     try {
       const status = this.#native.statNode(descriptor, '');
+      if (this.#isExcluded(status)) {
+        this.#forgetName(attributes, at, path);
+        return;
+      }
       const isSame = !isLinked || nodeIdentity(status) === nodeIdentity(attributes, at);
       if (((status[NODE.mode] ?? 0) & S_IFMT) === S_IFREG && isSame) yield this.#openFile(descriptor, status, path);
       else {

@@ -1,6 +1,6 @@
 /**
  * What must never be in an archive, by identity: a directory of secrets that lies on the disk (where no tmpfs can be had) and every file
- * in it that has another name somewhere, which may be in a directory that is archived.
+ * in it, which may have another name in a directory that is archived, or may be given one while it is.
  */
 import { closeSync, constants } from 'node:fs';
 import type { NativeBinding } from '../../native/binding.ts';
@@ -28,7 +28,7 @@ export function collectSecrets(native: NativeBinding, directory: number, path: s
       const at = index * NODE.fields;
       const isDirectory = ((attributes[at + NODE.mode] ?? 0) & S_IFMT) === S_IFDIR;
       if (isDirectory) collectSecrets(native, opened, name, found);
-      else if ((attributes[at + NODE.linkCount] ?? 0) > 1) found.add(nodeIdentity(attributes, at));
+      else found.add(nodeIdentity(attributes, at));
     });
   } finally {
     closeSync(opened);

@@ -6,9 +6,11 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type BigIntStats, chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import type { AllocFiles } from '../../../src/alloc/files/alloc-files.ts';
 import type { FileInfo } from '../../../src/alloc/files/file-info.ts';
+import { snapshotAlloc } from '../../../src/alloc/snapshot/snapshot-alloc.ts';
 import { DunnageError } from '../../../src/errors/dunnage-error.ts';
 import { compileProgram } from '../../tools/compile-program.ts';
 
@@ -165,6 +167,28 @@ function assertInside(infos: readonly FileInfo[]): void {
     assert.notEqual(name, CANARY_NAME, 'a directory outside was listed');
     assert.notEqual(sizeBytes, CANARY_BYTES, 'a file outside was told of');
   }
+}
+
+/** Snapshots, one after another, until the time is over. That something vanishes while it is archived is no fault of ours. */
+export async function snapshotAgainst({ root }: RaceScene, durationMs: number): Promise<{ archived: number }> {
+  const tally = { archived: 0 };
+  const endMs = performance.now() + durationMs;
+  while (performance.now() < endMs) {
+    const output = new PassThrough();
+    const source = { directory: { path: dirname(root) }, id: basename(root), tasks: ['web'] };
+    const snapshot = snapshotAlloc(source, output).catch((error: unknown) => {
+      if (!(error instanceof DunnageError)) throw error;
+    });
+    const chunks: Buffer[] = [];
+    for await (const chunk of output) chunks.push(chunk as Buffer);
+    await snapshot;
+    const archive = Buffer.concat(chunks);
+    tally.archived += archive.length;
+    for (const text of [SECRET, CANARY, CANARY_NAME, 'root:x:0:0:']) {
+      assert.equal(archive.indexOf(text), -1, `an archive holds "${text}"`);
+    }
+  }
+  return tally;
 }
 
 /** Everything of the outside that a write would change. */
