@@ -5,7 +5,7 @@ import { describeHolders, findHolders, type MountHolder } from '../mounts/mount-
 import type { MountRow } from '../mounts/mount-table.ts';
 import type { BackingDirectory } from './backing-directory.ts';
 import { TaskPrivate, TaskSecrets } from './layout.ts';
-import { unveilPath } from './unveil.ts';
+import { unveiledMounts } from './unveil.ts';
 
 /** In the tree and in what tasks are given beside it first, the memory itself last. Inner mounts before those they are in. */
 export async function allocMounts(
@@ -13,12 +13,12 @@ export async function allocMounts(
   id: string,
   tasks: Iterable<string>,
 ): Promise<readonly MountRow[]> {
+  const rows: MountRow[] = [];
+  for (const task of tasks) rows.push(...innermostFirst(await unveiledMounts(directory, id, task)));
   const places = [
-    ...[...tasks].map((task) => unveilPath(directory, id, task)),
     ...new Set([join(directory.visiblePath, id), join(directory.path, id)]),
     ...[TaskSecrets, TaskPrivate].map((kind) => join(directory.runtimePath, kind, id)),
   ];
-  const rows: MountRow[] = [];
   for (const place of places) rows.push(...innermostFirst(await directory.mounts.list(place)));
   return rows;
 }

@@ -5,6 +5,7 @@
 import { chmod, chown, lstat, mkdir, readlink, rmdir, symlink, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
+import type { MountRow } from '../mounts/mount-table.ts';
 import { systemCode } from '../native/system-error.ts';
 import type { BackingDirectory } from './backing-directory.ts';
 import type { Owner } from './directories.ts';
@@ -28,11 +29,36 @@ export function unveilPath(directory: BackingDirectory, id: string, task: string
   return join(directory.mountsPath, `${id}-${task}`);
 }
 
+/**
+ * What is mounted there for this task. Another alloc and another task can have the same name together (`a-b` and `c`, `a` and `b-c`): what is theirs
+ * is left out.
+ */
+export async function unveiledMounts(
+  directory: BackingDirectory,
+  id: string,
+  task: string,
+): Promise<readonly MountRow[]> {
+  const rows = await directory.mounts.list(unveilPath(directory, id, task));
+  return isOfOther(rows, directory, id, task) ? [] : rows;
+}
+
+function isOfOther(rows: readonly MountRow[], directory: BackingDirectory, id: string, task: string): boolean {
+  const shared = join(unveilPath(directory, id, task), SharedAllocName);
+  const row = rows.find(({ mountPoint }) => mountPoint === shared);
+  return row !== undefined && !row.root.endsWith(`/${id}/${SharedAllocName}`);
+}
+
 /** Makes what is missing. What is mounted stays as it is: nothing in it is touched. */
 export async function unveil(scene: UnveilScene): Promise<void> {
   const { directory, id, name } = scene;
   const parent = unveilPath(directory, id, name);
-  const mounted = new Set((await directory.mounts.list(parent)).map(({ mountPoint }) => mountPoint));
+  const rows = await directory.mounts.list(parent);
+  if (isOfOther(rows, directory, id, name)) {
+    throw new DunnageError('ALREADY_EXISTS', `${parent} is the directory of a task of another alloc`, {
+      remedy: 'give the task another name',
+    });
+  }
+  const mounted = new Set(rows.map(({ mountPoint }) => mountPoint));
   try {
     if (mounted.size === 0) await makeParent(parent, scene.user);
     for (const entry of NAMES) {
@@ -53,6 +79,8 @@ export async function unveil(scene: UnveilScene): Promise<void> {
 /** When nothing is mounted there any more. */
 export async function removeUnveiled(directory: BackingDirectory, id: string, task: string): Promise<void> {
   const parent = unveilPath(directory, id, task);
+  // Nothing of this task is mounted any more: it is that of another alloc.
+  if ((await directory.mounts.list(parent)).length > 0) return;
   for (const entry of NAMES) {
     const path = join(parent, entry);
     await unlessMissing(async () => ((await lstat(path)).isSymbolicLink() ? unlink(path) : rmdir(path)));

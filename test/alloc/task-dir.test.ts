@@ -96,6 +96,18 @@ test('[S150] [Unveil root] the task gets a directory of its own with what it may
   assert.equal((await mountPoints(task.mountsDir)).length, 4);
 });
 
+test('two allocs whose tasks would have one directory there do not get into each other', needsRoot, async (context) => {
+  const { allocDir, directory } = await allocScene(context, 'a-b');
+  await allocDir.newTaskDir('c').build({ isolation: 'unveil' });
+  const other = new AllocDir({ directory, id: 'a' });
+  await other.build();
+  const task = other.newTaskDir('b-c');
+  await assert.rejects(task.build({ isolation: 'unveil' }), { code: 'ALREADY_EXISTS' });
+  await task.build({ isolation: 'none' });
+  await other.destroy();
+  assert.equal((await mountPoints(join(directory.mountsPath, 'a-b-c'))).length, 4);
+});
+
 test('build without the alloc is refused, and makes nothing', needsRoot, async (context) => {
   const { directory } = await allocScene(context);
   const task = new AllocDir({ directory, id: 'not-built' }).newTaskDir('web');
