@@ -22,7 +22,7 @@ export function contentConformance(subject: PosixSubject): void {
 
     for (const seed of SEEDS) {
       const shifts = seed % 2 === 0 && subject.lacks['range-shifts'] === undefined ? ['shifts'] : [];
-      it(`is what was made of it: seed ${seed}`, async () => {
+      it(`is what was made of it, by whichever way [S181]: seed ${seed}`, async () => {
         await run(program, [join(place.directory, `file-${seed}`), String(seed), STEPS, ...shifts]);
       });
     }

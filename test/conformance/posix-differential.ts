@@ -37,6 +37,7 @@ async function search(
   expected: PosixPlace,
   actual: PosixPlace,
   actualUmask: string,
+  more: fc.Parameters<[readonly Operation[]]> = {},
 ): Promise<fc.RunDetails<[readonly Operation[]]>> {
   const property = fc.asyncProperty(operations, async (list) => {
     const sides = [
@@ -50,7 +51,7 @@ async function search(
     }
   });
   const seed = process.env['DUNNAGE_DIFFERENTIAL_SEED'];
-  return await fc.check(property, { numRuns: RUNS, ...(seed === undefined ? {} : { seed: Number(seed) }) });
+  return await fc.check(property, { numRuns: RUNS, ...more, ...(seed === undefined ? {} : { seed: Number(seed) }) });
 }
 
 export function differentialConformance(reference: PosixSubject, subject: PosixSubject): void {
@@ -65,15 +66,17 @@ export function differentialConformance(reference: PosixSubject, subject: PosixS
       for (const place of places) await place.stop();
     });
 
-    it('give what ext4 gives', async () => {
+    it('give what ext4 gives [S180]', async () => {
       const [expected, actual] = places as [PosixPlace, PosixPlace];
       const found = await search(expected, actual, '0');
       assert.equal(found.failed, false, `${String(found.errorInstance)}\n${fc.defaultReportMessage(found)}`);
     });
 
+    if (reference !== subject) return;
     it('the check itself: another umask is found out', async () => {
       const [expected, actual] = places as [PosixPlace, PosixPlace];
-      assert.equal((await search(expected, actual, '022')).failed, true);
+      // Not shrunk: that it is found is enough.
+      assert.equal((await search(expected, actual, '022', { endOnFailure: true })).failed, true);
     });
   });
 }

@@ -6,8 +6,9 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { compileProgram } from '../tools/compile-program.ts';
 import { compiledRoot, repositoryRoot } from '../tools/repository.ts';
 
 const run = promisify(execFile);
@@ -83,6 +84,12 @@ function failures(output: string): string {
 }
 
 describe('on the kernel of user-mode-linux', { concurrency: 2, skip: missing() }, () => {
+  // There it would take a minute.
+  before(() => {
+    compileProgram('test/conformance/posix/native', 'posix-syscalls');
+    compileProgram('test/conformance/posix/exerciser', 'posix-exerciser');
+  });
+
   for (const suite of SUITES) {
     test(`${suite} passes`, { timeout: (SUITE_SECONDS_MAX + 30) * 1000 }, async (context) => {
       const result = await runInGuest(suite);

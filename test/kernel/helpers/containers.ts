@@ -3,8 +3,8 @@ import { chown } from 'node:fs/promises';
 import type { PosixPlace, PosixSubject } from '../../conformance/posix/subject.ts';
 import { compileProgram } from '../../tools/compile-program.ts';
 
-/** Of the ids of the containers. */
-const FIRST_ID = 200_000;
+/** What is 0 in the containers. */
+export const CONTAINER_FIRST_ID = 200_000;
 
 const NOT_IN_A_CONTAINER = 'only root of the host may';
 const GROUPS_UNSEEN = 'through an idmapped mount the daemon does not know the groups of a caller';
@@ -44,17 +44,19 @@ export function inContainer(subject: PosixSubject, kind: ContainerKind): PosixSu
       'host-root': NOT_IN_A_CONTAINER,
       ...(kind === 'idmapped' ? { 'loose-setgid': GROUPS_UNSEEN } : {}),
     },
-    launch: (program) => [containerProgram(), kind, String(FIRST_ID), directory, program],
+    launch: (program) => [...containerCommand(kind, directory), program],
     start: async (): Promise<PosixPlace> => {
       const place = await subject.start();
       directory = place.directory;
-      const owner = kind === 'users' ? FIRST_ID : 0;
+      const owner = kind === 'users' ? CONTAINER_FIRST_ID : 0;
       await chown(directory, owner, owner);
       return { ...place, owner };
     },
   };
 }
 
-function containerProgram(): string {
-  return compileProgram('test/kernel/native/container.cc', 'test-container');
+/** Runs what follows as root of a container that has the directory. */
+export function containerCommand(kind: ContainerKind, directory: string): [string, ...string[]] {
+  const program = compileProgram('test/kernel/native/container.cc', 'test-container');
+  return [program, kind, String(CONTAINER_FIRST_ID), directory];
 }

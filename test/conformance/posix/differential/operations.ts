@@ -37,6 +37,7 @@ const entries = fc.constantFrom(
   'u::rwx,g::rwx,o::rwx',
   'u::rw-,u:61002:rw-,g::r--,o::---',
 );
+/** All with O_NONBLOCK: whoever opens a fifo would wait for somebody else. */
 const openFlags = fc.constantFrom(
   'O_RDONLY',
   'O_RDWR',
@@ -132,7 +133,7 @@ const LINES: readonly { weight: number; arbitrary: fc.Arbitrary<string> }[] = [
 const line = fc.oneof(...LINES);
 const opening: fc.Arbitrary<Operation> = fc
   .tuple(fc.constantFrom(...Object.keys(USERS)), path, openFlags, mode, slot)
-  .map(([user, at, flags, bits, number]) => ({ user, line: `open ${at} ${flags} ${bits}`, slot: number }));
+  .map(([user, at, flags, bits, number]) => ({ user, line: `open ${at} ${flags}|O_NONBLOCK ${bits}`, slot: number }));
 const tmpfile: fc.Arbitrary<Operation> = fc
   .tuple(fc.constantFrom(...Object.keys(USERS)), fc.constantFrom(...DIRECTORIES), mode, slot)
   .map(([user, at, bits, number]) => ({ user, line: `open ${at} O_TMPFILE|O_RDWR ${bits}`, slot: number }));
