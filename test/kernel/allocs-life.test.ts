@@ -54,6 +54,15 @@ describe('an alloc', () => {
     assert.notEqual(mount?.sharedGroup, undefined);
   });
 
+  it('shows the newest log under a name that stays', async () => {
+    await daemon.client.apply(allocManifest('a1', WEB));
+    const logs = inAlloc(daemon, 'a1/alloc/logs');
+    await writeFile(join(logs, 'web.stdout.0'), 'first');
+    await eventually(async () => (await readFile(join(logs, 'web.stdout'), 'utf8').catch(() => '')) === 'first');
+    await writeFile(join(logs, 'web.stdout.1'), 'second');
+    await eventually(async () => (await readFile(join(logs, 'web.stdout'), 'utf8')) === 'second');
+  });
+
   it('df on a bind mount of it shows the disk it lies on', async () => {
     await daemon.client.apply(allocManifest('a1', WEB));
     const place = join(daemon.folder, 'elsewhere');

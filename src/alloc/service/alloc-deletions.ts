@@ -48,8 +48,9 @@ export class AllocDeletions {
     const { id } = record.spec;
     const before = this.#waiting.get(id);
     clearTimeout(before?.timer);
-    this.#waiting.delete(id);
     const awaiting = await this.#tryOnce(record);
+    // What was known before is known until then.
+    this.#waiting.delete(id);
     if (awaiting.length === 0 || this.#isClosed) return awaiting;
     const lookMs = Math.min(before === undefined ? LOOK_MS : 2 * before.lookMs, LOOK_MS_MAX);
     const timer = setTimeout(() => this.#again(id), lookMs).unref();

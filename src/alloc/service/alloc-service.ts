@@ -39,7 +39,7 @@ export interface AllocServiceOptions {
   /** The alloc can be used from now on; called again when its tasks have changed. */
   readonly onReady?: (spec: AllocSpec) => Promise<void> | void;
   /** It is about to change as a whole, or to go. */
-  readonly onLeave?: (id: string) => void;
+  readonly onLeave?: (id: string) => Promise<void> | void;
 }
 
 export type AllocAction = 'created' | 'configured' | 'unchanged';
@@ -182,7 +182,7 @@ export class AllocService {
     this.#deletions.close();
     this.#options.transfers.close();
     while (this.#work.size > 0) await Promise.allSettled(this.#work);
-    for (const id of this.#presented.keys()) this.#options.onLeave?.(id);
+    for (const id of this.#presented.keys()) await this.#options.onLeave?.(id);
   }
 
   async #create(spec: AllocSpec): Promise<AllocAction> {
@@ -243,7 +243,7 @@ export class AllocService {
   /** Brings the alloc from whatever state it is in to `ready`. */
   async #make(record: AllocRecord): Promise<void> {
     const { builder, transfers, clock } = this.#options;
-    this.#options.onLeave?.(record.spec.id);
+    await this.#options.onLeave?.(record.spec.id);
     await transfers.mend(record.spec);
     await this.#finishMove(record);
     const lost = await builder.make(record.spec, record.building);
@@ -303,7 +303,7 @@ export class AllocService {
     state: AllocRecord['state'],
     more: Pick<AllocRecord, 'moving'> = {},
   ): Promise<AllocRecord> {
-    this.#options.onLeave?.(record.spec.id);
+    await this.#options.onLeave?.(record.spec.id);
     const { secretsLost } = record;
     return await this.#records.transition({ ...bare(record, state), ...(secretsLost && { secretsLost }), ...more });
   }

@@ -21,6 +21,7 @@ import { AllocFilesIndex } from './alloc-files-index.ts';
 import { allocPlaces } from './alloc-places.ts';
 import type { AllocsConnection } from './allocs-connection.ts';
 import { ServedDirectory } from './served-directory.ts';
+import { StableLogs } from './stable-logs.ts';
 
 /** The start waits so long at most. */
 const RECOVER_MS_MAX = 20_000;
@@ -72,11 +73,14 @@ export class DaemonAllocs {
     this.directory = new ServedDirectory({ places, runtimeDir, ownPaths, loopback, mounts });
     const presented = new PresentedProjections({ directory: this.directory, projections, log });
     const { signal } = this.#ending;
+    const logs = new StableLogs(this.directory, log);
     this.service = new AllocService({
       ...{ store, clock: systemClock, log },
       builder: new AllocBuilder({ directory: this.directory, presented, log, signal }),
       transfers: new AllocTransfers(this.directory),
       exists: (name) => projections.exists(name),
+      onReady: (spec) => logs.start(spec),
+      onLeave: (id) => logs.stop(id),
     });
     this.files = new AllocFilesIndex({ directory: this.directory, find: (id) => this.service.find(id) });
   }
