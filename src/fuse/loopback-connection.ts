@@ -100,9 +100,6 @@ export class LoopbackConnection {
     channel.start();
   }
 
-  /** Nothing: the engine has done so by itself, before its threads read. */
-  requestResend(): void {}
-
   /** See `Loopback.seal`. @throws DunnageError NOT_FOUND, NOT_A_DIRECTORY ... */
   seal(path: string): void {
     this.#call(`cannot seal ${path}`, (engine) => engine.seal(path));
@@ -122,13 +119,13 @@ export class LoopbackConnection {
     await this.#call(`cannot refresh ${path}`, (engine) => engine.refresh(path));
   }
 
-  /** What the engine says of itself; undefined before INIT. */
+  /** What the engine says of itself; undefined before INIT and when it is closed. */
   engineStatistics(): LoopbackStatistics | undefined {
-    return this.#engine?.statistics();
+    return this.#closing === undefined ? this.#engine?.statistics() : undefined;
   }
 
   statistics(): ConnectionStatistics {
-    const engine = this.#engine?.statistics();
+    const engine = this.engineStatistics();
     const operations = operationsByName(engine?.served ?? []);
     return {
       requests: (engine?.served ?? []).reduce((sum, count) => sum + count, 0),

@@ -9,6 +9,7 @@ import type { Feature } from '../../src/fuse/abi.ts';
 import type { NegotiatedRecord } from '../../src/fuse/init.ts';
 import type { LoopbackStatistics } from '../../src/native/binding.ts';
 import { within } from './helpers/child-daemon.ts';
+import { type DiskPlace, diskPlace } from './helpers/disk-place.ts';
 import { LoopbackMount } from './helpers/loopback.ts';
 import { begin, mountTestsSkip } from './helpers/run.ts';
 
@@ -25,11 +26,16 @@ const WITHOUT: readonly (readonly [string, readonly Feature[]])[] = [
 
 for (const [how, without] of WITHOUT) {
   describe(`kill -9 of the daemon of alloc directories, ${how}`, skip === undefined ? {} : { skip }, () => {
+    let disk: DiskPlace;
     let mount: LoopbackMount;
     before(async () => {
-      mount = await LoopbackMount.make({ holder: true, without, disk: process.env['DUNNAGE_TEST_DISK'] });
+      disk = await diskPlace();
+      mount = await LoopbackMount.make({ holder: true, without, disk: disk.directory });
     });
-    after(() => mount.clean());
+    after(async () => {
+      await mount.clean();
+      await disk.stop();
+    });
     afterEach(async () => {
       for (const name of await readdir(mount.settings.mountPoint)) await rm(mount.path(name), { recursive: true });
     });
@@ -115,7 +121,8 @@ async function untilNoOrphans(mount: LoopbackMount): Promise<void> {
 
 describe('a fresh start of alloc directories', skip === undefined ? {} : { skip }, () => {
   it('empties the orphan directory', async () => {
-    const mount = await LoopbackMount.make({ orphan: 'left by a crash of the machine' });
+    const disk = await diskPlace();
+    const mount = await LoopbackMount.make({ orphan: 'left by a crash of the machine', disk: disk.directory });
     try {
       assert.deepEqual(await readdir(mount.orphans()), []);
       const record = await mount.daemon.command<NegotiatedRecord>('record');
@@ -123,6 +130,7 @@ describe('a fresh start of alloc directories', skip === undefined ? {} : { skip 
       assert.ok(existsSync(mount.settings.mountPoint));
     } finally {
       await mount.clean();
+      await disk.stop();
     }
   });
 });

@@ -20,6 +20,7 @@ const SUITES = [
   'fuse-takeover',
   'kill-in-a-request',
   'live-watches',
+  'loopback-takeover',
   'projection-conformance',
   'projection-mount',
   // In memory: loop devices with direct I/O cannot lie on the guest's root.

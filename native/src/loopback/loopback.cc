@@ -251,6 +251,7 @@ Napi::Value Loopback::Notify(Napi::Env env, std::vector<uint8_t> message) {
 }
 
 Napi::Value Loopback::Statistics(const Napi::CallbackInfo& info) {
+  if (closed_) return ThrowSystemError(info.Env(), EBADF, "statistics");
   Engine& engine = server_->engine;
   Napi::Object result = Napi::Object::New(info.Env());
   Napi::Array served = Napi::Array::New(info.Env(), kOpcodeCount + 1);
@@ -341,6 +342,8 @@ void Loopback::FinishClose() {
     on_end_.SuppressDestruct();
   }
   closers_.clear();
+  // Its descriptors go now, unless a thread is still inside of a call.
+  server_.reset();
   cleanup_->Remove();
   if (!environment_ends_) Unref();
 }
