@@ -9,6 +9,7 @@ import {
   readFileSync,
   realpathSync,
   rmdirSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -19,6 +20,8 @@ import { AllocDir } from '../../src/alloc/alloc-dir.ts';
 import { PlainDirectory } from '../../src/alloc/plain-directory.ts';
 import { loadNative } from '../../src/native/load.ts';
 import { type AllocScene, allocScene, needsRoot } from './helpers/scene.ts';
+
+const SIZE = 20 * 1024 * 1024;
 
 interface MoveScene extends AllocScene {
   /** On another file system. */
@@ -43,7 +46,7 @@ async function scene(context: TestContext): Promise<MoveScene> {
   await task.build({ isolation: 'none' });
   for (const place of [join(near.allocDir.sharedDir, 'data'), task.localDir]) {
     mkdirSync(join(place, 'deep'), { mode: 0o750 });
-    writeFileSync(join(place, 'deep/file'), Buffer.alloc(20 * 1024 * 1024, 'content'));
+    writeFileSync(join(place, 'deep/file'), Buffer.alloc(SIZE, 'content'));
     execFileSync(
       'sh',
       ['-c', 'ln deep/file link; chown 12:34 deep/file; touch -d "2001-01-01 00:00:00.123456789" deep/file'],
@@ -61,7 +64,7 @@ function assertMoved({ allocDir, next }: MoveScene): void {
     const { uid, gid, ino, mtimeNs } = statSync(file, { bigint: true });
     assert.deepEqual([uid, gid, mtimeNs % 1_000_000_000n], [12n, 34n, 123_456_789n], place);
     assert.equal(statSync(join(next.allocDir, place, 'link'), { bigint: true }).ino, ino);
-    assert.ok(readFileSync(file).equals(Buffer.alloc(20 * 1024 * 1024, 'content')));
+    assert.ok(readFileSync(file).equals(Buffer.alloc(SIZE, 'content')));
     assert.equal(existsSync(join(allocDir.allocDir, place)), false, 'the source is gone');
   }
 }
@@ -80,25 +83,53 @@ test(
     await both.next.move(both.allocDir, ['web'], { onProgress: (bytes) => told.push(bytes) });
     assertMoved(both);
     assert.deepEqual(staged(both), []);
-    assert.equal(told.at(-1), 40 * 1024 * 1024);
+    assert.equal(told.at(-1), 2 * SIZE);
     await both.next.move(both.allocDir, ['web']);
   },
 );
 
-test('[S157] a move that is stopped leaves the source, and goes on when it is repeated', needsRoot, async (context) => {
+test(
+  '[S157] a move that is stopped leaves what is not moved, and goes on when it is repeated',
+  needsRoot,
+  async (context) => {
+    const both = await scene(context);
+    const controller = new AbortController();
+    const stopped = both.next.move(both.allocDir, ['web'], {
+      signal: controller.signal,
+      onProgress: (bytes) => {
+        if (bytes >= SIZE) controller.abort();
+      },
+    });
+    await assert.rejects(stopped, { code: 'INTERRUPTED' });
+    assert.ok(existsSync(join(both.next.allocDir, 'alloc/data/deep/file')));
+    assert.ok(existsSync(join(both.allocDir.allocDir, 'web/local/deep/file')));
+    await both.next.move(both.allocDir, ['web']);
+    assertMoved(both);
+    assert.deepEqual(staged(both), []);
+  },
+);
+
+/** The first directory is copied in part when the disk is full. Its name in the staging directory. */
+async function halfCopied(both: MoveScene): Promise<string> {
+  const filler = join(both.far.path, '../filler');
+  writeFileSync(filler, Buffer.alloc(90 * 1024 * 1024));
+  await assert.rejects(both.next.move(both.allocDir, ['web']), { code: 'NO_SPACE' });
+  rmSync(filler);
+  const [name] = staged(both);
+  assert.ok(name);
+  return name;
+}
+
+test('[S157] a move that was interrupted within a file goes on with what is there', needsRoot, async (context) => {
   const both = await scene(context);
-  const controller = new AbortController();
-  const stopped = both.next.move(both.allocDir, ['web'], {
-    signal: controller.signal,
-    onProgress: (bytes) => {
-      if (bytes > 25 * 1024 * 1024) controller.abort();
-    },
-  });
-  await assert.rejects(stopped, { code: 'INTERRUPTED' });
-  assert.ok(existsSync(join(both.allocDir.allocDir, 'web/local/deep/file')));
-  assert.equal(staged(both).length, 1);
+  const name = await halfCopied(both);
+  // Whichever of its two names was the first.
+  const names = ['link', 'deep/file'].map((path) => join(both.far.stagingPath, name, path));
+  const { ino, size } = statSync(names.find((path) => existsSync(path)) ?? '');
+  assert.ok(size > 0);
   await both.next.move(both.allocDir, ['web']);
   assertMoved(both);
+  assert.equal(statSync(join(both.next.sharedDir, 'data/deep/file')).ino, ino, 'the same file');
   assert.deepEqual(staged(both), []);
 });
 
@@ -107,12 +138,7 @@ test(
   needsRoot,
   async (context) => {
     const both = await scene(context);
-    const controller = new AbortController();
-    await assert.rejects(
-      both.next.move(both.allocDir, [], { signal: controller.signal, onProgress: () => controller.abort() }),
-      { code: 'INTERRUPTED' },
-    );
-    const [name] = readdirSync(both.far.stagingPath) as [string];
+    const name = await halfCopied(both);
     // As after a crash between the flush of the copy and the rename: this content can only come from there.
     writeFileSync(join(both.far.stagingPath, name, 'only-in-the-copy'), 'x');
     writeFileSync(join(both.far.stagingPath, `${name}.copied`), '');
@@ -127,5 +153,5 @@ test('a disk that is full is said, and the source is whole', needsRoot, async (c
   const both = await scene(context);
   writeFileSync(join(both.far.path, '../filler'), Buffer.alloc(75 * 1024 * 1024));
   await assert.rejects(both.next.move(both.allocDir, ['web']), { code: 'NO_SPACE' });
-  assert.equal(readFileSync(join(both.allocDir.allocDir, 'web/local/link')).length, 20 * 1024 * 1024);
+  assert.equal(readFileSync(join(both.allocDir.allocDir, 'web/local/link')).length, SIZE);
 });
