@@ -138,7 +138,7 @@ int Engine::Enter(Call& call, int directory, const char* name, int opened, Entry
   Node* node = nodes.Acquire(identity, TypeFlags(found.stx_mode));
   if (node == nullptr) return ENFILE;
   const uint64_t id = node->id;
-  call.note(0) = id;
+  call.Counted(id);
   if (own.valid()) descriptors.Add(id, DescriptorKind::kPath, own.Release());
   if ((node->flags & Node::kOrphan) != 0 && found.stx_nlink > 0) found.stx_nlink--;
   entry->node = id;

@@ -55,7 +55,10 @@ bool Call::Answer(int device, int error) {
   }
   const iovec parts[2] = {{slot_->reply, sizeof(OutHeader) + body}, {const_cast<void*>(data_), data}};
   for (;;) {
-    if (writev(device, parts, data == 0 ? 1 : 2) >= 0) return true;
+    if (writev(device, parts, data == 0 ? 1 : 2) >= 0) {
+      was_taken_ = true;
+      return true;
+    }
     // ENOENT: the kernel does not wait any more (interrupted, or answered by the daemon before).
     if (errno == ENOENT) return true;
     if (errno != EINTR) return errno != ENODEV && errno != ECONNABORTED;

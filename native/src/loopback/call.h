@@ -57,11 +57,23 @@ class Call {
     data_bytes_ = size;
   }
 
-  // 0: the node that a lookup was counted for; 1: the open file; 2 and 3: what was there before.
+  // 0: how many lookups were counted (how much was forgotten, of FORGET); 1: the open file; 2 and 3: what was there before.
   std::atomic<uint64_t>& note(int index) { return slot_->notes[index]; }
+
+  // A lookup was counted for the node. There must be room.
+  void Counted(uint64_t node) {
+    const uint64_t index = note(0);
+    slot_->counted[index] = node;
+    note(0).store(index + 1, std::memory_order_release);
+  }
+  bool HasRoomToCount() const { return slot_->notes[0] < RequestSlot::kCountedMost; }
+
+  RequestSlot* slot() const { return slot_; }
 
   // Writes the answer. False if the connection is over.
   bool Answer(int device, int error);
+  // The kernel waited for the answer.
+  bool was_taken() const { return was_taken_; }
 
  private:
   RequestSlot* slot_;
@@ -70,6 +82,7 @@ class Call {
   size_t reply_bytes_ = 0;
   const void* data_ = nullptr;
   size_t data_bytes_ = 0;
+  bool was_taken_ = false;
 };
 
 }  // namespace dunnage::loopback

@@ -50,7 +50,7 @@ int EnterMade(Call& call, const Parent& place, const char* name, int error, mode
   auto* entry = call.Reply<EntryOut>();
   error = call.engine.Enter(call, place.directory.get(), name, -1, entry, nullptr);
   if (error == 0 && is_repetition && (entry->attributes.mode & S_IFMT) != type) {
-    call.engine.TakeBack(call);
+    call.engine.TakeBack(call.engine.TakeEffects(call.slot()));
     return EEXIST;
   }
   return error;
@@ -167,7 +167,7 @@ int Create(Call& call) {
   error = call.engine.Enter(call, place.directory.get(), name, file.get(), entry, &node);
   if (error == 0) error = OpenFileOf(call, node, in->flags, file.Release(), DescriptorKind::kWrite, open);
   if (error == 0) entry->attributes_valid = Engine::ValidSeconds(node);
-  if (error != 0) call.engine.TakeBack(call);
+  if (error != 0) call.engine.TakeBack(call.engine.TakeEffects(call.slot()));
   return error;
 }
 
@@ -199,7 +199,7 @@ int Tmpfile(Call& call) {
     error = OpenFileOf(call, node, in->flags, file.Release(), DescriptorKind::kWrite, open);
     entry->attributes_valid = Engine::ValidSeconds(node);
   }
-  if (error != 0) engine.TakeBack(call);
+  if (error != 0) engine.TakeBack(engine.TakeEffects(call.slot()));
   return error;
 }
 

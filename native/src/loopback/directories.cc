@@ -35,7 +35,7 @@ class Listing {
   Listing(Call& call, size_t most, bool plus) : call_(call), most_(most), plus_(plus) {}
 
   bool HasRoomFor(const LinuxDirent* found) const {
-    return used_ + RecordBytes(std::strlen(found->name)) <= most_;
+    return used_ + RecordBytes(std::strlen(found->name)) <= most_ && (!plus_ || call_.HasRoomToCount());
   }
   void Add(int directory, const LinuxDirent* found) {
     const size_t name_bytes = std::strlen(found->name);

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "handlers.h"
 
@@ -111,17 +112,20 @@ int Engine::FindRoot(const EngineOptions& options, const char** call) {
   return 0;
 }
 
-bool Engine::Serve(RequestSlot* slot, Identity& identity, uint8_t* room, size_t room_bytes, bool is_repeated) {
+bool Engine::Serve(RequestSlot* slot, Identity& identity, uint8_t* room, size_t room_bytes) {
   const auto* header = reinterpret_cast<const InHeader*>(slot->request);
-  const uint32_t opcode = header->opcode;
+  Call call(*this, identity, slot, room, room_bytes, (header->unique & kUniqueResend) != 0);
+  return Do(call);
+}
+
+bool Engine::Do(Call& call) {
+  const uint32_t opcode = call.header.opcode;
   served[opcode < kOpcodeCount ? opcode : kOpcodeCount].fetch_add(1, std::memory_order_relaxed);
-  in_flight.fetch_add(1, std::memory_order_relaxed);
-  Call call(*this, identity, slot, room, room_bytes, is_repeated || (header->unique & kUniqueResend) != 0);
   const Handler handler = opcode < kOpcodeCount ? kHandlers.of[opcode] : nullptr;
   const int error = handler == nullptr ? ENOSYS : handler(call);
-  bool goes_on = true;
-  if (error != kNoReply) goes_on = call.Answer(device->get(), error);
-  in_flight.fetch_sub(1, std::memory_order_relaxed);
+  if (error == kNoReply) return true;
+  const bool goes_on = call.Answer(device->get(), error);
+  if (!goes_on) failed_replies++;
   return goes_on;
 }
 
@@ -169,6 +173,16 @@ void Engine::SweepOrphans() {
   closedir(directory);
 }
 
+// The kernel takes one answer. If it is this one, what was counted the first time is taken back; otherwise what was now.
+void Engine::ServeAgain(RequestSlot* slot, Identity& identity, uint8_t* room, size_t room_bytes) {
+  const auto* header = reinterpret_cast<const InHeader*>(slot->request);
+  const bool forgets = header->opcode == kForget || header->opcode == kBatchForget;
+  Effects first = forgets ? Effects() : TakeEffects(slot);
+  Call call(*this, identity, slot, room, room_bytes, true);
+  Do(call);
+  if (!forgets) TakeBack(call.was_taken() ? std::move(first) : TakeEffects(slot));
+}
+
 void Engine::Replay(Identity& identity, uint8_t* room, size_t room_bytes) {
   if (!is_takeover_) return;
   for (uint32_t index = 0; index < Memory::kSlots; index++) {
@@ -179,7 +193,7 @@ void Engine::Replay(Identity& identity, uint8_t* room, size_t room_bytes) {
       // Sent already or not: the kernel takes it once.
       if (write(device->get(), slot->reply, slot->reply_bytes) < 0 && errno != ENOENT) failed_replies++;
     } else {
-      Serve(slot, identity, room, room_bytes, true);
+      ServeAgain(slot, identity, room, room_bytes);
     }
     *reinterpret_cast<volatile uint32_t*>(slot->request) = 0;
     slot->state = 0;

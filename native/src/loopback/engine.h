@@ -16,6 +16,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "../file-descriptor.h"
 #include "call.h"
@@ -51,7 +52,7 @@ class Engine {
   int Prepare(const EngineOptions& options, const char** call);
 
   // Does a request and answers it. False if the connection is over.
-  bool Serve(RequestSlot* slot, Identity& identity, uint8_t* room, size_t room_bytes, bool is_repeated);
+  bool Serve(RequestSlot* slot, Identity& identity, uint8_t* room, size_t room_bytes);
 
   // Answers what an earlier daemon left unanswered, and has the kernel send again what may be missing. Before the first request is
   // read: one that is worked on must not be sent again.
@@ -75,8 +76,13 @@ class Engine {
   // --- Removal (remove.cc) ---
   void DropNode(Node* node);   // the kernel has forgotten it
   void CloseNode(Node* node);  // one open file less
-  // What was counted for a reply that will not be sent.
-  void TakeBack(Call& call);
+  // What a request had counted and opened for the kernel, whose reply the kernel does not get.
+  struct Effects {
+    uint64_t handle = 0;
+    std::vector<uint64_t> counted;
+  };
+  static Effects TakeEffects(RequestSlot* slot);
+  void TakeBack(Effects effects);
   void OrphanName(uint64_t node, char* name) const;
   // Only attributes are left of it.
   void MarkGone(Node* node, const struct statx& last);
@@ -98,13 +104,14 @@ class Engine {
   std::atomic<bool> has_passthrough{false};
   bool has_setxattr_extended = false;
   std::atomic<uint64_t> served[kOpcodeCount + 1]{};
-  std::atomic<uint32_t> in_flight{0};
   std::atomic<uint64_t> failed_replies{0};
 
  private:
   int FindRoot(const EngineOptions& options, const char** call);
   // Derives what an earlier daemon did not leave, and removes the orphans that nobody needs.
   void Recover();
+  void ServeAgain(RequestSlot* slot, Identity& identity, uint8_t* room, size_t room_bytes);
+  bool Do(Call& call);
   void SweepOrphans();
   void CloseBackings();
 

@@ -16,7 +16,7 @@ constexpr uint64_t kNodesAt = kOpenFilesAt + Memory::kOpenFiles * sizeof(OpenFil
 constexpr uint64_t kPlacesAt = kNodesAt + Memory::kNodes * sizeof(Node);
 constexpr uint64_t kEnd = kPlacesAt + Memory::kNodes * sizeof(Place);
 // Another number for every change of what the memory means.
-constexpr uint64_t kLayout = 0x64756e6e'00000001;
+constexpr uint64_t kLayout = 0x64756e6e'00000002;
 
 }  // namespace
 

@@ -62,7 +62,8 @@ struct Place {
 // One thread's request, from before it is read until it is answered.
 struct RequestSlot {
   static constexpr uint32_t kAnswered = 2;
-  static constexpr size_t kReplyBytes = 4096 - 64;
+  static constexpr size_t kReplyBytes = 512;
+  static constexpr uint32_t kCountedMost = (4096 - 64 - kReplyBytes) / sizeof(uint64_t);
   static constexpr size_t kRequestBytes = 1024 * 1024 + 8192;
 
   std::atomic<uint32_t> state;  // kAnswered: `reply` is the answer, maybe sent already
@@ -72,6 +73,8 @@ struct RequestSlot {
   std::atomic<uint64_t> notes[4];
   uint64_t unused2[2];
   uint8_t reply[kReplyBytes];
+  // The nodes that lookups were counted for; notes[0] says how many.
+  uint64_t counted[kCountedMost];
   // Its first word is zero unless a request is being worked on.
   uint8_t request[kRequestBytes];
 };

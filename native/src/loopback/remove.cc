@@ -59,11 +59,21 @@ void Engine::CloseNode(Node* node) {
   ioctl(device->get(), kBackingCloseRequest, &backing);
 }
 
-void Engine::TakeBack(Call& call) {
-  Node* file_node = nodes.Find(files.Close(call.note(1).exchange(0)));
+void Engine::TakeBack(Effects effects) {
+  Node* file_node = effects.handle == 0 ? nullptr : nodes.Find(files.Close(effects.handle));
   if (file_node != nullptr) CloseNode(file_node);
-  Node* node = nodes.Find(call.note(0).exchange(0));
-  if (node != nullptr && nodes.Forget(node, 1)) DropNode(node);
+  for (const uint64_t id : effects.counted) {
+    Node* node = nodes.Find(id);
+    if (node != nullptr && nodes.Forget(node, 1)) DropNode(node);
+  }
+}
+
+Engine::Effects Engine::TakeEffects(RequestSlot* slot) {
+  Effects effects;
+  effects.handle = slot->notes[1].exchange(0);
+  const uint64_t counted = slot->notes[0].exchange(0);
+  if (counted <= RequestSlot::kCountedMost) effects.counted.assign(slot->counted, slot->counted + counted);
+  return effects;
 }
 
 namespace {

@@ -146,7 +146,7 @@ void Server::Loop(Worker& worker, Identity& identity, uint8_t* room) {
       break;
     }
     worker.since_ms.store(NowMs(), std::memory_order_relaxed);
-    engine.Serve(slot, identity, room, kRoomBytes, false);
+    engine.Serve(slot, identity, room, kRoomBytes);
     worker.since_ms.store(0, std::memory_order_relaxed);
   }
   worker.reads.store(false, std::memory_order_relaxed);

@@ -25,10 +25,6 @@ const memory =
 holder?.put(MEMORY_ENTRY, Buffer.from('{}'), memory);
 
 let record: NegotiatedRecord | undefined;
-let initialised: () => void = () => undefined;
-const ready = new Promise<void>((resolve) => {
-  initialised = resolve;
-});
 let ended: (errno: number) => void = () => undefined;
 const end = new Promise<number>((resolve) => {
   ended = resolve;
@@ -61,12 +57,11 @@ const connection = new LoopbackConnection({
   onInit: (agreed) => {
     record = agreed;
     holder?.put(DEVICE_ENTRY, encodeNegotiated(agreed), descriptor);
-    initialised();
   },
   onEnd: (errno) => ended(errno),
 });
 connection.start();
-if (held === undefined) await ready;
+await connection.served();
 
 serveCommands(
   {
