@@ -89,7 +89,7 @@ export class BenchContext {
 
   /** A directory of an alloc, made at the first use, or the reason why that cannot be measured here. */
   async allocSide(): Promise<AllocSide | string> {
-    this.#allocSide ??= await startAllocSide(this.parent);
+    this.#allocSide ??= await startAllocSide(() => this.daemon());
     return this.#allocSide;
   }
 
@@ -111,7 +111,6 @@ export class BenchContext {
     await this.#daemon?.stop();
     await this.#own?.end();
     await this.#tenThousand?.close();
-    if (typeof this.#allocSide === 'object') await this.#allocSide.close();
     rmSync(this.plainFolder, { recursive: true, force: true });
   }
 }
