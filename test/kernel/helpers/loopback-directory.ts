@@ -3,10 +3,11 @@ import { mkdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { AllocMounts, BackingDirectory } from '../../../src/alloc/backing-directory.ts';
 import { silentLog } from '../../../src/base/log.ts';
-import { DunnageError } from '../../../src/errors/dunnage-error.ts';
+import { fromSystemError } from '../../../src/errors/dunnage-error.ts';
 import { MountAgent } from '../../../src/mounts/agent.ts';
 import { AgentMounts } from '../../../src/mounts/agent-mounts.ts';
 import { agentProgramPath } from '../../../src/native/programs.ts';
+import { systemError } from '../../../src/native/system-error.ts';
 import type { LoopbackMount } from './loopback.ts';
 
 export class LoopbackDirectory implements BackingDirectory {
@@ -47,26 +48,31 @@ export class LoopbackDirectory implements BackingDirectory {
   }
 
   async seal(path: string): Promise<void> {
-    await this.#mount.daemon.command('seal', { path });
+    await this.#command('seal', { path });
   }
 
   async unseal(path: string): Promise<void> {
-    try {
-      await this.#mount.daemon.command('unseal', { path });
-    } catch (error) {
-      // Only its text comes from the child.
-      const isMissing = error instanceof Error && error.message.includes('ENOENT');
-      throw isMissing ? new DunnageError('NOT_FOUND', error.message) : error;
-    }
+    await this.#command('unseal', { path });
   }
 
   async changed(path: string): Promise<void> {
     const parent = dirname(path) === '.' ? '' : dirname(path);
-    await this.#mount.daemon.command('forget', { parent, name: basename(path) });
-    await this.#mount.daemon.command('refresh', { path: parent });
+    await this.#command('forget', { parent, name: basename(path) });
+    await this.#command('refresh', { path: parent });
   }
 
   async attributesChanged(path: string): Promise<void> {
-    await this.#mount.daemon.command('refresh', { path });
+    await this.#command('refresh', { path });
+  }
+
+  /** Only the text of an error comes from the child: in the daemon it is a DunnageError. */
+  async #command(name: string, fields: Record<string, string>): Promise<void> {
+    try {
+      await this.#mount.daemon.command(name, fields);
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      const code = /: (E[A-Z]+): /.exec(text)?.[1];
+      throw code === undefined ? error : fromSystemError(systemError(code, name, '', text), name);
+    }
   }
 }
