@@ -66,6 +66,15 @@ describe('examples', needsRoot, () => {
     );
   });
 
+  test('alloc.yaml makes directories of two tasks and presents the Secret in one', async () => {
+    await apply('secret.yaml');
+    assert.equal(await apply('alloc.yaml'), 'alloc/shop created\n');
+    const alloc = join(daemon.mountPoint, 'allocs/shop');
+    assert.deepEqual((await readdir(alloc)).toSorted(), ['alloc', 'log-shipper', 'web']);
+    assert.equal(await readFile(join(alloc, 'web/local/db/password'), 'utf8'), 'winter-tide-41');
+    assert.equal(await daemon.dunnage('alloc', 'delete', 'shop', '--wait'), 'alloc/shop deleted\n');
+  });
+
   test('nginx-reload/ has nginx reload on a swap', needsNginx, async () => {
     const { stdout } = await run('sh', [join(EXAMPLES, 'nginx-reload/run.sh')], {
       env: {

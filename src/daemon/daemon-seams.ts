@@ -7,4 +7,6 @@ export interface DaemonSeams {
   readonly throughMount?: (agent: ThroughMount) => ThroughMount;
   /** Called at each step of the atomic writer. */
   readonly onStep?: StepHook;
+  /** Called before each step of work on allocs: `record creating`, `tmpfs`, `bind`, `seal`, `changed` ... */
+  readonly onAllocStep?: (step: string) => void;
 }

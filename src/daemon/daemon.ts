@@ -168,7 +168,8 @@ export class Daemon {
     const live = this.#live(store, thread);
     const audited = this.#auditedMounts(tree, agent);
     const catalog = new Catalog(store);
-    const allocs = startAllocs({ options: this.#options, tree, store, catalog, log: this.#log });
+    const { onAllocStep: onStep } = this.#seams;
+    const allocs = startAllocs({ options: this.#options, tree, store, catalog, log: this.#log, onStep });
     const stopTree = this.#stopTree(tree, [agent, live.agent, ...[audited ?? [], allocs ?? []].flat()]);
     const metrics = daemonMetrics({
       ...{ catalog, blobs, store, log: this.#log, startedAtMs: this.#startedAtMs },

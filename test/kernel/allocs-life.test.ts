@@ -39,7 +39,7 @@ afterEach(async () => {
 after(() => daemon.stop());
 
 describe('an alloc', () => {
-  it('has its directories and mounts when apply returns, and shows what is written where it really is', async () => {
+  it('[S160] has its directories and mounts when apply returns, and shows what is written where it really is', async () => {
     const [result] = await daemon.client.apply(allocManifest('a1', WEB, LOG));
     assert.deepEqual([result?.kind, result?.action], ['Alloc', 'created']);
     assert.deepEqual((await readdir(inAlloc(daemon, 'a1'))).toSorted(), ['alloc', 'log', 'web']);
@@ -78,7 +78,7 @@ describe('an alloc', () => {
     }
   });
 
-  it('goes on with everything that is open in it when the daemon is killed and another takes over', async () => {
+  it('[S161] goes on with everything that is open in it when the daemon is killed and another takes over', async () => {
     await daemon.client.apply(allocManifest('a1', WEB, LOG));
     const path = inAlloc(daemon, 'a1/web/local/f');
     const file = await open(path, 'w+');
@@ -99,7 +99,7 @@ describe('an alloc', () => {
     assert.deepEqual((await daemon.client.status()).warnings, []);
   });
 
-  it('is mounted again after a reboot, with its data; that its secrets are gone is said until it is applied again', async () => {
+  it('[S161] is mounted again after a reboot, with its data; that its secrets are gone is said until it is applied again', async () => {
     await daemon.client.apply(allocManifest('a1', WEB, LOG));
     await writeFile(inAlloc(daemon, 'a1/alloc/data/f'), 'data');
     await writeFile(inAlloc(daemon, 'a1/web/secrets/key'), 'secret');
@@ -134,7 +134,7 @@ describe('an alloc', () => {
     assert.deepEqual(await mountsOfAlloc(daemon, 'a1'), MOUNTS_OF_BOTH);
   });
 
-  it('a broken one says why, stops neither the start nor another one, and is mended by its manifest', async () => {
+  it('[S161] a broken one says why, stops neither the start nor another one, and is mended by its manifest', async () => {
     await daemon.client.apply(allocManifest('a1', WEB));
     await daemon.client.apply(allocManifest('a2', WEB));
     await daemon.dunnage('down');
@@ -177,7 +177,7 @@ async function assertNothingLeft(): Promise<void> {
 }
 
 describe('deletion', () => {
-  it('of an alloc that nobody uses leaves nothing when it returns', async () => {
+  it('[S162] of an alloc that nobody uses leaves nothing when it returns', async () => {
     await daemon.client.apply(allocManifest('a1', WEB, LOG));
     await writeFile(inAlloc(daemon, 'a1/web/secrets/key'), 'secret');
     await run('sh', ['-c', 'mkdir -p "$0/x/y"; chmod 0 "$0/x/y"; ln -s / "$0/root"', inAlloc(daemon, 'a1/web/local')]);
@@ -208,7 +208,7 @@ describe('deletion', () => {
     ] as const,
   ];
   for (const [what, said, program, ...args] of holders) {
-    it(`waits for ${what}, says whose it is, leaves it whole, and goes on when that ends`, async (t) => {
+    it(`[S162] waits for ${what}, says whose it is, leaves it whole, and goes on when that ends`, async (t) => {
       await daemon.client.apply(allocManifest('a1', WEB));
       await writeFile(inAlloc(daemon, 'a1/alloc/data/f'), 'data');
       await writeFile(inAlloc(daemon, 'a1/web/secrets/key'), 'secret');
@@ -227,7 +227,7 @@ describe('deletion', () => {
     });
   }
 
-  it('waits over a restart, and is finished by the next daemon', async (t) => {
+  it('[S162] waits over a restart, and is finished by the next daemon', async (t) => {
     await daemon.client.apply(allocManifest('a1', WEB));
     const program = 'exec 3>"$0/web/local/f"; echo in; exec sleep 100';
     const holder = await startHolding(t, 'sh', '-c', program, inAlloc(daemon, 'a1'));

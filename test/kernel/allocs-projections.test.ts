@@ -25,7 +25,7 @@ async function isPresented(): Promise<boolean> {
   return tasks[0]?.projections[0]?.presented === true;
 }
 
-it('a projection is there read-only when apply returns, in one manifest with the alloc, and swaps show through', async () => {
+it('[S163] a projection is there read-only when apply returns, in one manifest with the alloc, and swaps show through', async () => {
   await daemon.client.apply(`${presenting('a1', 'configmap.first')}\n---\n${configMap('first', { key: 'old' })}`);
   assert.equal(await shown('key'), 'old');
   await assert.rejects(writeFile(inAlloc(daemon, 'a1/web/local/conf/x'), ''), { code: 'EROFS' });
@@ -33,7 +33,7 @@ it('a projection is there read-only when apply returns, in one manifest with the
   assert.equal(await shown('key'), 'new');
 });
 
-it('one that does not exist is waited for with the reason, nothing can be written in its place, and it comes by itself', async () => {
+it('[S163] one that does not exist is waited for with the reason, nothing can be written in its place, and it comes by itself', async () => {
   const [result] = await daemon.client.apply(presenting('a1', 'configmap.late'));
   assert.deepEqual(result?.warnings, ['web/local/conf waits: projections/configmap.late does not exist yet']);
   assert.match((await daemon.client.status()).warnings.join(), /alloc a1, task web: local\/conf waits/);

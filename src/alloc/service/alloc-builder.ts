@@ -7,6 +7,7 @@ import { resolveUser } from '../users.ts';
 import type { Building } from './alloc-records.ts';
 import type { AllocSpec, TaskSpec } from './alloc-spec.ts';
 import { findAllocUsers } from './alloc-users.ts';
+import { removePlace } from './mount-places.ts';
 import type { PresentedProjections, PresentedState } from './presented-projections.ts';
 
 export interface AllocBuilderOptions {
@@ -74,9 +75,18 @@ export class AllocBuilder {
 
   /** Moves data and the local directories of the tasks from one alloc to the other. May be repeated after a crash. */
   async move(from: AllocSpec, to: AllocSpec, tasks: readonly string[]): Promise<void> {
+    await this.#removeEmpty(from, tasks);
     const target = this.describe(to);
     await target.restore();
     await target.move(this.describe(from), tasks, { signal: this.#options.signal });
+  }
+
+  /** What an earlier attempt has moved may be there again, empty: it must not be moved over what arrived. */
+  async #removeEmpty({ id }: AllocSpec, tasks: readonly string[]): Promise<void> {
+    const { directory } = this.#options;
+    for (const path of ['alloc/data', ...tasks.map((name) => join(name, 'local'))]) {
+      if (removePlace(join(directory.path, id), path)) await directory.changed(join(id, path));
+    }
   }
 
   /** Who uses the alloc, in words. */

@@ -52,9 +52,12 @@ export interface AllocRecord {
 export class AllocRecords {
   readonly #store: Store;
   readonly #rows: Table<string, AllocRecord>;
+  readonly #onWrite: ((what: string) => void) | undefined;
 
-  constructor(store: Store) {
+  /** `onWrite` is called before each change. */
+  constructor(store: Store, onWrite?: (what: string) => void) {
     this.#store = store;
+    this.#onWrite = onWrite;
     this.#rows = store.table('allocs', stringKey, checkedValue(jsonValue<AllocRecord>(), isRecord));
   }
 
@@ -76,6 +79,7 @@ export class AllocRecords {
 
   /** Resolves when the record would survive a power failure. */
   async create(record: AllocRecord): Promise<void> {
+    this.#onWrite?.(`record ${record.state}`);
     await this.#store.transactDurable(() => this.#rows.put(record.spec.id, record));
   }
 
@@ -83,11 +87,13 @@ export class AllocRecords {
   async transition(to: AllocRecord): Promise<AllocRecord> {
     const from = this.get(to.spec.id);
     assert(from !== undefined && NEXT[from.state].includes(to.state), `${from?.state} does not become ${to.state}`);
+    this.#onWrite?.(`record ${to.state}`);
     await this.#store.transactDurable(() => this.#rows.put(to.spec.id, to));
     return to;
   }
 
   async remove(id: string): Promise<void> {
+    this.#onWrite?.('record gone');
     await this.#store.transactDurable(() => this.#rows.remove(id));
   }
 }

@@ -36,6 +36,8 @@ export interface AllocServiceOptions {
   readonly exists: (projection: string) => boolean;
   readonly clock: Clock;
   readonly log: Log;
+  /** Called before each record is written. */
+  readonly onStep?: ((step: string) => void) | undefined;
   /** The alloc can be used from now on; called again when its tasks have changed. */
   readonly onReady?: (spec: AllocSpec) => Promise<void> | void;
   /** It is about to change as a whole, or to go. */
@@ -58,7 +60,7 @@ export class AllocService {
 
   constructor(options: AllocServiceOptions) {
     this.#options = options;
-    this.#records = new AllocRecords(options.store);
+    this.#records = new AllocRecords(options.store, options.onStep);
     this.#deletions = new AllocDeletions({
       ...{ builder: options.builder, records: this.#records, log: options.log },
       inTurn: (id, task) => this.#inTurns([id], task),

@@ -1,6 +1,6 @@
 /**
  * `dunnage demo`: a Kubernetes Secret rotates under a program in its own mount namespace, and the daemon is killed while that
- * program reads on. Everything happens in a temporary folder with a daemon of its own and is removed at the end.
+ * program reads on. Then two tasks of an alloc: one writes logs, somebody follows them. Everything happens in a temporary folder with a daemon of its own and is removed at the end.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import { openTerminal, type Terminal } from '../output/terminal.ts';
 import { DemoHost } from './demo-host.ts';
+import { type FollowedLog, followLog } from './demo-logs.ts';
 import { drawTimeline, drawTree, readTree, type TimelineEntry, toTimeline } from './demo-pictures.ts';
 import { DemoReader } from './demo-reader.ts';
 import { hostMs, type ReaderReport } from './reader-messages.ts';
@@ -28,10 +29,14 @@ export interface DemoResult {
   /** The reader's counts while no daemon ran, and over everything. */
   readonly withoutDaemon: ReaderReport;
   readonly total: ReaderReport;
+  /** What was followed of a log that a task wrote. */
+  readonly log: FollowedLog;
 }
 
 const EXAMPLES = fileURLToPath(new URL('../../../../examples/', import.meta.url));
 const MANIFESTS = ['config-map.yaml', 'projection.yaml', 'secret.yaml'];
+const ALLOC_MANIFEST = 'alloc.yaml';
+const ALLOC = 'shop';
 const SECRET_DIRECTORY = 'secret.db';
 const READ_FILE = 'password';
 /** How long the reader reads on without a daemon before the next one comes. */
@@ -143,13 +148,35 @@ async function tell(host: DemoHost, story: Story, started: (reader: DemoReader) 
   const second = await rotate(host, reader, 'secret.yaml');
   story.lines(drawTimeline(second));
   const total = add([before, withoutDaemon, await reader.report()]);
-  return { upMs, takeoverMs, rotations: [first, second], withoutDaemon, total };
+  const log = await showAlloc(host, story);
+  return { upMs, takeoverMs, rotations: [first, second], withoutDaemon, total, log };
 }
 
-function summarize(story: Story, { total, takeoverMs }: DemoResult): void {
+async function showAlloc(host: DemoHost, story: Story): Promise<FollowedLog> {
+  story.step(`dunnage apply -f ${ALLOC_MANIFEST}: directories for two tasks`);
+  const results = await host.client.apply(await readExample(ALLOC_MANIFEST));
+  story.lines(results.map((result) => `${result.kind.toLowerCase()}/${result.name} ${result.action}`));
+  const { path, tasks } = await host.client.getAlloc(ALLOC);
+  story.lines(tasks.map((task) => `allocs/${ALLOC}/${task.name}/: local, tmp, secrets (memory)`));
+  const [web] = tasks;
+  if (web?.projections.some(({ presented }) => !presented) !== false) {
+    throw new DunnageError('INTERNAL', 'the Secret is not presented in its task');
+  }
+  story.lines([`allocs/${ALLOC}/web/local/db/: secret.db, read-only`]);
+
+  story.step(`A task writes its log in a mount namespace of its own: dunnage fs logs -f ${ALLOC} web`);
+  const inside = join(host.folder, 'container/alloc');
+  const { runtimeDir } = host;
+  const log = await followLog({ alloc: ALLOC, task: 'web', sharedDirectory: join(path, 'alloc'), inside, runtimeDir });
+  story.lines([`${log.followed} of ${log.written} lines followed, in order, over a rotation of the file`]);
+  return log;
+}
+
+function summarize(story: Story, { total, takeoverMs, log }: DemoResult): void {
   const summary =
     `${total.reads} reads, ${total.failures} failed, 2 rotations seen, ` +
-    `1 daemon killed and replaced (${takeoverMs.toFixed(0)} ms); longest read ${total.longestReadMs.toFixed(1)} ms`;
+    `1 daemon killed and replaced (${takeoverMs.toFixed(0)} ms); longest read ${total.longestReadMs.toFixed(1)} ms; ` +
+    `${log.followed} log lines followed`;
   story.lines([summary], 'green');
 }
 
@@ -177,6 +204,8 @@ export async function runDemo(options: DemoOptions): Promise<void> {
       reader = started;
     });
     const result = await Promise.race([telling, interruption()]);
+    if (!result.log.isWhole)
+      throw new DunnageError('INTERNAL', 'the log that was followed is not the one that was written');
     if (result.total.failures > 0) {
       throw new DunnageError('INTERNAL', `${result.total.failures} reads failed (${result.total.firstFailure})`);
     }

@@ -20,6 +20,7 @@ import type { ServedTree } from '../served-tree.ts';
 import { AllocFilesIndex } from './alloc-files-index.ts';
 import { allocPlaces } from './alloc-places.ts';
 import type { AllocsConnection } from './allocs-connection.ts';
+import { announced } from './announced.ts';
 import { ServedDirectory } from './served-directory.ts';
 import { StableLogs } from './stable-logs.ts';
 
@@ -32,6 +33,8 @@ export interface DaemonAllocsOptions {
   readonly store: Store;
   readonly projections: ProjectionPlaces;
   readonly log: Log;
+  /** Called before each step that changes something. */
+  readonly onStep?: ((step: string) => void) | undefined;
 }
 
 /** Undefined if the tree has no connection for them: as an ordinary user, and over fuse-native. */
@@ -62,7 +65,7 @@ export class DaemonAllocs {
   readonly #agent: MountAgent;
   readonly #ending = new AbortController();
 
-  constructor({ options, connection, store, projections, log }: DaemonAllocsOptions) {
+  constructor({ options, connection, store, projections, log, onStep }: DaemonAllocsOptions) {
     this.#log = log;
     const { stateDir, runtimeDir, mountPoint } = options;
     const places = allocPlaces(options);
@@ -70,12 +73,16 @@ export class DaemonAllocs {
     this.#agent = MountAgent.start({ programPath: agentProgramPath(), baseDirectory: places.visible, log });
     const mounts = new AgentMounts({ agent: this.#agent });
     const { loopback } = connection;
-    this.directory = new ServedDirectory({ places, runtimeDir, ownPaths, loopback, mounts });
+    this.directory = new ServedDirectory({
+      ...{ places, runtimeDir, ownPaths },
+      loopback: onStep === undefined ? loopback : announced(loopback, onStep),
+      mounts: onStep === undefined ? mounts : announced(mounts, onStep),
+    });
     const presented = new PresentedProjections({ directory: this.directory, projections, log });
     const { signal } = this.#ending;
     const logs = new StableLogs(this.directory, log);
     this.service = new AllocService({
-      ...{ store, clock: systemClock, log },
+      ...{ store, clock: systemClock, log, onStep },
       builder: new AllocBuilder({ directory: this.directory, presented, log, signal }),
       transfers: new AllocTransfers(this.directory),
       exists: (name) => projections.exists(name),

@@ -37,6 +37,8 @@ describe('dunnage demo', needsRoot, () => {
     const result = JSON.parse(await runDemo('--json')) as DemoResult;
     assert.equal(result.total.failures, 0);
     assert.equal(result.withoutDaemon.failures, 0);
+    assert.ok(result.log.isWhole && result.log.written > 0);
+    assert.equal(result.log.followed, result.log.written);
     assert.ok(result.withoutDaemon.reads > 0, 'it read while no daemon ran');
     assert.ok(result.total.reads > result.withoutDaemon.reads);
     assert.equal(result.rotations.length, 2);
@@ -51,7 +53,11 @@ describe('dunnage demo', needsRoot, () => {
     const story = await runDemo();
     assert.match(story, /^\n1\. dunnage up --detach\n/);
     assert.match(story, /projections\/secret\.db\/\n.*\.\.data -> /s);
-    assert.match(story, /\d+ reads, 0 failed, 2 rotations seen, 1 daemon killed and replaced .*\n$/);
+    assert.match(
+      story,
+      /\d+ reads, 0 failed, 2 rotations seen, 1 daemon killed and replaced .*; 40 log lines followed\n$/,
+    );
+    assert.match(story, /alloc\/shop created\n/);
     assert.ok(!story.includes('\u001b'), 'no colour where NO_COLOR says so');
   });
 });

@@ -76,7 +76,7 @@ const WRONG: readonly (readonly [tasks: string, message: RegExp])[] = [
 ];
 
 for (const [tasks, message] of WRONG) {
-  test(`refused with its place: tasks: ${tasks}`, () => {
+  test(`[S165] refused with its place: tasks: ${tasks}`, () => {
     assert.throws(
       () => read(alloc(tasks)),
       (error: Error & { code?: string }) => {

@@ -4,10 +4,12 @@
  * argv: JSON {folder, dieAtStep?, dieBeforeOperation?}: the name of a step of the atomic writer, or how many system calls
  * through the mount it lets be made before it dies. `armed` files: it dies only once `<folder>/armed` exists.
  *
+ * dieAtAllocStep?: a step of work on allocs, by its number from 1 or its name (the first of them). Each step is written to `<folder>/steps` while armed.
+ *
  * stallBeforeOperation?: from that system call on nothing in this process gets a thread of the pool, so that it answers no
  * request that has to flush or to read a file. Needs the named pipe `<folder>/pipe`.
  */
-import { existsSync, open } from 'node:fs';
+import { appendFileSync, existsSync, open } from 'node:fs';
 import { join } from 'node:path';
 import { silentLog } from '../../../src/base/log.ts';
 import { Daemon } from '../../../src/daemon/daemon.ts';
@@ -18,6 +20,7 @@ interface Settings {
   readonly dieAtStep?: string;
   readonly dieBeforeOperation?: number;
   readonly stallBeforeOperation?: number;
+  readonly dieAtAllocStep?: number | string;
 }
 
 /** Threads of libuv's pool, which all threads of the process share. */
@@ -26,6 +29,7 @@ const POOL_THREADS = 4;
 const settings = JSON.parse(process.argv[2] ?? '{}') as Settings;
 const runtimeDir = join(settings.folder, 'run');
 
+let allocSteps = 0;
 const isArmed = (): boolean => existsSync(join(settings.folder, 'armed'));
 const die = (): void => {
   process.kill(process.pid, 'SIGKILL');
@@ -68,6 +72,12 @@ const daemon = await Daemon.start(
   silentLog,
   {
     throughMount: oneByOne,
+    onAllocStep: (step) => {
+      if (!isArmed()) return;
+      allocSteps += 1;
+      appendFileSync(join(settings.folder, 'steps'), `${step}\n`);
+      if (allocSteps === settings.dieAtAllocStep || step === settings.dieAtAllocStep) die();
+    },
     onStep: (step) => {
       if (isArmed() && step === settings.dieAtStep) die();
     },
