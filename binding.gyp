@@ -32,6 +32,7 @@
         "native/src/loopback/memory.cc",
         "native/src/loopback/node-table.cc",
         "native/src/loopback/open-files.cc",
+        "native/src/loopback/places.cc",
         "native/src/loopback/remove.cc",
         "native/src/loopback/sealed.cc",
         "native/src/loopback/server.cc",

@@ -197,7 +197,7 @@ export interface NativeBinding {
    * Serves a directory of the host with threads of the addon, from now on. INIT was answered. Needs root. All descriptors stay the
    * caller's. O_NONBLOCK is taken off the device.
    * Throws EINVAL if the memory is that of another version, ESTALE if it is that of another directory, EXDEV if `orphans` is not on
-   * the same file system, EOPNOTSUPP if the file system cannot open files by handle, EPERM without the capabilities.
+   * the same file system, EPERM without the capabilities.
    */
   createLoopback(options: LoopbackOptions): Loopback;
   /** Size of the memory of `createLoopback`: many GiB, of which only what is used takes room. */

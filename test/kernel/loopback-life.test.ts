@@ -95,7 +95,7 @@ describe('the loopback engine', options, () => {
 });
 
 describe('descriptors of the loopback engine', options, () => {
-  it('are bounded, however many files the kernel knows', { timeout: 120_000 }, async () => {
+  it('[S184] are bounded, however many files the kernel knows', { timeout: 120_000 }, async () => {
     const FILES = 100_000;
     // In memory: a hundred thousand files on a disk take their time.
     const disk = await mkdtemp('/dev/shm/dunnage-loopback-');

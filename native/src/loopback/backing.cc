@@ -1,7 +1,6 @@
 // How nodes become descriptors, and files become nodes.
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include <cerrno>
 #include <cstring>
@@ -48,6 +47,7 @@ uint32_t TypeFlags(uint32_t mode) {
 }
 
 int Engine::Identify(int descriptor, FileIdentity* identity) const {
+  if (!has_handles) return IdentifyByBirth(descriptor, identity);
   HandleBuffer buffer;
   buffer.bytes = FileHandle::kBytesMax;
   int mount = 0;
@@ -59,6 +59,7 @@ int Engine::Identify(int descriptor, FileIdentity* identity) const {
 }
 
 int Engine::OpenNode(Node* node, int flags) {
+  if (!has_handles) return OpenByPlace(node, flags);
   HandleBuffer buffer;
   buffer.bytes = node->handle.bytes;
   buffer.type = node->handle.type;
@@ -97,8 +98,8 @@ int Engine::IoOf(Node* node, bool writes, DescriptorCache::Use* use) {
 int Engine::Examine(int directory, const char* name, struct statx* found) const {
   const int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | (*name == 0 ? AT_EMPTY_PATH : 0);
   if (statx(directory, name, flags, kStatxMask, found) != 0) return errno;
-  const uint64_t on = makedev(found->stx_dev_major, found->stx_dev_minor);
-  return on == memory.header()->root_device ? 0 : EXDEV;
+  const bool is_told = (found->stx_mask & STATX_MNT_ID) != 0;  // Linux 5.8
+  return !is_told || found->stx_mnt_id == root_mount_ ? 0 : EXDEV;
 }
 
 int Engine::AttributesOf(Node* node, Attributes* attributes) {
@@ -118,7 +119,7 @@ int Engine::AttributesOf(Node* node, Attributes* attributes) {
   return 0;
 }
 
-int Engine::Enter(Call& call, int directory, const char* name, int opened, EntryOut* entry, Node** entered) {
+int Engine::Enter(Call& call, Node* parent, int directory, const char* name, int opened, EntryOut* entry, Node** entered) {
   FileDescriptor own;
   if (opened < 0) {
     kernel::OpenHow how{};
@@ -139,6 +140,7 @@ int Engine::Enter(Call& call, int directory, const char* name, int opened, Entry
   if (node == nullptr) return ENFILE;
   const uint64_t id = node->id;
   call.Counted(id);
+  if (!has_handles && parent != nullptr) SetPlace(node, parent, name);
   if (own.valid()) descriptors.Add(id, DescriptorKind::kPath, own.Release());
   if ((node->flags & Node::kOrphan) != 0 && found.stx_nlink > 0) found.stx_nlink--;
   entry->node = id;

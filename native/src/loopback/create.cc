@@ -48,7 +48,7 @@ int EnterMade(Call& call, const Parent& place, const char* name, int error, mode
   const bool is_repetition = error == EEXIST && call.is_repeated;
   if (error != 0 && !is_repetition) return error;
   auto* entry = call.Reply<EntryOut>();
-  error = call.engine.Enter(call, place.directory.get(), name, -1, entry, nullptr);
+  error = call.engine.Enter(call, place.node, place.directory.get(), name, -1, entry, nullptr);
   if (error == 0 && is_repetition && (entry->attributes.mode & S_IFMT) != type) {
     call.engine.TakeBack(call.engine.TakeEffects(call.slot()));
     return EEXIST;
@@ -164,7 +164,7 @@ int Create(Call& call) {
   auto* entry = call.Reply<EntryOut>();
   auto* open = call.Reply<OpenOut>();
   Node* node = nullptr;
-  error = call.engine.Enter(call, place.directory.get(), name, file.get(), entry, &node);
+  error = call.engine.Enter(call, place.node, place.directory.get(), name, file.get(), entry, &node);
   if (error == 0) error = OpenFileOf(call, node, in->flags, file.Release(), DescriptorKind::kWrite, open);
   if (error == 0) entry->attributes_valid = Engine::ValidSeconds(node);
   if (error != 0) call.engine.TakeBack(call.engine.TakeEffects(call.slot()));
@@ -188,7 +188,7 @@ int Tmpfile(Call& call) {
   auto* entry = call.Reply<EntryOut>();
   auto* open = call.Reply<OpenOut>();
   Node* node = nullptr;
-  error = engine.Enter(call, -1, "", file.get(), entry, &node);
+  error = engine.Enter(call, nullptr, -1, "", file.get(), entry, &node);
   if (error != 0) return error;
   char orphan[20];
   engine.OrphanName(node->id, orphan);

@@ -32,7 +32,7 @@ size_t Aligned(size_t bytes) { return (bytes + 7) & ~size_t{7}; }
 
 class Listing {
  public:
-  Listing(Call& call, size_t most, bool plus) : call_(call), most_(most), plus_(plus) {}
+  Listing(Call& call, Node* node, size_t most, bool plus) : call_(call), node_(node), most_(most), plus_(plus) {}
 
   bool HasRoomFor(const LinuxDirent* found) const {
     return used_ + RecordBytes(std::strlen(found->name)) <= most_ && (!plus_ || call_.HasRoomToCount());
@@ -45,7 +45,7 @@ class Listing {
       const bool is_dots = found->name[0] == '.' && (found->name[1] == 0 || (found->name[1] == '.' && found->name[2] == 0));
       auto* entry = reinterpret_cast<EntryOut*>(record);
       // Node 0: only the name is told.
-      if (!is_dots && call_.engine.Enter(call_, directory, found->name, -1, entry, nullptr) != 0) {
+      if (!is_dots && call_.engine.Enter(call_, node_, directory, found->name, -1, entry, nullptr) != 0) {
         std::memset(entry, 0, sizeof(EntryOut));
       }
       record += sizeof(EntryOut);
@@ -71,6 +71,7 @@ class Listing {
 
  private:
   Call& call_;
+  Node* const node_;
   const size_t most_;
   const bool plus_;
   size_t used_ = 0;
@@ -117,7 +118,7 @@ int Readdir(Call& call) {
   if (in == nullptr) return EINVAL;
   if (node == nullptr) return ESTALE;
   const size_t most = in->size < call.room_bytes ? in->size : call.room_bytes;
-  Listing listing(call, most, call.header.opcode == kReaddirplus);
+  Listing listing(call, node, most, call.header.opcode == kReaddirplus);
   DescriptorCache::Use directory = engine.descriptors.Find(node->id, DescriptorKind::kDirectory);
   // Two may read one directory at the same time: the second gets a descriptor of its own.
   if (!directory.valid() || !directory.busy().try_lock()) {

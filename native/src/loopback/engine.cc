@@ -99,17 +99,37 @@ int Engine::FindRoot(const EngineOptions& options, const char** call) {
   if (options.is_takeover && (header->root_ino != status.st_ino || header->root_device != status.st_dev)) return ESTALE;
   header->root_ino = status.st_ino;
   header->root_device = status.st_dev;
+  struct statx found;
+  *call = "statx";
+  if (statx(root.get(), "", AT_EMPTY_PATH, kStatxMask, &found) != 0) return errno;
+  root_mount_ = found.stx_mnt_id;
+  return IdentifyRoot(status.st_ino, options.is_takeover, call);
+}
+
+// By its handle if the file system has them and this process may use them: the root tells for all.
+int Engine::IdentifyRoot(uint64_t ino, bool is_takeover, const char** call) {
   FileIdentity identity;
-  identity.ino = status.st_ino;
+  identity.ino = ino;
   *call = "name_to_handle_at";
-  const int error = Identify(root.get(), &identity);
-  if (error != 0) return error;
-  nodes.SetRoot(identity);
-  *call = "open_by_handle_at";
-  const int opened = OpenNode(memory.node(1), O_PATH);
-  if (opened < 0) return -opened;
-  close(opened);
-  return 0;
+  has_handles = !is_takeover || memory.header()->has_handles != 0;
+  int error = Identify(root.get(), &identity);
+  if (error == 0) {
+    nodes.SetRoot(identity);
+    *call = "open_by_handle_at";
+    const int opened = OpenNode(memory.node(1), O_PATH);
+    if (opened < 0) {
+      error = -opened;
+    } else {
+      close(opened);
+    }
+  }
+  if (error != 0 && has_handles && !is_takeover) {
+    has_handles = false;
+    error = Identify(root.get(), &identity);
+    if (error == 0) nodes.SetRoot(identity);
+  }
+  memory.header()->has_handles = has_handles ? 1 : 0;
+  return error;
 }
 
 bool Engine::Serve(RequestSlot* slot, Identity& identity, uint8_t* room, size_t room_bytes) {

@@ -29,7 +29,7 @@ namespace dunnage::loopback {
 
 // For how long the kernel may rely on what it was told. Nobody else changes the directory unsaid.
 constexpr uint64_t kValidSeconds = 86400;
-constexpr unsigned kStatxMask = 0x7ff;  // all that stat(2) has
+constexpr unsigned kStatxMask = 0x17ff;  // all that stat(2) has, and which mount it is on
 
 struct EngineOptions {
   int device;
@@ -64,6 +64,7 @@ class Engine {
   // A descriptor to read from or to write to.
   int IoOf(Node* node, bool writes, DescriptorCache::Use* use);
   int OpenNode(Node* node, int flags);  // a descriptor, or a negative errno
+  // `identity->ino` is the caller's to fill in.
   int Identify(int descriptor, FileIdentity* identity) const;
   // statx(2) of a name or, if it is empty, of the descriptor. EXDEV if it is on another file system.
   int Examine(int directory, const char* name, struct statx* found) const;
@@ -71,7 +72,15 @@ class Engine {
   static uint64_t ValidSeconds(const Node* node) { return (node->flags & Node::kUnseen) != 0 ? 0 : kValidSeconds; }
   int AttributesOf(Node* node, Attributes* attributes);
   // Looks the name up and counts it; `opened` is a descriptor of it, or -1. The caller keeps `opened`.
-  int Enter(Call& call, int directory, const char* name, int opened, EntryOut* entry, Node** found);
+  // `parent`: the node of the directory; null for what has no name.
+  int Enter(Call& call, Node* parent, int directory, const char* name, int opened, EntryOut* entry, Node** found);
+
+  // --- File systems without file handles (places.cc) ---
+  int IdentifyByBirth(int descriptor, FileIdentity* identity) const;
+  int OpenByPlace(Node* node, int flags);  // a descriptor, or a negative errno
+  void SetPlace(Node* node, const Node* parent, const char* name);
+  // Something else has that name now.
+  void Moved(const Node* parent, int directory, const char* name);
 
   // --- Removal (remove.cc) ---
   void DropNode(Node* node);   // the kernel has forgotten it
@@ -103,11 +112,13 @@ class Engine {
   FileDescriptor orphans;
   std::atomic<bool> has_passthrough{false};
   bool has_setxattr_extended = false;
+  bool has_handles = true;
   std::atomic<uint64_t> served[kOpcodeCount + 1]{};
   std::atomic<uint64_t> failed_replies{0};
 
  private:
   int FindRoot(const EngineOptions& options, const char** call);
+  int IdentifyRoot(uint64_t ino, bool is_takeover, const char** call);
   // Derives what an earlier daemon did not leave, and removes the orphans that nobody needs.
   void Recover();
   void ServeAgain(RequestSlot* slot, Identity& identity, uint8_t* room, size_t room_bytes);
@@ -116,6 +127,8 @@ class Engine {
   void CloseBackings();
 
   std::array<std::mutex, 256> node_locks_;
+  std::mutex places_mutex_;
+  uint64_t root_mount_ = 0;
   std::mutex sealed_mutex_;
   bool is_takeover_ = false;
   bool has_resend_ = false;

@@ -20,7 +20,7 @@ int Lookup(Call& call) {
   int error = engine.PathOf(parent, &directory);
   if (error != 0) return error;
   auto* entry = call.Reply<EntryOut>();
-  error = engine.Enter(call, directory.get(), name, -1, entry, nullptr);
+  error = engine.Enter(call, parent, directory.get(), name, -1, entry, nullptr);
   if (error != ENOENT) return error;
   // Remembered as missing: a name appears only through this connection, or somebody says so.
   entry->entry_valid = kValidSeconds;

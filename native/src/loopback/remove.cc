@@ -198,9 +198,9 @@ int Replace(Call& call, const Move& move, Victim& victim) {
   return 0;
 }
 
-int MoveName(Call& call, uint64_t directory, uint32_t flags) {
+int DoMove(Call& call, Move& move, uint64_t directory) {
   Engine& engine = call.engine;
-  Move move{.from = {}, .to = {}, .old_name = call.TakeName(), .new_name = call.TakeName(), .flags = flags};
+  const uint32_t flags = move.flags;
   if (move.old_name == nullptr || move.new_name == nullptr) return EINVAL;
   if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)) != 0) return EINVAL;
   int error = move.from.Find(call, call.header.node);
@@ -218,6 +218,15 @@ int MoveName(Call& call, uint64_t directory, uint32_t flags) {
   if (replaces && victim.status.stx_ino != source.stx_ino) return Replace(call, move, victim);
   if ((flags & RENAME_EXCHANGE) != 0 && IsExchanged(call, move)) return 0;
   return renameat2(move.from.directory.get(), move.old_name, move.to.directory.get(), move.new_name, flags) == 0 ? 0 : errno;
+}
+
+int MoveName(Call& call, uint64_t directory, uint32_t flags) {
+  Move move{.from = {}, .to = {}, .old_name = call.TakeName(), .new_name = call.TakeName(), .flags = flags};
+  const int error = DoMove(call, move, directory);
+  if (error != 0 || call.engine.has_handles) return error;
+  call.engine.Moved(move.to.node, move.to.directory.get(), move.new_name);
+  if ((flags & RENAME_EXCHANGE) != 0) call.engine.Moved(move.from.node, move.from.directory.get(), move.old_name);
+  return 0;
 }
 
 }  // namespace
