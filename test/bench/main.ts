@@ -7,6 +7,7 @@
 import { accessSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { allocFileBenchmarks } from './alloc-files.ts';
+import { allocSnapshotBenchmarks } from './alloc-snapshot.ts';
 import { BenchContext } from './context.ts';
 import { type Benchmark, type Result, runBenchmark } from './harness.ts';
 import { readingBenchmarks } from './projection-reading.ts';
@@ -21,6 +22,7 @@ const BENCHMARKS: readonly Benchmark<BenchContext>[] = [
   ...thousandFilesBenchmarks,
   ...scaleBenchmarks,
   ...allocFileBenchmarks,
+  ...allocSnapshotBenchmarks,
 ];
 
 /** Why nothing that needs a mount can be measured here; undefined if it can. */
