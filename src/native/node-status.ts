@@ -31,6 +31,10 @@ export const NODE = {
 /** What makes a node the node it is, on this host: device and inode, as a key of maps and sets. */
 export function nodeIdentity(status: Float64Array, at = 0): string {
   const number = (field: number): number => status[at + field] ?? 0;
-  const inode = BigInt(number(NODE.inodeHigh)) * 4_294_967_296n + BigInt(number(NODE.inodeLow));
-  return `${number(NODE.deviceMajor)}:${number(NODE.deviceMinor)}:${inode}`;
+  // Most file systems stay below 2^32, and the key is made for every file.
+  const high = number(NODE.inodeHigh);
+  const device = `${number(NODE.deviceMajor)}:${number(NODE.deviceMinor)}`;
+  if (high === 0) return `${device}:${number(NODE.inodeLow)}`;
+  const inode = BigInt(high) * 4_294_967_296n + BigInt(number(NODE.inodeLow));
+  return `${device}:${inode}`;
 }

@@ -13,7 +13,8 @@ import { type PaxRecord, writePaxRecord } from './pax-records.ts';
 
 /** What the header block carries by itself; beyond that a record is needed. */
 export const HEADER_MAX = {
-  id: 0o7_777_777,
+  /** tar-stream writes six digits, not seven. */
+  id: 0o777_777,
   device: 0o777_777,
   sizeBytes: 0o77_777_777_777,
   seconds: 0o17_777_777_777,
@@ -120,11 +121,8 @@ export function recordsOf(entry: TarEntry): PaxRecord[] {
   if (needsLinkName) add('linkpath', linkName);
   if (entry.userId > HEADER_MAX.id) add('uid', String(entry.userId));
   if (entry.groupId > HEADER_MAX.id) add('gid', String(entry.groupId));
-  for (const [key, text] of [
-    ['uname', entry.userName],
-    ['gname', entry.groupName],
-  ] as const)
-    if (text.length > HEADER_MAX.ownerNameBytes || !isAscii(text)) add(key, text);
+  if (!isPlainOwner(entry.userName)) add('uname', entry.userName);
+  if (!isPlainOwner(entry.groupName)) add('gname', entry.groupName);
   if (modifyTime.nanoseconds !== 0 || modifyTime.seconds < 0 || modifyTime.seconds > HEADER_MAX.seconds)
     add('mtime', writeFileTime(modifyTime));
   if (entry.accessTime !== undefined) add('atime', writeFileTime(entry.accessTime));
@@ -132,6 +130,10 @@ export function recordsOf(entry: TarEntry): PaxRecord[] {
   if (entry.deviceMajor > HEADER_MAX.device) add('SCHILY.devmajor', String(entry.deviceMajor));
   if (entry.deviceMinor > HEADER_MAX.device) add('SCHILY.devminor', String(entry.deviceMinor));
   return entry.xattrs.size === 0 ? records : [...records, ...writeAttributes(entry.xattrs)];
+}
+
+function isPlainOwner(name: ByteText): boolean {
+  return name === '' || (name.length <= HEADER_MAX.ownerNameBytes && isAscii(name));
 }
 
 export function recordsText(records: readonly PaxRecord[]): string {

@@ -66,7 +66,7 @@ test('files beyond 8 GiB are announced with their length, in the header and in a
   };
   // What the source owes is filled up with zeros, which takes too long here: the header is all that is looked at.
   const added = writer.add(tarEntry({ type: 'file', name: byteText('large'), sizeBytes }), content());
-  added.catch(() => undefined);
+  added?.catch(() => undefined);
   while (pieces.length === 0) await new Promise((resolve) => setImmediate(resolve));
   writer.destroy();
   const head = Buffer.from(pieces[0] ?? []);
@@ -83,7 +83,7 @@ test('content that is too long or too short is an error, and the archive stays w
     const writer = new TarWriter((piece) => void pieces.push(Buffer.from(piece)));
     const entry = tarEntry({ type: 'file', name: byteText('file'), sizeBytes: 4 });
     await assert.rejects(
-      writer.add(entry, content),
+      Promise.resolve(writer.add(entry, content)),
       (error) => error instanceof DunnageError && wanted.test(error.message),
     );
     await writer.add(tarEntry({ type: 'file', name: byteText('next'), sizeBytes: 2 }), Buffer.from('ok'));
@@ -103,7 +103,7 @@ test('a source that fails is thrown when its entry is filled up', async () => {
     throw new Error('the disk is gone');
   };
   const entry = tarEntry({ type: 'file', name: byteText('file'), sizeBytes: 300_000 });
-  await assert.rejects(writer.add(entry, content()), /the disk is gone/);
+  await assert.rejects(Promise.resolve(writer.add(entry, content())), /the disk is gone/);
   await writer.finish();
   const [file] = parseArchive(Buffer.concat(pieces));
   assert.equal(file?.content.length, 300_000);
@@ -132,5 +132,5 @@ test('a slow receiver holds the writer up: what waits stays small', async () => 
 test('a receiver that fails ends the writing with its error', async () => {
   const writer = new TarWriter(() => Promise.reject(new Error('hung up')));
   const entry = tarEntry({ type: 'file', name: byteText('file'), sizeBytes: 1_000_000 });
-  await assert.rejects(writer.add(entry, Buffer.alloc(1_000_000)), /hung up/);
+  await assert.rejects(Promise.resolve(writer.add(entry, Buffer.alloc(1_000_000))), /hung up/);
 });

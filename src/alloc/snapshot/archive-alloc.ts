@@ -55,7 +55,8 @@ export async function archiveAlloc(
             continue;
           }
           counts.entries += 1;
-          await writer.add(entry, content);
+          const waiting = writer.add(entry, content);
+          if (waiting !== undefined) await waiting;
         }
       } catch (error) {
         at = walk.current;
