@@ -196,6 +196,7 @@ describe('examples', needsRoot, () => {
 
   test('no example is without a test here', async () => {
     const tested = [
+      'alloc.yaml',
       'config-map.yaml',
       'nginx-reload',
       'projection.yaml',

@@ -7,7 +7,8 @@ import type { Store } from '../store/store.ts';
 import { type FigureSources, registerFigures } from './figures.ts';
 import { PrometheusMetrics } from './metrics.ts';
 
-interface MetricsParts extends Pick<FigureSources, 'catalog' | 'blobs' | 'connections' | 'startedAtMs'> {
+interface MetricsParts
+  extends Pick<FigureSources, 'catalog' | 'blobs' | 'connections' | 'startedAtMs' | 'allocStates'> {
   readonly store: Store;
   readonly log: Log;
 }

@@ -174,6 +174,7 @@ export class Daemon {
     const metrics = daemonMetrics({
       ...{ catalog, blobs, store, log: this.#log, startedAtMs: this.#startedAtMs },
       connections: () => connectionStatistics(thread, tree),
+      allocStates: () => allocs?.service.states() ?? new Map(),
     });
     const reactions = this.#reactions(catalog, metrics, store);
     const projections = this.#projections(thread, tree, {
@@ -191,21 +192,8 @@ export class Daemon {
     await this.#recover({ tree, projections, audited, announcer: live.announcer, allocs });
     sources.start();
     await this.#open({
-      ...{
-        store,
-        blobs,
-        sealingKey,
-        tree,
-        thread,
-        projections,
-        sources,
-        reactions,
-        catalog,
-        metrics,
-        audit,
-        stopTree,
-        allocs,
-      },
+      ...{ store, blobs, sealingKey, tree, thread, projections, sources, reactions, catalog, metrics },
+      ...{ audit, stopTree, allocs },
     });
     this.#log.info({ mountPoint: this.#options.mountPoint, takenOver: tree.held !== undefined }, 'the tree is live');
   }

@@ -17,10 +17,13 @@ export interface FigureSources {
   /** When the sources of the projection with that directory were read; undefined if it has none. */
   readonly sourcesSeenAtMs: (directory: string) => number | undefined;
   readonly startedAtMs: number;
+  /** How many allocs are in each state. */
+  readonly allocStates: () => ReadonlyMap<string, number>;
 }
 
 export function registerFigures(metrics: Metrics, sources: FigureSources): void {
   registerProjections(metrics, sources);
+  registerAllocs(metrics, sources);
   registerContent(metrics, sources);
   registerConnections(metrics, sources);
   registerProcess(metrics, sources);
@@ -64,6 +67,13 @@ function registerProjections(metrics: Metrics, { catalog, clock, sourcesSeenAtMs
     live(({ directory, sourceSeenAtMs }) => {
       return Math.max(0, clock.nowMs() - (sourcesSeenAtMs(directory) ?? sourceSeenAtMs)) / 1000;
     }),
+  );
+}
+
+function registerAllocs(metrics: Metrics, { allocStates }: FigureSources): void {
+  metrics.observed(
+    { type: 'gauge', name: 'dunnage_allocs', help: 'Allocs, by their state.', labelNames: ['state'] },
+    () => [...allocStates()].map(([state, value]) => ({ value, labels: { state } })),
   );
 }
 

@@ -28,6 +28,11 @@ function figures(connections: () => Promise<readonly ConnectionStatistics[]>): P
     content,
     connections,
     startedAtMs: 5_000,
+    allocStates: () =>
+      new Map([
+        ['ready', 2],
+        ['broken', 0],
+      ]),
     sourcesSeenAtMs,
   });
   return metrics;
@@ -42,6 +47,8 @@ describe('registerFigures', () => {
     await harness.service.write(wanted('two', { a: 'same', b: 'same', c: 'else' }));
     const text = await figures(async () => [CONNECTION]).text();
     for (const line of [
+      'dunnage_allocs{state="broken"} 0',
+      'dunnage_allocs{state="ready"} 2',
       'dunnage_projections 2',
       'dunnage_projection_generation{directory="one"} 1',
       'dunnage_projection_generation{directory="two"} 2',

@@ -31,7 +31,7 @@ describe('the command line and a daemon', { timeout: 120_000, ...(skip === undef
   it('up --detach returned with a live tree, a private socket and a private log', async () => {
     assert.equal((await stat(join(daemon.runtimeDir, 'dunnage.sock'))).mode & 0o777, 0o600);
     assert.equal((await stat(join(daemon.runtimeDir, 'dunnage.log'))).mode & 0o777, 0o600);
-    assert.equal((await mountsBeneath(daemon.mountPoint)).length, 3);
+    assert.equal((await mountsBeneath(daemon.mountPoint)).length, 4);
   });
 
   it('what is applied is where path says, listed, and unchanged the second time', async () => {
@@ -68,7 +68,7 @@ describe('the command line and a daemon', { timeout: 120_000, ...(skip === undef
 
   it('down --keep leaves the tree for the next daemon', async () => {
     assert.equal((await command('down', '--keep')).exitCode, 0);
-    assert.equal((await mountsBeneath(daemon.mountPoint)).length, 3);
+    assert.equal((await mountsBeneath(daemon.mountPoint)).length, 4);
     assert.equal((await up('--detach')).exitCode, 0);
     assert.match((await command('status')).stdout, /took over the tree/);
   });

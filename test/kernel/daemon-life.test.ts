@@ -113,7 +113,7 @@ describe('a runtime directory that is reached through a symlink', () => {
     const main = join(import.meta.dirname, '../../src/cli/main.js');
     const up = [main, 'up', '--detach', '--state-dir', daemon.stateDir, '--runtime-dir', link];
     await run(process.execPath, up);
-    assert.equal((await mountsBeneath(daemon.mountPoint)).length, 3);
+    assert.equal((await mountsBeneath(daemon.mountPoint)).length, 4);
     await daemon.client.writeProjection('web', text({ key: 'content' }));
     await killDaemon(daemon);
     await run(process.execPath, up);
@@ -139,7 +139,7 @@ describe('a runtime directory that is reached through a symlink', () => {
 describe('a start that is interrupted', () => {
   for (const [signal, mounts] of [
     ['SIGINT', 0],
-    ['SIGTERM', 3],
+    ['SIGTERM', 4],
   ] as const) {
     it(`by ${signal} leaves ${mounts === 0 ? 'nothing' : 'a tree that can be taken over'}, whenever it comes`, async () => {
       await daemon.dunnage('down');
@@ -192,7 +192,7 @@ describe('the end of a tree', () => {
     await assert.rejects(stat(join(daemon.mountPoint, 'never-looked-up')));
     await daemon.up();
     assert.equal(await readFile(join(projectionRoot(daemon, 'web'), 'key'), 'utf8'), 'content');
-    assert.equal((await mountsBeneath(daemon.mountPoint)).length, 3);
+    assert.equal((await mountsBeneath(daemon.mountPoint)).length, 4);
   });
 
   it('keeps a busy mount usable until the daemon ends, and then unmounts it', async () => {

@@ -107,7 +107,7 @@ describe('kill -9 and takeover', () => {
   it('leaves the tree to the next daemon on SIGTERM', async () => {
     await daemon.client.writeProjection('kept', text({ key: 'content' }));
     await daemon.dunnage('down', '--keep');
-    assert.equal((await mountsBeneath(daemon.mountPoint)).length, 3);
+    assert.equal((await mountsBeneath(daemon.mountPoint)).length, 4);
     await daemon.up();
     assert.ok((await daemon.client.status()).takenOver);
     assert.equal(await readFile(join(projectionRoot(daemon, 'kept'), 'key'), 'utf8'), 'content');

@@ -17,7 +17,7 @@ import { DunnageError } from '../../errors/dunnage-error.ts';
 import type { Store } from '../../store/store.ts';
 import type { AllocBuilder } from './alloc-builder.ts';
 import { AllocDeletions } from './alloc-deletions.ts';
-import { type AllocRecord, AllocRecords } from './alloc-records.ts';
+import { ALLOC_STATES, type AllocRecord, AllocRecords, type AllocState } from './alloc-records.ts';
 import { type AllocSpec, changeOf } from './alloc-spec.ts';
 import type { AllocTransfers, RestoreReport, SnapshotReport } from './alloc-transfers.ts';
 import type { PresentedState } from './presented-projections.ts';
@@ -70,6 +70,12 @@ export class AllocService {
 
   list(): readonly AllocView[] {
     return this.#records.list().map((record) => this.#view(record));
+  }
+
+  /** How many are in each state. */
+  states(): ReadonlyMap<AllocState, number> {
+    const records = this.#records.list();
+    return new Map(ALLOC_STATES.map((state) => [state, records.filter((record) => record.state === state).length]));
   }
 
   /** @throws DunnageError NOT_FOUND */
