@@ -27,7 +27,7 @@ before(() => {
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('GNU tar and ours', { skip: isRoot ? false : 'needs root: owners, devices, trusted attributes' }, () => {
-  it('what we archive, GNU tar unpacks without a loss', async () => {
+  it('[S191] what we archive, GNU tar unpacks without a loss', async () => {
     const file = join(folder, 'ours.tar');
     await archiveTree(join(folder, 'rich'), file);
     mkdirSync(join(folder, 'by-gnu'));

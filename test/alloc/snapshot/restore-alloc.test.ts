@@ -24,7 +24,7 @@ const directory = (name: string): readonly [TarEntry] => [
 const picture = (scene: AllocScene): string[] => describeTree(scene.path);
 
 describe('restoring an alloc', () => {
-  it('gives back to the last attribute what a snapshot holds', async (t) => {
+  it('[S191] gives back to the last attribute what a snapshot holds', async (t) => {
     const scene = allocScene(t);
     for (const name of ['character', 'block']) rmSync(join(scene.path, name), { force: true });
     makeRichTree(join(scene.path, 'alloc/data'), { beyondHeaders: true, sparse: true });
@@ -99,7 +99,7 @@ describe('restoring an alloc', () => {
     ],
   ];
   for (const [title, entries, message] of REFUSED) {
-    it(`changes nothing and leaves nothing when the archive has ${title}`, async (t) => {
+    it(`[S193] changes nothing and leaves nothing when the archive has ${title}`, async (t) => {
       const scene = allocScene(t);
       fillAlloc(scene);
       const before = picture(scene);

@@ -13,7 +13,7 @@ import { isRoot, names, native, parseArchive } from '../../tar/helpers/archives.
 import { allocScene, collector, fillAlloc, ID, snapshotOf } from './helpers/alloc-scene.ts';
 
 describe('the snapshot of an alloc', () => {
-  it('has the data and local directories only: two files and two links', async (t) => {
+  it('[S190] has the data and local directories only: two files and two links', async (t) => {
     const scene = allocScene(t);
     fillAlloc(scene);
     const { archive, report } = await snapshotOf(scene);
@@ -52,7 +52,7 @@ describe('the snapshot of an alloc', () => {
     assert.equal(report.skipped.devices, isRoot ? 1 : 0);
   });
 
-  it('has no file of secrets on the disk, whatever other name it was given', async (t) => {
+  it('[S190] has no file of secrets on the disk, whatever other name it was given', async (t) => {
     const scene = allocScene(t);
     mkdirSync(join(scene.path, 'web/secrets/deep'));
     writeFileSync(join(scene.path, 'web/secrets/deep/token'), 'SECRET-TOKEN');
@@ -103,7 +103,7 @@ describe('the snapshot of an alloc', () => {
     assert.deepEqual(names(parseArchive(archive)), ['alloc/data']);
   });
 
-  it('that fails part-way ends with the reason, in the archive and as an error', async (t) => {
+  it('[S192] that fails part-way ends with the reason, in the archive and as an error', async (t) => {
     const scene = allocScene(t);
     writeFileSync(join(scene.path, 'alloc/data/a-first'), 'whole');
     const large = join(scene.path, 'alloc/data/b-large');

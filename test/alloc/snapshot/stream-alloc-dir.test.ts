@@ -52,7 +52,7 @@ describe('StreamAllocDir', () => {
     assert.equal(readlinkSync(join(target, 'foo/baz')), 'bar');
   });
 
-  it('fails with the content of an error entry, and keeps what came before', async (t) => {
+  it('[S192] fails with the content of an error entry, and keeps what came before', async (t) => {
     const { target } = folders(t);
     const text = 'SENTINEL ERROR';
     const marker = file(SnapshotErrorFilename('other'), text, { mode: 0o666, modifyTime: SNAPSHOT_ERROR_TIME });
