@@ -161,14 +161,35 @@ export class TreeMount implements ServedTree {
     }
   }
 
+  /** Projections do not need it: where it cannot be had, that is said, and the rest of the tree is served. */
   async #mountAllocs(onEnd: (errno: number) => void): Promise<void> {
-    this.#served(await AllocsConnection.mount(this.#allocsOptions(onEnd)));
+    let isGivenUp = false;
+    const options = this.#allocsOptions((errno) => {
+      if (!isGivenUp) onEnd(errno);
+    });
+    try {
+      this.#served(await AllocsConnection.mount(options));
+    } catch (error) {
+      isGivenUp = true;
+      await unmountAllBeneath(allocsPath(this.#options.mountPoint), this.#log);
+      const { message } = fromSystemError(error, 'cannot mount allocs/');
+      this.warnings.push(`there is no allocs/: ${message}`);
+      this.#log.error({ reason: message }, 'there is no allocs/');
+    }
   }
 
   async #resumeAllocs(thread: FuseThread, held: HeldTree, onEnd: (errno: number) => void): Promise<void> {
     if (held.allocs !== undefined) {
-      this.#served(AllocsConnection.resume(this.#allocsOptions(onEnd), held.allocs));
-      return;
+      try {
+        this.#served(AllocsConnection.resume(this.#allocsOptions(onEnd), held.allocs));
+        return;
+      } catch (error) {
+        const { message } = fromSystemError(error, 'cannot be served');
+        this.#log.error(
+          { reason: message },
+          'the allocs of the earlier daemon cannot be taken over: they are mounted anew',
+        );
+      }
     }
     if (!held.devices.has('root')) return;
     // The kernel may remember that there is no such name; and a daemon that died just after mounting left a dead mount.

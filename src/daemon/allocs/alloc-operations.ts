@@ -21,7 +21,7 @@ export function createAllocOperations(service: AllocService | undefined, visible
   const allocs = (): AllocService => {
     if (service !== undefined) return service;
     throw new DunnageError('NOT_SUPPORTED', 'this daemon has no alloc directories', {
-      remedy: 'they need root and the kernel transport: sudo dunnage up',
+      remedy: 'they need root and the kernel transport; if it has both, dunnage status says what is missing',
     });
   };
   return {
