@@ -4,7 +4,7 @@ import { DunnageError } from '../errors/dunnage-error.ts';
 import type { NativeBinding } from '../native/binding.ts';
 import type { DataRegion } from './entry.ts';
 
-const PIECE_BYTES = 524_288;
+const PIECE_BYTES = 2_097_152;
 /** Blocks that are counted are of this size, whatever those of the file system are. */
 const COUNTED_BLOCK_BYTES = 512;
 
