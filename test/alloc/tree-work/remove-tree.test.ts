@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {
   closeSync,
+  constants,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -82,4 +83,26 @@ test('names that come while it empties a directory go too; who never stops is an
   writeFileSync(join(path, 'tree/file'), '');
   const makeMore = (): void => writeFileSync(join(path, 'tree', `new-${made++}`), '');
   assert.throws(() => remove(path, 'tree', makeMore), { code: 'ENOTEMPTY' });
+});
+
+test('a tree goes that is deeper than a process has descriptors', (context) => {
+  const path = folder(context);
+  const native = loadNative();
+  const DEPTH = 3000;
+  let directory = openSync(path, 'r');
+  for (let depth = 0; depth < DEPTH; depth += 1) {
+    const name = depth === 0 ? 'tree' : 'd';
+    native.makeNode(directory, name, constants.S_IFDIR | 0o755, 0, 0);
+    native.makeNode(directory, `${name}-file`, constants.S_IFREG | 0o644, 0, 0);
+    const inner = native.openNode(directory, name, constants.O_RDONLY | constants.O_DIRECTORY, 0, true);
+    closeSync(directory);
+    directory = inner;
+  }
+  closeSync(directory);
+  let openMost = 0;
+  remove(path, 'tree', () => {
+    openMost = Math.max(openMost, readdirSync('/proc/self/fd').length);
+  });
+  assert.deepEqual(readdirSync(path), ['tree-file']);
+  assert.ok(openMost < 200, `${openMost} descriptors`);
 });
