@@ -20,7 +20,8 @@ export class FileApiError extends Error {
 export function toFileApiError(error: unknown, isStream = false): FileApiError {
   if (error instanceof FileApiError) return error;
   const shown = toPublicError(error);
-  const isBadRequest = shown.code === 'IS_A_DIRECTORY' || (isStream && shown.code === 'NOT_FOUND');
+  const isOtherKind = shown.code === 'IS_A_DIRECTORY' || shown.code === 'NOT_A_DIRECTORY';
+  const isBadRequest = isOtherKind || (isStream && shown.code === 'NOT_FOUND');
   return new FileApiError(isBadRequest ? 400 : toHttpStatus(shown), shown);
 }
 

@@ -229,6 +229,7 @@ const ERRORS: readonly (readonly [path: string, status: number, message: string]
   ['ls/a2', 404, 'alloc lookup failed: Unknown allocation "a2"'],
   ['logs/a2?task=web&type=stdout', 404, 'alloc lookup failed: Unknown allocation "a2"'],
   ['cat/gone?path=x', 404, 'state for allocation gone not found on client'],
+  ['ls/a1?path=web/local/regular', 400, 'file "web/local/regular" is not a directory'],
   ['ls/a1?path=nothing', 404, 'no such file or directory: nothing'],
   ['stat/a1?path=nothing', 404, 'no such file or directory: nothing'],
   ['cat/a1?path=nothing', 404, 'no such file or directory: nothing'],
@@ -248,6 +249,7 @@ const ERRORS: readonly (readonly [path: string, status: number, message: string]
 describe('what is wrong is a status and a text, before anything is sent', () => {
   for (const [path, status, message] of ERRORS) {
     test(`${path}: ${status} ${message}`, async () => {
+      scene.write('web/local/regular', 'x');
       const answer = await get(path);
       assert.deepEqual([answer.status, answer.text], [status, message]);
       assert.match(answer.headers['content-type'] ?? '', /^text\/plain/);
