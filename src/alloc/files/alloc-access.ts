@@ -2,7 +2,7 @@
 import { type BigIntStats, closeSync } from 'node:fs';
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
 import { type Inotify, sharedInotify } from '../../native/inotify.ts';
-import { type Walked, walkAlloc } from './alloc-walk.ts';
+import { type Walked, type WalkOptions, walkAlloc } from './alloc-walk.ts';
 import { type OpenObject, openRoot, reopen } from './open-object.ts';
 import { type Guarded, SecretGuard, type SecretGuardOptions } from './secret-guard.ts';
 
@@ -38,9 +38,9 @@ export class AllocAccess {
   }
 
   /** The caller closes what it gets. @throws DunnageError like `walkAlloc`. */
-  walk(path: string, followLinks = true): Walked {
+  walk(path: string, options: WalkOptions = {}): Walked {
     try {
-      return walkAlloc(this.root, path, this.guard, followLinks);
+      return walkAlloc(this.root, path, this.guard, options);
     } catch (error) {
       throw fromSystemError(error, `cannot open "${path}"`);
     }

@@ -13,6 +13,8 @@ import { type GuardView, prohibited, type SecretGuard } from './secret-guard.ts'
 
 /** As many as the kernel follows. */
 const LINKS_MAX = 40;
+/** Of the request and of all links on the way together: the texts of links are the tenant's, and each name costs system calls. */
+const NAMES_MAX = 4096;
 
 /** A name that was looked up in a directory on the way. */
 export interface Step {
@@ -24,22 +26,32 @@ export interface Step {
 export interface Walked {
   /** Undefined if there is nothing. */
   readonly found: OpenObject | undefined;
-  /** Every name that was looked up, in order, also those that led astray: to change any of them may change the outcome. */
+  /**
+   * Every name that was looked up, in order, also those that led astray: to change any of them may change the outcome.
+   * None unless they were asked for: they keep every directory on the way open.
+   */
   readonly steps: readonly Step[];
   /** Two walks with the same came the same way to the same end. */
   readonly key: string;
   close(): void;
 }
 
+export interface WalkOptions {
+  /** Default: true. Without, a link is nothing. */
+  readonly followLinks?: boolean;
+  /** Default: false. */
+  readonly withSteps?: boolean;
+}
+
 /**
- * @throws DunnageError INVALID_PATH (`Path escapes the alloc directory`), PERMISSION_DENIED (`Reading secret file prohibited: <path>`),
- * and what the system says. That there is nothing is no error; without `followLinks` a link is nothing.
+ * @throws DunnageError INVALID_PATH (`Path escapes the alloc directory`, or too long a way), PERMISSION_DENIED (`Reading secret file prohibited: <path>`),
+ * and what the system says. That there is nothing is no error.
  */
-export function walkAlloc(root: string, path: string, guard: SecretGuard, followLinks = true): Walked {
+export function walkAlloc(root: string, path: string, guard: SecretGuard, options: WalkOptions = {}): Walked {
   const names = requestedNames(path);
   const refusal = guard.byName(names);
   if (refusal !== undefined) throw prohibited(refusal, path);
-  const walk = new Walk(root, path, guard, followLinks);
+  const walk = new Walk(root, path, guard, options);
   try {
     return walk.to(names);
   } catch (error) {
@@ -53,15 +65,19 @@ class Walk {
   readonly #path: string;
   readonly #guard: GuardView;
   readonly #followLinks: boolean;
-  readonly #opened: OpenObject[];
+  readonly #withSteps: boolean;
+  readonly #opened: Set<OpenObject>;
   readonly #steps: Step[] = [];
+  readonly #keys: string[] = [];
+  #names = 0;
   #links = 0;
 
-  constructor(root: string, path: string, guard: SecretGuard, followLinks: boolean) {
+  constructor(root: string, path: string, guard: SecretGuard, options: WalkOptions) {
     this.#root = openRoot(root);
-    this.#opened = [this.#root];
+    this.#opened = new Set([this.#root]);
     this.#path = path;
-    this.#followLinks = followLinks;
+    this.#followLinks = options.followLinks ?? true;
+    this.#withSteps = options.withSteps ?? false;
     try {
       this.#guard = guard.look(this.#root);
     } catch (error) {
@@ -75,38 +91,54 @@ class Walk {
     // The directories from the root to here.
     const stack = [this.#root];
     for (let name = ahead.shift(); name !== undefined; name = ahead.shift()) {
+      this.#names += 1;
+      if (this.#names > NAMES_MAX) throw new DunnageError('INVALID_PATH', `too many names on the way: ${this.#path}`);
       if (name === '..') {
         if (stack.length === 1) throw escapes();
-        stack.pop();
+        this.#leave(stack.pop() as OpenObject);
         continue;
       }
       const here = stack.at(-1) as OpenObject;
       if (!here.stats.isDirectory()) return this.#end(undefined);
       const next = this.#open(here, name);
       if (next === undefined) return this.#end(undefined);
-      if (!next.stats.isSymbolicLink()) stack.push(next);
-      else if (this.#followLinks) ahead.unshift(...this.#linkText(here, name));
-      else return this.#end(undefined);
+      if (!next.stats.isSymbolicLink()) {
+        stack.push(next);
+        continue;
+      }
+      this.#close(next);
+      if (!this.#followLinks) return this.#end(undefined);
+      ahead.unshift(...this.#linkText(here, name));
     }
     return this.#end(stack.at(-1));
   }
 
   close(): void {
-    for (const { descriptor } of this.#opened.splice(0)) closeSync(descriptor);
+    for (const object of this.#opened) this.#close(object);
+  }
+
+  /** A step that was taken in it may still be asked for. */
+  #leave(object: OpenObject): void {
+    if (!this.#withSteps) this.#close(object);
+  }
+
+  #close(object: OpenObject): void {
+    this.#opened.delete(object);
+    closeSync(object.descriptor);
   }
 
   #end(found: OpenObject | undefined): Walked {
-    const keys = this.#steps.map(({ directory, name }) => `${identityOf(directory.stats)}/${name}`);
     return {
       found,
       steps: this.#steps,
-      key: [...keys, found === undefined ? '' : identityOf(found.stats)].join('\n'),
+      key: [...this.#keys, found === undefined ? '' : identityOf(found.stats)].join('\n'),
       close: () => this.close(),
     };
   }
 
   #open(directory: OpenObject, name: string): OpenObject | undefined {
-    this.#steps.push({ directory, name });
+    this.#keys.push(`${identityOf(directory.stats)}/${name}`);
+    if (this.#withSteps) this.#steps.push({ directory, name });
     let next: OpenObject;
     try {
       next = openName(directory.descriptor, name);
@@ -115,7 +147,7 @@ class Walk {
       if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
       throw error;
     }
-    this.#opened.push(next);
+    this.#opened.add(next);
     const isMountPoint = this.#guard.watchesMounts && mountOf(next.descriptor) !== mountOf(directory.descriptor);
     const refusal = this.#guard.byObject(next.stats, isMountPoint);
     if (refusal !== undefined) throw prohibited(refusal, this.#path);

@@ -31,7 +31,7 @@ export class WatchedPath {
   walk(): Walked {
     for (;;) {
       this.#isChanged = false;
-      const walked = this.#access.walk(this.#path, this.#followLinks);
+      const walked = this.#access.walk(this.#path, { followLinks: this.#followLinks, withSteps: true });
       // The same way as the one that is watched: nothing can have happened between watching and walking.
       if (walked.key === this.#key) return walked;
       try {

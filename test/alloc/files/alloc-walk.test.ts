@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, renameSync, symlinkSync } from 'node:fs';
+import { fstatSync, mkdirSync, readdirSync, renameSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { walkAlloc } from '../../../src/alloc/files/alloc-walk.ts';
@@ -40,6 +40,45 @@ describe('links', () => {
     scene.link('web/local/chain', 'up');
     for (const name of ['absolute', 'inside', 'up', 'root', 'chain', 'absolute/x', 'root/x']) {
       assert.throws(() => inodeAt(`web/local/${name}`), ESCAPES, name);
+    }
+  });
+
+  test('that lead up and down cost no descriptors, and end after 4096 names', () => {
+    scene.directory('web/local/a');
+    const down = 'a/../'.repeat(800);
+    scene.link('web/local/one', `${down}a`);
+    scene.link('web/local/two', `${down}one`);
+    scene.link('web/local/three', `${down}two`);
+    const openBefore = readdirSync('/proc/self/fd').length;
+    const walked = walkAlloc(scene.root, 'web/local/two', guard);
+    const openMeanwhile = readdirSync('/proc/self/fd').length;
+    walked.close();
+    assert.equal(walked.found?.stats.ino, inodeAt('web/local/a'));
+    assert.ok(openMeanwhile - openBefore < 10, `${openMeanwhile - openBefore} descriptors`);
+    assert.deepEqual(walked.steps, []);
+    const tooMany = { code: 'INVALID_PATH', message: 'too many names on the way: web/local/three' };
+    assert.throws(() => inodeAt('web/local/three'), tooMany);
+    assert.throws(() => walkAlloc(scene.root, 'web/local/three', guard, { withSteps: true }), tooMany);
+    assert.equal(readdirSync('/proc/self/fd').length, openBefore);
+  });
+
+  test('leave every directory on the way open for who asks for the steps', () => {
+    scene.directory('web/local/a');
+    scene.link('web/local/link', 'a/../a');
+    const walked = walkAlloc(scene.root, 'web/local/link', guard, { withSteps: true });
+    try {
+      assert.deepEqual(
+        walked.steps.map(({ directory, name }) => [fstatSync(directory.descriptor, { bigint: true }).ino, name]),
+        [
+          [inodeAt('/'), 'web'],
+          [inodeAt('web'), 'local'],
+          [inodeAt('web/local'), 'link'],
+          [inodeAt('web/local'), 'a'],
+          [inodeAt('web/local'), 'a'],
+        ],
+      );
+    } finally {
+      walked.close();
     }
   });
 
