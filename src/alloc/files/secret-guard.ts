@@ -7,6 +7,7 @@
  * too, also where nothing is there, and without regard to case.
  */
 import { type BigIntStats, closeSync, type Dirent, lstatSync, readdirSync } from 'node:fs';
+import { limits } from '../../base/limits.ts';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import { systemCode } from '../../native/system-error.ts';
 import { isBelowIgnoringCase } from './escapes.ts';
@@ -36,6 +37,8 @@ const NAMES: readonly (readonly [name: string, kind: GuardedKind])[] = [
 ];
 /** More entries than that are not looked through for a hard link: it is refused then. */
 const ENTRIES_MAX = 10_000;
+/** Nor directories that lie deeper in each other. */
+const DEPTH_MAX = 64;
 
 /** What has been seen, for as long as the alloc is served. */
 interface Known {
@@ -166,14 +169,17 @@ function entriesBeneath(root: number, path: string): Dirent[] {
   }
 }
 
-function holds(root: number, path: string, identity: string, budget: { entries: number }): boolean {
+/** Also true if it lies so deep that it is not looked through. */
+function holds(root: number, path: string, identity: string, budget: { entries: number }, depth = 1): boolean {
+  if (depth > DEPTH_MAX) return true;
   for (const entry of entriesBeneath(root, path)) {
     budget.entries -= 1;
     if (budget.entries < 0) return false;
     const below = `${path}/${entry.name}`;
+    if (Buffer.byteLength(below) >= limits.pathBytesMax) return true;
     const stats = statsBeneath(root, below);
     if (stats !== undefined && identityOf(stats) === identity) return true;
-    if (entry.isDirectory() && holds(root, below, identity, budget)) return true;
+    if (entry.isDirectory() && holds(root, below, identity, budget, depth + 1)) return true;
   }
   return false;
 }

@@ -64,6 +64,30 @@ describe('secrets are refused by list, stat, read and follow', () => {
     assert.deepEqual([sizes.get('hard'), sizes.get('deep'), sizes.get('other')], [0, 0, 5]);
   });
 
+  test('as everything is while they lie too deep, or have too long names, to be looked through [S170]', async () => {
+    const deep = (levels: number): string => ['web/secrets', ...Array<string>(levels).fill('d')].join('/');
+    scene.write(`${deep(63)}/key`, 'KEY');
+    assert.equal((await files.stat('web/local/plain')).sizeBytes, 5);
+    scene.write(`${deep(64)}/key`, 'KEY');
+    linkSync(scene.path(`${deep(64)}/key`), scene.path('alloc/data/deep'));
+    await assertRefused('alloc/data/deep', 'Reading secret file prohibited: alloc/data/deep');
+    await assertRefused('web/local/plain', 'Reading secret file prohibited: web/local/plain');
+    scene.directory(deep(200));
+    await assertRefused('web/local/plain', 'Reading secret file prohibited: web/local/plain');
+    rmSync(scene.path('web/secrets/d'), { recursive: true });
+    assert.equal((await files.stat('web/local/plain')).sizeBytes, 5);
+    let place = scene.path('web/secrets');
+    for (let level = 0; level < 20; level += 1) {
+      renameSync(place, scene.path('web/inner'));
+      place = scene.path('web/secrets');
+      mkdirSync(place);
+      renameSync(scene.path('web/inner'), join(place, 'n'.repeat(250)));
+    }
+    await assertRefused('web/local/plain', 'Reading secret file prohibited: web/local/plain');
+    // Too deep for the scene's own end.
+    execFileSync('rm', ['-r', scene.path('web/secrets')]);
+  });
+
   test('after the directory was renamed, once it was seen [S170]', async () => {
     await files.list('/');
     renameSync(scene.path('web/secrets'), scene.path('web/local/harmless'));

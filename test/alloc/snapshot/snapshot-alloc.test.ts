@@ -67,6 +67,27 @@ describe('the snapshot of an alloc', () => {
     );
   });
 
+  it('[S190] is refused if secrets on the disk lie too deep to be looked through', async (t) => {
+    const scene = allocScene(t);
+    const deep = (levels: number): string => join(scene.path, 'web/secrets', ...Array<string>(levels).fill('d'));
+    mkdirSync(deep(63), { recursive: true });
+    writeFileSync(join(deep(63), 'token'), 'SECRET-TOKEN');
+    linkSync(join(deep(63), 'token'), join(scene.path, 'alloc/data/innocent'));
+    const { report } = await snapshotOf(scene);
+    assert.equal(report.skipped.secret, 1);
+    mkdirSync(deep(200), { recursive: true });
+    writeFileSync(join(deep(64), 'token'), 'SECRET-TOKEN');
+    linkSync(join(deep(64), 'token'), join(scene.path, 'alloc/data/hidden'));
+    const { output, archive } = collector();
+    await assert.rejects(snapshotAlloc(scene, output), (error) => {
+      assert.ok(error instanceof DunnageError);
+      assert.equal(error.code, 'NOT_SUPPORTED');
+      assert.match(error.message, /: directories in web\/secrets lie more than 64 levels deep$/);
+      return true;
+    });
+    assert.equal((await archive).includes('SECRET-TOKEN'), false);
+  });
+
   it('leaves out what is excluded by identity', async (t) => {
     const scene = allocScene(t);
     const sealed = join(scene.path, 'web/local/db');
