@@ -141,6 +141,56 @@ async function untilNoOrphans(mount: LoopbackMount): Promise<void> {
   await within(wait(), TIMEOUT_MS, 'orphans are removed');
 }
 
+for (const [how, place] of [
+  ['with file handles', diskPlace],
+  ['without', overlayPlace],
+] as const) {
+  describe(`seals on a file system ${how}`, skip === undefined ? {} : { skip }, () => {
+    it('do not pass to a directory that is given the inode number of a removed one', async () => {
+      const disk = await place();
+      const mount = await LoopbackMount.make({ holder: true, disk: disk.directory });
+      try {
+        const heir = await removedWhileSealed(mount, 'first');
+        await mkdir(mount.path(heir, 'made'));
+        await writeFile(mount.path('file'), 'content');
+        await rename(mount.path('file'), mount.path(heir, 'file'));
+        await rename(mount.path(heir), mount.path('moved'));
+        await mount.kill();
+        await mount.serve();
+        await writeFile(mount.path('moved', 'file'), 'CONTENT');
+        await mount.daemon.command('seal', { path: 'moved' });
+        await assert.rejects(mkdir(mount.path('moved', 'x')), { code: 'EROFS' });
+        await assert.rejects(rename(mount.path('moved'), mount.path('again')), { code: 'EBUSY' });
+        await mount.daemon.command('unseal', { path: 'moved' });
+        await rm(mount.path('moved'), { recursive: true });
+        const second = await removedWhileSealed(mount, 'second');
+        await rm(mount.path(second), { recursive: true });
+      } finally {
+        await mount.clean();
+        await disk.stop();
+      }
+    });
+  });
+}
+
+/** Seals a directory and removes it beneath the mount. Returns the name of one that has its inode number now. */
+async function removedWhileSealed(mount: LoopbackMount, name: string): Promise<string> {
+  for (let attempt = 0; attempt < 20; attempt += 1) {
+    await mkdir(mount.path(name));
+    const { ino } = await stat(mount.path(name));
+    await mount.daemon.command('seal', { path: name });
+    await rm(mount.backing(name), { recursive: true });
+    await mount.daemon.command('forget', { parent: '', name });
+    // Others of the host may be faster; the file system gives away the lowest number that is free.
+    for (let count = 0; count < 200; count += 1) {
+      const heir = `${name}-${attempt}-${count}`;
+      await mkdir(mount.path(heir));
+      if ((await stat(mount.path(heir))).ino === ino) return heir;
+    }
+  }
+  throw new Error('the file system gave no inode number away twice');
+}
+
 describe('a fresh start of alloc directories', skip === undefined ? {} : { skip }, () => {
   it('empties the orphan directory', async () => {
     const disk = await diskPlace();

@@ -24,7 +24,7 @@ struct Parent {
   int Find(Call& call, uint64_t id) {
     node = call.engine.nodes.Find(id);
     if (node == nullptr) return ESTALE;
-    if (call.engine.IsSealed(node->ino)) return EROFS;
+    if (call.engine.IsSealed(node)) return EROFS;
     return call.engine.PathOf(node, &directory);
   }
 };

@@ -97,9 +97,11 @@ class Engine {
   void MarkGone(Node* node, const struct statx& last);
 
   // --- Sealed directories (sealed.cc) ---
-  bool Seal(uint64_t ino);
-  void Unseal(uint64_t ino);
-  bool IsSealed(uint64_t ino) const;
+  bool Seal(const FileIdentity& identity);
+  void Unseal(const FileIdentity& identity);
+  bool IsSealed(const Node* node);
+  // EBUSY if what has that name is sealed. `status`: of the name.
+  int CheckSealed(int directory, const char* name, const struct statx& status);
 
   std::mutex& NodeLock(const Node* node) { return node_locks_[NodeTable::IndexOf(node->id) % node_locks_.size()]; }
 
@@ -125,6 +127,9 @@ class Engine {
   bool Do(Call& call);
   void SweepOrphans();
   void CloseBackings();
+  // Whether something of that number is or was sealed: then it is worth asking for more.
+  bool MayBeSealed(uint64_t ino) const;
+  bool IsSealed(const FileIdentity& identity);
 
   std::array<std::mutex, 256> node_locks_;
   std::mutex places_mutex_;

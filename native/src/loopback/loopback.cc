@@ -155,7 +155,7 @@ bool Loopback::StartServer(const Napi::Object& options) {
   return true;
 }
 
-bool Loopback::SealedInode(const Napi::CallbackInfo& info, uint64_t* ino) {
+bool Loopback::SealedDirectory(const Napi::CallbackInfo& info, FileIdentity* identity) {
   Arguments arguments(info);
   const std::string path = arguments.Text();
   if (arguments.failed()) return false;
@@ -173,19 +173,21 @@ bool Loopback::SealedInode(const Napi::CallbackInfo& info, uint64_t* ino) {
     ThrowSystemError(Env(), ENOTDIR, "openat2", path);
     return false;
   }
-  *ino = status.st_ino;
-  return true;
+  identity->ino = status.st_ino;
+  const int error = server_->engine.Identify(directory.get(), identity);
+  if (error != 0) ThrowSystemError(Env(), error, "name_to_handle_at", path);
+  return error == 0;
 }
 
 Napi::Value Loopback::Seal(const Napi::CallbackInfo& info) {
-  uint64_t ino = 0;
-  if (SealedInode(info, &ino) && !server_->engine.Seal(ino)) return ThrowSystemError(Env(), ENOSPC, "seal");
+  FileIdentity identity;
+  if (SealedDirectory(info, &identity) && !server_->engine.Seal(identity)) return ThrowSystemError(Env(), ENOSPC, "seal");
   return info.Env().Undefined();
 }
 
 Napi::Value Loopback::Unseal(const Napi::CallbackInfo& info) {
-  uint64_t ino = 0;
-  if (SealedInode(info, &ino)) server_->engine.Unseal(ino);
+  FileIdentity identity;
+  if (SealedDirectory(info, &identity)) server_->engine.Unseal(identity);
   return info.Env().Undefined();
 }
 

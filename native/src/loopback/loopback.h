@@ -36,7 +36,7 @@ class Loopback : public Napi::ObjectWrap<Loopback> {
   Napi::Value Close(const Napi::CallbackInfo& info);
 
   bool StartServer(const Napi::Object& options);
-  bool SealedInode(const Napi::CallbackInfo& info, uint64_t* ino);
+  bool SealedDirectory(const Napi::CallbackInfo& info, FileIdentity* identity);
   // The node of a path beneath the root; 0 if the kernel does not know it or it does not exist.
   uint64_t NodeOfPath(const char* path);
   Napi::Value Notify(Napi::Env env, std::vector<uint8_t> message);

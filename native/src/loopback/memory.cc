@@ -10,13 +10,14 @@ namespace {
 
 constexpr uint64_t kHeaderBytes = 4096;
 constexpr uint64_t kSealedAt = kHeaderBytes;
-constexpr uint64_t kSlotsAt = kSealedAt + Memory::kSealed * sizeof(uint64_t);
+constexpr uint64_t kSealedHandlesAt = kSealedAt + Memory::kSealed * sizeof(uint64_t);
+constexpr uint64_t kSlotsAt = kSealedHandlesAt + Memory::kSealed * sizeof(FileHandle);
 constexpr uint64_t kOpenFilesAt = kSlotsAt + Memory::kSlots * sizeof(RequestSlot);
 constexpr uint64_t kNodesAt = kOpenFilesAt + Memory::kOpenFiles * sizeof(OpenFile);
 constexpr uint64_t kPlacesAt = kNodesAt + Memory::kNodes * sizeof(Node);
 constexpr uint64_t kEnd = kPlacesAt + Memory::kNodes * sizeof(Place);
 // Another number for every change of what the memory means.
-constexpr uint64_t kLayout = 0x64756e6e'00000002;
+constexpr uint64_t kLayout = 0x64756e6e'00000003;
 
 }  // namespace
 
@@ -46,6 +47,7 @@ int Memory::Map(int descriptor, bool is_takeover) {
 }
 
 std::atomic<uint64_t>* Memory::sealed() const { return reinterpret_cast<std::atomic<uint64_t>*>(base_ + kSealedAt); }
+FileHandle* Memory::sealed_handles() const { return reinterpret_cast<FileHandle*>(base_ + kSealedHandlesAt); }
 RequestSlot* Memory::slot(uint32_t index) const { return reinterpret_cast<RequestSlot*>(base_ + kSlotsAt) + index; }
 OpenFile* Memory::open_file(uint64_t index) const {
   return reinterpret_cast<OpenFile*>(base_ + kOpenFilesAt) + index;

@@ -109,7 +109,9 @@ class Memory {
   int Map(int descriptor, bool is_takeover);
 
   Header* header() const { return reinterpret_cast<Header*>(base_); }
+  // The inode numbers of sealed directories, 0 where a place is free, and beside them what tells each from a later one of that number.
   std::atomic<uint64_t>* sealed() const;
+  FileHandle* sealed_handles() const;
   RequestSlot* slot(uint32_t index) const;
   OpenFile* open_file(uint64_t index) const;
   Node* node(uint64_t index) const;

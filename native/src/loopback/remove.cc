@@ -121,7 +121,7 @@ struct Parent {
   int Find(Call& call, uint64_t id) {
     node = call.engine.nodes.Find(id);
     if (node == nullptr) return ESTALE;
-    if (call.engine.IsSealed(node->ino)) return EROFS;
+    if (call.engine.IsSealed(node)) return EROFS;
     return call.engine.PathOf(node, &directory);
   }
 };
@@ -137,7 +137,8 @@ int RemoveName(Call& call, int flags) {
   error = victim.Find(engine, parent.directory.get(), name);
   if (error == ENOENT && call.is_repeated) return 0;
   if (error != 0) return error;
-  if (engine.IsSealed(victim.status.stx_ino)) return EBUSY;
+  error = engine.CheckSealed(parent.directory.get(), name, victim.status);
+  if (error != 0) return error;
   error = victim.Lock(engine, parent.directory.get(), name);
   if (error != 0) return error;
   if (flags == 0 && victim.IsNeeded()) {
@@ -213,7 +214,9 @@ int DoMove(Call& call, Move& move, uint64_t directory) {
   if (error == ENOENT && missing == 0 && call.is_repeated) return 0;
   if (error != 0) return error;
   if (missing != 0 && missing != ENOENT) return missing;
-  if (engine.IsSealed(source.stx_ino) || (missing == 0 && engine.IsSealed(victim.status.stx_ino))) return EBUSY;
+  error = engine.CheckSealed(move.from.directory.get(), move.old_name, source);
+  if (error == 0 && missing == 0) error = engine.CheckSealed(move.to.directory.get(), move.new_name, victim.status);
+  if (error != 0) return error;
   const bool replaces = missing == 0 && (flags & (RENAME_NOREPLACE | RENAME_EXCHANGE)) == 0;
   if (replaces && victim.status.stx_ino != source.stx_ino) return Replace(call, move, victim);
   if ((flags & RENAME_EXCHANGE) != 0 && IsExchanged(call, move)) return 0;
