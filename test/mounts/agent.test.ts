@@ -25,6 +25,7 @@ import { findMount } from '../../src/mounts/mount-table.ts';
 import { loadNative } from '../../src/native/load.ts';
 import { agentProgramPath } from '../../src/native/programs.ts';
 import type { MountOperation, ThroughMount } from '../../src/vfs/ports.ts';
+import { until } from '../kernel/helpers/until.ts';
 import { skipUnlessRoot } from '../native/helpers/fuse-available.ts';
 
 const { EEXIST, EINVAL, ENOENT, EXDEV, ELOOP, ENOTDIR, EROFS } = constants.errno;
@@ -187,14 +188,27 @@ both('names with NUL characters are refused and harm nobody else', async ({ agen
 test('the agent has no descriptor but its three pipes, and a base that is gone is an outcome', async (context) => {
   const { base, agent } = scene(context);
   await agent.run('', [{ kind: 'unlink', name: 'x' }]);
-  assert.deepEqual(readdirSync(`/proc/${agent.pid}/fd`).sort(), ['0', '1', '2']);
+  // It answers before it closes what it opened.
+  await until(
+    'it has its three pipes only',
+    async () => readdirSync(`/proc/${agent.pid}/fd`).sort().join() === '0,1,2' || undefined,
+  );
   rmSync(base, { recursive: true });
   assert.deepEqual(await agent.run('', [{ kind: 'unlink', name: 'x' }]), [ENOENT]);
 });
 
+/** Of the kernel: one letter for each thread. */
+function threadStates(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/task`).map((thread) => {
+    const status = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8');
+    return status.slice(status.lastIndexOf(')') + 2)[0] as string;
+  });
+}
+
 both('an agent that is killed is started anew by the next run', async ({ agent }) => {
   const first = agent.pid as number;
   process.kill(first, 'SIGSTOP');
+  await until('it is stopped', async () => threadStates(first).every((state) => state === 'T') || undefined);
   const pending = agent.run('', [{ kind: 'unlink', name: 'x' }]);
   process.kill(first, 'SIGKILL');
   await assert.rejects(pending, { code: 'INTERRUPTED', message: new RegExp(`pid ${first}.*SIGKILL`) });
