@@ -112,6 +112,8 @@ export class AllocService {
     this.#options.transfers.abort(id);
     return this.#inTurns([id], async () => {
       const record = this.#known(id);
+      // A snapshot may have begun while this waited for its turn.
+      this.#options.transfers.abort(id);
       const deleting = await this.#enter(record, 'deleting');
       return await this.#deletions.attempt(deleting);
     });
@@ -133,8 +135,17 @@ export class AllocService {
 
   /** Writes a tar of data and local directories. Others may go on using the alloc meanwhile. */
   async snapshot(id: string, output: Writable, signal?: AbortSignal): Promise<SnapshotReport> {
-    const { spec } = await this.#inTurns([id], async () => this.#settled(id));
-    return await this.#options.transfers.snapshot(spec, output, signal);
+    const { transfers } = this.#options;
+    // Begun within the turn: a move that waits for it must find the alloc busy.
+    const { spec, transfer } = await this.#inTurns([id], async () => {
+      const { spec } = this.#settled(id);
+      return { spec, transfer: transfers.begin(id, signal) };
+    });
+    try {
+      return await transfers.snapshot(spec, output, transfer.signal);
+    } finally {
+      transfer.end();
+    }
   }
 
   /** Replaces data and local directories by those of a tar: all of it, or nothing. */
@@ -142,11 +153,14 @@ export class AllocService {
     return this.#inTurns([id], async () => {
       const record = this.#settled(id);
       await this.#requireUnused(record.spec);
+      const { builder, transfers } = this.#options;
       const restoring = await this.#enter(record, 'restoring');
+      const transfer = transfers.begin(id, signal);
       try {
-        await this.#options.builder.withdraw(record.spec);
-        return await this.#options.transfers.restore(record.spec, input, signal);
+        await builder.withdraw(record.spec);
+        return await transfers.restore(record.spec, input, transfer.signal);
       } finally {
+        transfer.end();
         await this.#makeOrBreak(restoring);
       }
     });

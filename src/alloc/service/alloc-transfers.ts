@@ -9,6 +9,13 @@ import type { AllocSpec } from './alloc-spec.ts';
 
 export type { RestoreReport, SnapshotReport };
 
+/** From `begin` to `end` the alloc is busy. */
+export interface Transfer {
+  /** Ends with the request, with the alloc and with the daemon. */
+  readonly signal: AbortSignal;
+  end(): void;
+}
+
 export class AllocTransfers {
   readonly #directory: BackingDirectory;
   readonly #running = new Map<string, Set<AbortController>>();
@@ -33,12 +40,26 @@ export class AllocTransfers {
     for (const controllers of this.#running.values()) for (const controller of controllers) controller.abort(reason);
   }
 
-  async snapshot(spec: AllocSpec, output: Writable, signal?: AbortSignal): Promise<SnapshotReport> {
-    return await this.#run(spec.id, signal, (own) => snapshotAlloc(this.#placeOf(spec), output, own));
+  /** Precondition: the turn of the alloc is held, so that whoever has it next finds the alloc busy. */
+  begin(id: string, signal?: AbortSignal): Transfer {
+    const controller = new AbortController();
+    const running = this.#running.get(id) ?? new Set();
+    this.#running.set(id, running.add(controller));
+    return {
+      signal: signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]),
+      end: () => {
+        running.delete(controller);
+        if (running.size === 0) this.#running.delete(id);
+      },
+    };
   }
 
-  async restore(spec: AllocSpec, input: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<RestoreReport> {
-    return await this.#run(spec.id, signal, (own) => restoreAlloc(this.#placeOf(spec), input, own));
+  async snapshot(spec: AllocSpec, output: Writable, signal: AbortSignal): Promise<SnapshotReport> {
+    return await snapshotAlloc(this.#placeOf(spec), output, signal);
+  }
+
+  async restore(spec: AllocSpec, input: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<RestoreReport> {
+    return await restoreAlloc(this.#placeOf(spec), input, signal);
   }
 
   /** Finishes or undoes a restore that died. */
@@ -49,17 +70,5 @@ export class AllocTransfers {
 
   #placeOf({ id, tasks }: AllocSpec): { directory: BackingDirectory; id: string; tasks: readonly string[] } {
     return { directory: this.#directory, id, tasks: tasks.map(({ name }) => name) };
-  }
-
-  async #run<T>(id: string, signal: AbortSignal | undefined, task: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const controller = new AbortController();
-    const running = this.#running.get(id) ?? new Set();
-    this.#running.set(id, running.add(controller));
-    try {
-      return await task(signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]));
-    } finally {
-      running.delete(controller);
-      if (running.size === 0) this.#running.delete(id);
-    }
   }
 }

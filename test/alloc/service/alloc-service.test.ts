@@ -29,6 +29,9 @@ class Work {
   users: string[] = [];
   lost: string[] = [];
   isSnapshotRunning = false;
+  snapshotMayEnd: Promise<unknown> = Promise.resolve();
+  /** Allocs with a transfer that was begun and has not ended. */
+  readonly begun: string[] = [];
 
   note(what: string, ...about: readonly string[]): void {
     this.done.push([what, ...about].join(' '));
@@ -57,11 +60,20 @@ class Work {
   } as unknown as AllocBuilder;
 
   readonly transfers = {
-    isBusy: () => this.isSnapshotRunning,
+    isBusy: (id: string) => this.isSnapshotRunning || this.begun.includes(id),
+    begin: (id: string) => {
+      this.begun.push(id);
+      const end = (): void => void this.begun.splice(this.begun.indexOf(id), 1);
+      return { signal: new AbortController().signal, end };
+    },
     abort: (id: string) => this.note('abort', id),
     close: () => undefined,
     mend: async () => undefined,
-    snapshot: async () => ({ entries: 1, bytes: 2 }),
+    snapshot: async ({ id }: AllocSpec) => {
+      this.note('snapshot', id);
+      await this.snapshotMayEnd;
+      return { entries: 1, bytes: 2 };
+    },
     restore: async ({ id }: AllocSpec, input: AsyncIterable<Uint8Array>) => {
       for await (const _ of input);
       this.note('restore', id);
@@ -227,6 +239,32 @@ test('restore and move want the alloc for themselves', async (t) => {
   assert.deepEqual(await service.move('a', 'b'), ['web']);
   assert.ok(work.done.includes('move a b web'));
   await assert.rejects(service.move('a', 'a'), { code: 'INVALID_ARGUMENT' });
+});
+
+test('what waits behind a snapshot for the same turn finds it begun: a move and a restore are refused', async (t) => {
+  const { service, work } = makeScene(t);
+  await service.apply(alloc('a', task('web')));
+  await service.apply(alloc('b', task('web')));
+  const events = new EventEmitter();
+  work.snapshotMayEnd = once(events, 'end');
+  const slow = (async function* () {
+    await once(events, 'input');
+    yield Buffer.alloc(1);
+  })();
+  const restoring = service.restore('a', slow);
+  const snapshot = service.snapshot('a', new PassThrough());
+  const refused = [
+    assert.rejects(service.move('a', 'b'), { code: 'BUSY', message: /a snapshot/ }),
+    assert.rejects(service.restore('a', only()), { code: 'BUSY', message: /a snapshot/ }),
+  ];
+  while (events.listenerCount('input') === 0) await new Promise(setImmediate);
+  events.emit('input');
+  await restoring;
+  await Promise.all(refused);
+  assert.equal(work.done.includes('move a b web'), false);
+  events.emit('end');
+  await snapshot;
+  assert.deepEqual(await service.move('a', 'b'), ['web']);
 });
 
 test('a restore that fails leaves the alloc ready', async (t) => {
