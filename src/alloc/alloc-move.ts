@@ -43,20 +43,28 @@ export interface AllocMove {
   readonly onProgress?: (doneBytes: number) => void;
 }
 
+/** Changes nothing. @throws DunnageError NOT_EMPTY if a part would be moved over something */
+export async function requireRoom(move: AllocMove): Promise<void> {
+  for (const part of partsOf(move)) await part.requireRoom();
+}
+
+/** Nothing is moved if a part of it cannot be. @throws DunnageError NOT_EMPTY */
 export async function moveAlloc(move: AllocMove): Promise<void> {
+  await requireRoom(move);
   let doneBytes = 0;
-  const parts = [[SharedAllocName, SharedDataDir], ...move.tasks.map((task) => [task, TaskLocal])] as [
-    string,
-    string,
-  ][];
-  for (const [parent, name] of parts) {
+  for (const part of partsOf(move)) {
     let partBytes = 0;
-    await new PartMove(move, parent, name).run((bytes) => {
+    await part.run((bytes) => {
       partBytes = bytes;
       move.onProgress?.(doneBytes + bytes);
     });
     doneBytes += partBytes;
   }
+}
+
+function partsOf(move: AllocMove): readonly PartMove[] {
+  const locals = move.tasks.map((task) => new PartMove(move, task, TaskLocal));
+  return [new PartMove(move, SharedAllocName, SharedDataDir), ...locals];
 }
 
 /** One directory: `<alloc>/<parent>/<name>`. */
@@ -88,6 +96,15 @@ class PartMove {
         }
       }),
     );
+  }
+
+  /** A source that is missing or empty is moved over nothing, and one that was copied whole may have arrived. */
+  async requireRoom(): Promise<void> {
+    const { from, to } = this.#move;
+    const isCopied = (staging: number): boolean => statusOf(staging, this.#markName) !== undefined;
+    if (await withDirectory(to.directory.stagingPath, isCopied)) return;
+    if ((await withParent(from, this.#parent, (source) => isEmptyOrMissing(source, this.#name))) !== false) return;
+    await withParent(to, this.#parent, (target) => this.#requireEmptyTarget(target));
   }
 
   /** A task of the target need not be built: its directory is made, as `TaskDir.build` would. */
@@ -181,17 +198,8 @@ class PartMove {
   }
 
   #requireEmptyTarget(target: number): void {
-    const status = statusOf(target, this.#name);
-    if (status === undefined) return;
+    if (isEmptyOrMissing(target, this.#name)) return;
     const path = `${this.#parent}/${this.#name}`;
-    if (isDirectoryMode(status)) {
-      const opened = openDirectory(target, this.#name);
-      try {
-        if (status[NODE.isMountRoot] !== 1 && loadNative().listNodes(opened).names.length === 0) return;
-      } finally {
-        closeSync(opened);
-      }
-    }
     throw new DunnageError('NOT_EMPTY', `${path} of alloc ${this.#move.to.id} is not empty: nothing is moved over it`, {
       remedy: 'move to a new alloc, or remove what is there',
     });
@@ -213,6 +221,36 @@ class PartMove {
 
   get #markName(): string {
     return `${this.#stagedName}.copied`;
+  }
+}
+
+/** Undefined if the parent is not there. */
+async function withParent<T>(
+  { directory, id }: MovePlace,
+  parent: string,
+  look: (opened: number) => T,
+): Promise<T | undefined> {
+  return await withDirectory(directory.path, (root) => {
+    const opened = openIfThere(root, join(id, parent));
+    if (opened === undefined) return undefined;
+    try {
+      return look(opened);
+    } finally {
+      closeSync(opened);
+    }
+  });
+}
+
+/** What is mounted on is not empty. */
+function isEmptyOrMissing(parent: number, name: string): boolean {
+  const status = statusOf(parent, name);
+  if (status === undefined) return true;
+  if (!isDirectoryMode(status) || status[NODE.isMountRoot] === 1) return false;
+  const opened = openDirectory(parent, name);
+  try {
+    return loadNative().listNodes(opened).names.length === 0;
+  } finally {
+    closeSync(opened);
   }
 }
 

@@ -155,3 +155,14 @@ test('a disk that is full is said, and the source is whole', needsRoot, async (c
   await assert.rejects(both.next.move(both.allocDir, ['web']), { code: 'NO_SPACE' });
   assert.equal(readFileSync(join(both.allocDir.allocDir, 'web/local/link')).length, SIZE);
 });
+
+test('a move that would go over something moves nothing at all', needsRoot, async (context) => {
+  const moved = await scene(context);
+  const task = moved.next.newTaskDir('web');
+  await task.build({ isolation: 'none' });
+  writeFileSync(join(task.localDir, 'mine'), 'stays');
+  await assert.rejects(moved.next.move(moved.allocDir, ['web']), { code: 'NOT_EMPTY', message: /web\/local/ });
+  assert.deepEqual(readdirSync(join(moved.next.sharedDir, 'data')), []);
+  assert.deepEqual(readdirSync(task.localDir), ['mine']);
+  assert.deepEqual(readdirSync(join(moved.allocDir.sharedDir, 'data')).sort(), ['deep', 'link']);
+});

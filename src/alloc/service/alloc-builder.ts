@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Log } from '../../base/log.ts';
 import { AllocDir } from '../alloc-dir.ts';
+import { requireRoom } from '../alloc-move.ts';
 import type { BackingDirectory } from '../backing-directory.ts';
 import { resolveUser } from '../users.ts';
 import type { Building } from './alloc-records.ts';
@@ -71,6 +72,12 @@ export class AllocBuilder {
   /** @throws DunnageError BUSY */
   async withdraw(spec: AllocSpec, tasks: readonly TaskSpec[] = spec.tasks): Promise<void> {
     await this.#options.presented.withdraw(spec.id, tasks);
+  }
+
+  /** Whether `move` can be made. Preconditions: both are withdrawn. @throws DunnageError NOT_EMPTY */
+  async requireRoom(from: AllocSpec, to: AllocSpec, tasks: readonly string[]): Promise<void> {
+    const { directory } = this.#options;
+    await requireRoom({ from: { directory, id: from.id }, to: { directory, id: to.id }, tasks });
   }
 
   /** Moves data and the local directories of the tasks from one alloc to the other. May be repeated after a crash. */

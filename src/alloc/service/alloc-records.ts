@@ -44,7 +44,7 @@ export interface AllocRecord {
   /** While creating. */
   readonly building?: Building;
   /** While moving: the alloc whose data is taken over, and of which tasks. */
-  readonly moving?: { readonly from: string; readonly tasks: readonly string[] };
+  readonly moving?: { readonly from: string; readonly fromCreatedAtMs: number; readonly tasks: readonly string[] };
   /** The secrets of these tasks were lost with the memory they were in (a reboot, or `down`), and when that was noticed. */
   readonly secretsLost?: { readonly tasks: readonly string[]; readonly noticedAtMs: number };
 }

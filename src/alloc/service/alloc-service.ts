@@ -128,7 +128,9 @@ export class AllocService {
       const names = new Set(source.spec.tasks.map(({ name }) => name));
       const tasks = record.spec.tasks.map(({ name }) => name).filter((name) => names.has(name));
       for (const { spec } of [source, record]) await this.#requireUnused(spec);
-      await this.#makeOrBreak(await this.#enter(record, 'moving', { moving: { from, tasks } }));
+      await this.#requireRoom(source, record, tasks);
+      const moving = { from, fromCreatedAtMs: source.createdAtMs, tasks };
+      await this.#makeOrBreak(await this.#enter(record, 'moving', { moving }));
       return tasks;
     });
   }
@@ -274,16 +276,32 @@ export class AllocService {
     await this.#settle({ ...bare(record, 'ready'), ...(secretsLost && { secretsLost }) });
   }
 
+  /** A move that is refused changes nothing: what was withdrawn to look is presented again. */
+  async #requireRoom(source: AllocRecord, target: AllocRecord, tasks: readonly string[]): Promise<void> {
+    const { builder } = this.#options;
+    try {
+      for (const { spec } of [source, target]) await builder.withdraw(spec);
+      await builder.requireRoom(source.spec, target.spec, tasks);
+    } catch (error) {
+      for (const { spec } of [source, target]) await this.#presentAgain(spec.id);
+      throw error;
+    }
+  }
+
   /** Preconditions: both turns are held. */
   async #finishMove({ spec, moving }: AllocRecord): Promise<void> {
     if (moving === undefined) return;
     const { builder } = this.#options;
     const source = this.#records.get(moving.from);
-    if (source === undefined) return;
-    for (const one of [source.spec, spec]) await builder.withdraw(one);
-    await builder.move(source.spec, spec, moving.tasks);
-    // What was moved away is there again, empty.
-    if (source.state === 'ready') await this.#make(source);
+    // Another one of that name has nothing to give.
+    if (source?.createdAtMs !== moving.fromCreatedAtMs) return;
+    try {
+      for (const one of [source.spec, spec]) await builder.withdraw(one);
+      await builder.move(source.spec, spec, moving.tasks);
+    } finally {
+      // What was moved away is there again, empty. Its own trouble is not the target's.
+      if (source.state === 'ready') await this.#make(source).catch((error: unknown) => this.#break(source, error));
+    }
   }
 
   /** Everything of it is there. */

@@ -55,6 +55,7 @@ class Work {
       this.note('withdraw', id, ...(tasks === undefined ? [] : [tasks.map(({ name }) => name).join()])),
     move: async (from: AllocSpec, to: AllocSpec, tasks: readonly string[]) =>
       this.note('move', from.id, to.id, tasks.join()),
+    requireRoom: async (from: AllocSpec, to: AllocSpec) => this.note('requireRoom', from.id, to.id),
     users: async () => this.users,
     destroy: async ({ id }: AllocSpec) => this.note('destroy', id),
   } as unknown as AllocBuilder;
@@ -275,11 +276,34 @@ test('a restore that fails leaves the alloc ready', async (t) => {
   assert.equal(state(service, 'a'), 'ready');
 });
 
+test('a move that is refused changes nothing, and is not made later', async (t) => {
+  const { service, work, again } = makeScene(t);
+  await service.apply(alloc('a', task('web')));
+  await service.apply(alloc('b', task('web')));
+  work.failures.set('requireRoom', new DunnageError('NOT_EMPTY', 'web/local of alloc b is not empty'));
+  await assert.rejects(service.move('a', 'b'), { code: 'NOT_EMPTY' });
+  assert.deepEqual([state(service, 'a'), state(service, 'b'), service.get('b').moving], ['ready', 'ready', undefined]);
+  await again().recover();
+  assert.ok(!work.done.includes('move a b web'));
+});
+
+test('a move that died takes nothing from a later alloc of the same name', async (t) => {
+  const { service, work, records, again } = makeScene(t);
+  await service.apply(alloc('a', task('web')));
+  await service.apply(alloc('b', task('web')));
+  const moving = { from: 'a', fromCreatedAtMs: service.get('a').createdAtMs - 1, tasks: ['web'] };
+  await records.transition({ ...(records.get('b') as AllocRecord), state: 'moving', moving });
+  const second = again();
+  await second.recover();
+  assert.deepEqual([state(second, 'b'), second.get('b').moving], ['ready', undefined]);
+  assert.ok(!work.done.includes('move a b web'));
+});
+
 test('a move that died is finished by the next daemon, with both turns held, also when it had broken', async (t) => {
   const { service, work, records, again } = makeScene(t);
   await service.apply(alloc('a', task('web')));
   await service.apply(alloc('b', task('web')));
-  const moving = { from: 'a', tasks: ['web'] };
+  const moving = { from: 'a', fromCreatedAtMs: service.get('a').createdAtMs, tasks: ['web'] };
   await records.transition({ ...(records.get('b') as AllocRecord), state: 'moving', moving });
   work.failures.set('move', new DunnageError('NO_SPACE', 'full'));
   const second = again();
