@@ -8,7 +8,7 @@
  *
  * With `.copied` there the source is not read again; whichever of the later steps is missing is made.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { closeSync, constants } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -186,13 +186,13 @@ class PartMove {
 
   async #removeSource(source: number): Promise<void> {
     const { directory } = this.#move.from;
-    const name = `deleted-${this.#stagedName}`;
+    if (statusOf(source, this.#name) === undefined) return;
+    // Never the name of what an earlier attempt has left: that may be being removed at this moment.
+    const name = `deleted-${this.#stagedName}.${randomBytes(8).toString('hex')}`;
     await withDirectory(directory.stagingPath, (staging) => {
-      if (statusOf(source, this.#name) !== undefined) {
-        loadNative().renameNode(source, this.#name, staging, name, 'keep');
-        flushDirectory(staging);
-        flushDirectory(source);
-      }
+      loadNative().renameNode(source, this.#name, staging, name, 'keep');
+      flushDirectory(staging);
+      flushDirectory(source);
     });
     await runTreeJob({ kind: 'remove', trees: [{ directory: directory.stagingPath, name }] });
   }

@@ -4,13 +4,15 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
-import { DunnageError } from '../errors/dunnage-error.ts';
+import { join } from 'node:path';
+import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import { loadNative } from '../native/load.ts';
 import { systemCode } from '../native/system-error.ts';
 import { allocMounts } from './alloc-mount-rows.ts';
 import type { BackingDirectory } from './backing-directory.ts';
 import { flushDirectory, nameBytes, walkError, withDirectory } from './directories.ts';
 import { runtimeTrees } from './task-secrets.ts';
+import type { TreePlace } from './tree-work/job.ts';
 import { runTreeJob } from './tree-work/run-tree-job.ts';
 import { removeUnveiled } from './unveil.ts';
 
@@ -38,14 +40,49 @@ export async function removeAlloc(
   await runTreeJob({ kind: 'remove', trees: [...runtimeTrees(directory, id), ...inStaging] }, { signal });
 }
 
-/** At start, when nobody works on allocs yet: removes what interrupted removals have left. */
+/**
+ * At start, when nobody works on allocs yet: removes what interrupted removals have left.
+ * @throws DunnageError of the first that could not be removed, when all others are.
+ */
 export async function removeLeftovers(directory: BackingDirectory): Promise<void> {
-  const names = (await readdir(directory.stagingPath, 'latin1')).filter((name) =>
-    LEFTOVERS.some((prefix) => name.startsWith(prefix)),
-  );
-  if (names.length === 0) return;
-  const trees = names.map((name) => ({ directory: directory.stagingPath, name }));
-  await runTreeJob({ kind: 'remove', trees });
+  const [failed] = await removeEach(await findLeftovers(directory));
+  if (failed !== undefined) throw failed.error;
+}
+
+/** What interrupted removals and builds have left, seen before anybody works on allocs: what is made later is not among it. */
+export async function findLeftovers(directory: Pick<BackingDirectory, 'stagingPath'>): Promise<readonly TreePlace[]> {
+  try {
+    const names = await readdir(directory.stagingPath, 'latin1');
+    return names
+      .filter((name) => LEFTOVERS.some((prefix) => name.startsWith(prefix)))
+      .map((name) => ({ directory: directory.stagingPath, name }));
+  } catch (error) {
+    throw fromSystemError(error, `cannot list ${directory.stagingPath}`);
+  }
+}
+
+/** Each by itself, one after the other: gives those that are still there, with what keeps them. Ends early when it is aborted. */
+export async function removeEach(
+  places: readonly TreePlace[],
+  signal?: AbortSignal,
+): Promise<readonly { readonly path: string; readonly error: DunnageError }[]> {
+  const failed: { path: string; error: DunnageError }[] = [];
+  for (const place of places) {
+    if (signal?.aborted) break;
+    const path = join(place.directory, Buffer.from(place.name, 'latin1').toString());
+    try {
+      await runTreeJob({ kind: 'remove', trees: [place] }, { signal });
+    } catch (error) {
+      if (signal?.aborted) break;
+      const { code, message } = fromSystemError(error, 'cannot remove');
+      const remedy = `look for what is mounted or immutable in it (findmnt, lsattr), then: rm -rf --one-file-system ${path}`;
+      failed.push({
+        path,
+        error: new DunnageError(code, `${path} is left over: ${message}`, { remedy, cause: error }),
+      });
+    }
+  }
+  return failed;
 }
 
 /** Its name in the staging directory; undefined if there is no such alloc. */

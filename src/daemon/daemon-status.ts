@@ -62,7 +62,7 @@ export function daemonStatus(parts: StatusParts): () => Promise<DaemonStatus> {
       audit: { path: auditLogPath(stateDir), ...audit.figures },
       warnings: [
         ...tree.warnings,
-        ...(parts.allocs?.service.warnings() ?? []),
+        ...(parts.allocs?.warnings() ?? []),
         ...audit.warnings(),
         ...sealingWarnings(sealingKey, parts.sealingKey.lockErrno, awaiting),
         ...(parts.scrub()?.warnings() ?? []),

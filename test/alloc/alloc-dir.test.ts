@@ -284,6 +284,36 @@ test(
 );
 
 test(
+  'a leftover that something is mounted in stays, is named, and keeps none of the others from being removed',
+  needsRoot,
+  async (context) => {
+    const { directory } = await allocScene(context);
+    const [kept, mounted] = ['deleted-0', 'deleted-0/m'].map((name) => join(directory.stagingPath, name)) as [
+      string,
+      string,
+    ];
+    const precious = join(directory.path, '../precious');
+    for (const path of [mounted, join(directory.stagingPath, 'deleted-1/deep'), precious])
+      mkdirSync(path, { recursive: true });
+    writeFileSync(join(precious, 'file'), 'precious');
+    loadNative().bindMount(precious, mounted, false);
+    try {
+      await assert.rejects(removeLeftovers(directory), (error: DunnageError) => {
+        assert.ok(error.message.startsWith(`${kept} is left over: `), error.message);
+        assert.match(error.remedy ?? '', /findmnt/);
+        return true;
+      });
+      assert.deepEqual(readdirSync(directory.stagingPath), ['deleted-0']);
+      assert.equal(readFileSync(join(precious, 'file'), 'utf8'), 'precious');
+    } finally {
+      execFileSync('umount', [mounted]);
+    }
+    await removeLeftovers(directory);
+    assert.deepEqual(readdirSync(directory.stagingPath), []);
+  },
+);
+
+test(
   'files are listed, described, read and followed; secrets are not, wherever their memory is bound',
   needsRoot,
   async (context) => {

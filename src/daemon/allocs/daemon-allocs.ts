@@ -1,13 +1,14 @@
 /** Alloc directories as a part of the daemon: the service over the connection at `<mount>/allocs`, and who mounts for it. */
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { removeLeftovers } from '../../alloc/alloc-removal.ts';
+import { findLeftovers, removeEach } from '../../alloc/alloc-removal.ts';
 import { AllocBuilder } from '../../alloc/service/alloc-builder.ts';
 import { AllocService } from '../../alloc/service/alloc-service.ts';
 import { AllocTransfers } from '../../alloc/service/alloc-transfers.ts';
 import { PresentedProjections, type ProjectionPlaces } from '../../alloc/service/presented-projections.ts';
 import { systemClock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
+import { fromSystemError } from '../../errors/dunnage-error.ts';
 import { MountAgent } from '../../mounts/agent.ts';
 import { AgentMounts } from '../../mounts/agent-mounts.ts';
 import { agentProgramPath } from '../../native/programs.ts';
@@ -64,6 +65,8 @@ export class DaemonAllocs {
   readonly #log: Log;
   readonly #agent: MountAgent;
   readonly #ending = new AbortController();
+  readonly #leftOver: string[] = [];
+  #removing: Promise<void> = Promise.resolve();
 
   constructor({ options, connection, store, projections, log, onStep }: DaemonAllocsOptions) {
     this.#log = log;
@@ -92,18 +95,47 @@ export class DaemonAllocs {
     this.files = new AllocFilesIndex({ directory: this.directory, find: (id) => this.service.find(id) });
   }
 
-  /** Finishes what earlier daemons began, each alloc by itself. What takes long goes on in the background. */
+  /**
+   * Finishes what earlier daemons began, each alloc by itself. What takes long goes on in the background. What is left over keeps no
+   * alloc waiting, and what of it cannot be removed is said.
+   */
   async recover(): Promise<void> {
-    const recovered = removeLeftovers(this.directory).then(() => this.service.recover());
+    this.#removing = this.#removeLeftovers(await this.#findLeftovers());
+    const recovered = this.service.recover();
     const isDone = await Promise.race([recovered.then(() => true), delay(RECOVER_MS_MAX, false, { ref: false })]);
     if (isDone) return;
     this.#log.warn({ ms: RECOVER_MS_MAX }, 'some allocs take long to be made ready; the start does not wait for them');
     recovered.catch((error: unknown) => this.#log.error({ error: String(error) }, 'allocs could not be made ready'));
   }
 
+  /** Sentences for the status of the daemon. */
+  warnings(): readonly string[] {
+    return [...this.#leftOver, ...this.service.warnings()];
+  }
+
+  async #findLeftovers(): ReturnType<typeof findLeftovers> {
+    try {
+      return await findLeftovers(this.directory);
+    } catch (error) {
+      this.#noteLeftOver(this.directory.stagingPath, error);
+      return [];
+    }
+  }
+
+  async #removeLeftovers(places: Awaited<ReturnType<typeof findLeftovers>>): Promise<void> {
+    for (const { path, error } of await removeEach(places, this.#ending.signal)) this.#noteLeftOver(path, error);
+  }
+
+  #noteLeftOver(path: string, error: unknown): void {
+    const { message, remedy } = fromSystemError(error, `cannot remove what is left over in ${path}`);
+    this.#log.warn({ path, reason: message }, 'what an earlier daemon has left could not be removed');
+    this.#leftOver.push(remedy === undefined ? message : `${message}; ${remedy}`);
+  }
+
   /** Ends what is under way: the next daemon goes on with it. Idempotent. */
   async close(): Promise<void> {
     this.#ending.abort();
+    await this.#removing;
     await this.service.close();
     await this.#agent.close();
   }
