@@ -23,11 +23,18 @@ import {
   statusOf,
 } from './directories.ts';
 import { type HostPath, isAtOrBeneath, resolveHostPath, splitPath } from './host-path.ts';
-import { SharedAllocName, TaskSecrets } from './layout.ts';
+import { SharedAllocName, TaskLocal, TaskSecrets } from './layout.ts';
 import type { TaskScene } from './task-scene.ts';
 
 /** Host path -> path in the task's directory. */
 export type ChrootMap = Readonly<Record<string, string>>;
+
+/** Where a map shows nothing, and why: what a snapshot, a restore and a move take as a whole has no mounts in it. */
+const CLOSED: ReadonlyMap<string, string> = new Map([
+  [TaskSecrets, 'that is mounted by itself'],
+  [SharedAllocName, 'that is mounted by itself'],
+  [TaskLocal, "that is the task's own data, which is kept, restored and moved as a whole"],
+]);
 
 const BIND = { readOnly: true, recursive: true, noSuid: false, noExec: false, noDev: true } as const;
 
@@ -48,11 +55,11 @@ export function checkChrootMap(map: ChrootMap): readonly (readonly [source: stri
         },
       );
     }
-    if (names[0] === TaskSecrets || names[0] === SharedAllocName) {
-      throw new DunnageError(
-        'INVALID_ARGUMENT',
-        `the chroot map cannot show anything in ${names[0]}: that is mounted by itself`,
-      );
+    const reason = CLOSED.get(names[0] ?? '');
+    if (reason !== undefined) {
+      throw new DunnageError('INVALID_ARGUMENT', `the chroot map cannot show anything in ${names[0]}/: ${reason}`, {
+        remedy: 'show it elsewhere in the task directory, for example at the path it has on the host',
+      });
     }
     return [source, names.join('/')] as const;
   });
@@ -117,7 +124,7 @@ class Embedding {
     for (const entry of await readdir(source.path, { withFileTypes: true })) {
       const inner = target === '' ? entry.name : `${target}/${entry.name}`;
       const path = join(source.path, entry.name);
-      if (target === '' && (entry.name === TaskSecrets || entry.name === SharedAllocName)) continue;
+      if (target === '' && CLOSED.has(entry.name)) continue;
       if (entry.isSymbolicLink()) {
         await this.#makeLink(path, inner);
         continue;

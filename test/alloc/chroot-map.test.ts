@@ -138,9 +138,10 @@ test('a whole root file system can be shown around what the task has', needsRoot
   mkdirSync(join(host, 'local'));
   mkdirSync(join(host, 'secrets'));
   writeFileSync(join(host, 'secrets/host'), 'of the host');
+  writeFileSync(join(host, 'local/host'), 'of the host');
   await embed({ [host]: '/' });
   assert.equal(readFileSync(join(task.dir, 'etc/passwd'), 'utf8'), 'users');
-  assert.deepEqual(readdirSync(task.secretsDir), []);
+  assert.deepEqual([readdirSync(task.secretsDir), readdirSync(task.localDir)], [[], []]);
   writeFileSync(join(task.localDir, 'file'), 'local is writable');
 });
 
@@ -185,5 +186,11 @@ test('checkChrootMap takes paths in any spelling and refuses what leaves', () =>
   ]);
   for (const map of [{ etc: '/etc' }, { '/a/../b': 'x' }, { '/a': 'x/../y' }, { '/a': 'x\0' }, { '/a': 'alloc' }]) {
     assert.throws(() => checkChrootMap(map), { code: 'INVALID_ARGUMENT' });
+  }
+  for (const target of ['local', '/local/ssl', './local//x']) {
+    assert.throws(() => checkChrootMap({ '/etc/ssl': target }), {
+      code: 'INVALID_ARGUMENT',
+      message: /anything in local\/: that is the task's own data/,
+    });
   }
 });

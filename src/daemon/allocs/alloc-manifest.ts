@@ -14,6 +14,7 @@
  *         chroot: {/etc/ssl: /etc/ssl}   # host path: path in the task directory; with isolation chroot
  *         projections: [{name: secret.db, path: local/db}]
  */
+import { checkChrootMap } from '../../alloc/chroot-map.ts';
 import {
   cleanHostPath,
   cleanTaskPath,
@@ -152,9 +153,15 @@ function readChroot(field: Field, isolation: TaskIsolation): Record<string, stri
   return Object.fromEntries(
     entries.map(([source, target]) => [
       target.checked(() => cleanHostPath(source)),
-      target.checked(() => cleanTaskPath(target.string())),
+      target.checked(() => cleanChrootTarget(source, target.string())),
     ]),
   );
+}
+
+function cleanChrootTarget(source: string, path: string): string {
+  const target = cleanTaskPath(path);
+  checkChrootMap({ [source]: target });
+  return target;
 }
 
 function readProjections(field: Field): PresentedProjection[] {

@@ -66,6 +66,7 @@ const WRONG: readonly (readonly [tasks: string, message: RegExp])[] = [
   ['[{name: a, isolation: chroot, chroot: {/bin: ../../bin}}]', /has the component "\.\."/],
   ['[{name: a, isolation: chroot, chroot: {/bin: /}}]', /is the task directory itself/],
   ['[{name: a, isolation: chroot, chroot: {/bin: secrets/x}}]', /lies in secrets\//],
+  ['[{name: a, isolation: chroot, chroot: {/bin: local/bin}}]', /line 5.*anything in local\/: that is the task's own/],
   ['[{name: a, isolation: chroot, chroot: {/etc: /etc, /etc/ssl: /etc/ssl}}]', /"etc" and "etc\/ssl" would hide/],
   ['[{name: a, projections: [{name: secret.db, path: ../x}]}]', /projections\[0\]\.path: the path "\.\.\/x" has/],
   ['[{name: a, projections: [{name: secret.db, path: local}]}]', /is a directory that every task has/],
