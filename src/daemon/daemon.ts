@@ -105,9 +105,10 @@ export class Daemon {
     const choice = chooseTransport(options.transport);
     // Of what the holder keeps for the next daemon, and of what is looked up in the mount table, there is one spelling only.
     const stateDir = await realPlace(options.stateDir);
+    const runtimeDir = await realPlace(options.runtimeDir);
     const mountPoint = await realPlace(options.mountPoint);
     const allocDir = await realPlace(allocDirOf({ ...options, stateDir }));
-    const daemon = new Daemon({ ...options, stateDir, mountPoint, allocDir }, choice, log, seams);
+    const daemon = new Daemon({ ...options, stateDir, runtimeDir, mountPoint, allocDir }, choice, log, seams);
     try {
       await daemon.#start();
     } catch (error) {

@@ -2,11 +2,23 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
-import { open, readdir, readFile, rename, stat, statfs, writeFile } from 'node:fs/promises';
+import {
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  statfs,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import type { DaemonProcess } from '../tools/daemon-process.ts';
+import { DaemonProcess } from '../tools/daemon-process.ts';
 import {
   allocManifest,
   backing,
@@ -134,6 +146,27 @@ describe('an alloc', () => {
     assert.deepEqual(await mountsOfAlloc(daemon, 'a1'), MOUNTS_OF_BOTH);
   });
 
+  it('[S156] what is left of an earlier one and cannot be removed stops neither the start nor an alloc, and is said', async () => {
+    await daemon.client.apply(allocManifest('a1', WEB));
+    await daemon.dunnage('down');
+    const staging = join(daemon.stateDir, 'allocs/staging');
+    await run('mkdir', ['-p', join(staging, 'deleted-0/m'), join(staging, 'deleted-1/x')]);
+    await run('mount', ['-t', 'tmpfs', 'none', join(staging, 'deleted-0/m')]);
+    try {
+      await daemon.up();
+      assert.equal((await daemon.client.getAlloc('a1')).state, 'ready');
+      await eventually(async () => /left over/.test((await daemon.client.status()).warnings.join()));
+      assert.match((await daemon.client.status()).warnings.join(), /staging\/deleted-0 is left over: .*findmnt/);
+      assert.deepEqual(await readdir(staging), ['deleted-0']);
+    } finally {
+      await run('umount', [join(staging, 'deleted-0/m')]);
+    }
+    await killDaemon(daemon);
+    await daemon.up();
+    await eventually(async () => (await readdir(staging)).length === 0);
+    assert.doesNotMatch((await daemon.client.status()).warnings.join(), /left over/);
+  });
+
   it('[S161] a broken one says why, stops neither the start nor another one, and is mended by its manifest', async () => {
     await daemon.client.apply(allocManifest('a1', WEB));
     await daemon.client.apply(allocManifest('a2', WEB));
@@ -256,4 +289,20 @@ describe('deletion', () => {
     await eventually(() => isGone(daemon, 'a1'));
     await assertNothingLeft();
   });
+});
+
+it('a runtime directory that a symbolic link leads to has allocs as any other', async () => {
+  const folder = await mkdtemp('/var/tmp/dunnage-linked-');
+  await mkdir(join(folder, 'real'));
+  await symlink('real', join(folder, 'link'));
+  const linked = await DaemonProcess.start(join(folder, 'link'));
+  try {
+    await linked.client.apply(allocManifest('a1', WEB));
+    assert.equal((await linked.client.getAlloc('a1')).state, 'ready');
+    await writeFile(inAlloc(linked, 'a1/web/secrets/key'), 'secret');
+    assert.deepEqual(await readdir(backing(linked, 'a1/web/secrets')), []);
+  } finally {
+    await linked.stop();
+    await rm(folder, { recursive: true });
+  }
 });
