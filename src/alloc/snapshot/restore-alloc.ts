@@ -4,7 +4,7 @@
  * not have stay as they are. What a crash leaves is finished or undone by `mendRestores` at the next start.
  */
 import { closeSync, constants, openSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bytesOf } from '../../base/byte-text.ts';
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
@@ -47,7 +47,16 @@ export async function restoreAlloc(
   return await withDirectories(target, async (alloc, staging) => {
     await refuseMounts(target, roots);
     const job = { kind: 'restore', alloc, staging, name: stagingName(target.id), roots, owners: isRoot() } as const;
-    const { replaced = [], ...summary } = await runOnArchive(job, input, signal);
+    const before = await identities(target, roots);
+    const { replaced = [], ...summary } = await runOnArchive(job, input, signal).catch(async (error: unknown) => {
+      // What could not be cleaned up fails when the directories have changed places already.
+      const after = await identities(target, roots);
+      await tellReplaced(
+        target,
+        roots.map(pathOf).filter((_, index) => before[index] !== after[index]),
+      );
+      throw error;
+    });
     // An interrupted restore may have been finished on the way: all are told.
     await tellReplaced(target, roots.map(pathOf));
     return { ...summary, replaced };
@@ -117,6 +126,21 @@ async function refuseMounts({ directory, id }: RestoreTarget, roots: readonly Sn
       remedy: 'end the tasks of the alloc and take away what is mounted there, then repeat',
     });
   }
+}
+
+/** What stands at each root now; undefined where nothing does. */
+async function identities(
+  { directory, id }: RestoreTarget,
+  roots: readonly SnapshotRoot[],
+): Promise<readonly (string | undefined)[]> {
+  return await Promise.all(
+    roots.map((root) =>
+      lstat(join(directory.path, id, pathOf(root)), { bigint: true }).then(
+        ({ dev, ino }) => `${dev}:${ino}`,
+        () => undefined,
+      ),
+    ),
+  );
 }
 
 async function tellReplaced(

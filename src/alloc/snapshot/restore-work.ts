@@ -2,6 +2,7 @@
  * The system calls of a restore, for a thread of its own. Work is done below `<staging>/restore-<alloc>`, which is locked meanwhile: so
  * what a crash has left is told from what is under way.
  */
+import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fsyncSync } from 'node:fs';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import type { NativeBinding } from '../../native/binding.ts';
@@ -80,10 +81,12 @@ function lock(native: NativeBinding, work: number): void {
   throw new DunnageError('BUSY', 'it is being restored already', { remedy: 'wait until that has ended' });
 }
 
-/** It loses its name first: a half-removed plan must not be taken for one. */
+/**
+ * It loses its name first: a half-removed plan must not be taken for one. The new one is nobody else's, whatever the alloc is called:
+ * `removeTree` takes all names that begin with it and a dot.
+ */
 function removeWork(native: NativeBinding, { staging, name }: MendJob): void {
-  const done = `${DONE_PREFIX}${name}`;
-  removeTree(native, staging, done);
+  const done = `${DONE_PREFIX}restore-${randomBytes(8).toString('hex')}`;
   native.renameNode(staging, name, staging, done, 'keep');
   fsyncSync(staging);
   removeTree(native, staging, done);

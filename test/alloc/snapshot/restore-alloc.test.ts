@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
@@ -6,6 +7,7 @@ import { describe, it } from 'node:test';
 import { interruptedRestores, mendRestore, restoreAlloc } from '../../../src/alloc/snapshot/restore-alloc.ts';
 import { SnapshotErrorFilename } from '../../../src/alloc/snapshot/snapshot-names.ts';
 import { byteText } from '../../../src/base/byte-text.ts';
+import { DunnageError } from '../../../src/errors/dunnage-error.ts';
 import { type TarEntry, tarEntry } from '../../../src/tar/entry.ts';
 import { isRoot } from '../../tar/helpers/archives.ts';
 import { describeTree, treeDifferences } from '../../tar/helpers/describe-tree.ts';
@@ -141,6 +143,35 @@ describe('restoring an alloc', () => {
       code: 'BUSY',
       message: /web\/local\/db/,
     });
+  });
+
+  it('leaves what another alloc has in the staging directory, whatever that is called', async (t) => {
+    const scene = allocScene(t);
+    fillAlloc(scene);
+    // As left of an alloc whose id is this one's with a number after a dot.
+    const others = join(scene.folder, 'staging', `deleted-restore-${ID}.1`);
+    mkdirSync(join(others, 'tree'), { recursive: true });
+    mkdirSync(join(scene.folder, 'staging', `deleted-restore-${ID}`));
+    await restoreAlloc(scene, await streamOf(file('alloc/data/new', 'new')));
+    assert.deepEqual(readdirSync(join(scene.path, 'alloc/data')), ['new']);
+    assert.deepEqual(scene.staged(), [`deleted-restore-${ID}`, `deleted-restore-${ID}.1`]);
+    assert.deepEqual(readdirSync(others), ['tree']);
+  });
+
+  it('tells what was replaced when only what it replaced cannot be removed', {
+    skip: isRoot ? false : 'needs root: mounts',
+  }, async (t) => {
+    const scene = allocScene(t);
+    const mounted = join(scene.path, 'alloc/data/m');
+    mkdirSync(mounted);
+    execFileSync('mount', ['-t', 'tmpfs', 'none', mounted]);
+    try {
+      await assert.rejects(restoreAlloc(scene, await streamOf(file('alloc/data/new', 'new'))), DunnageError);
+      assert.deepEqual(readdirSync(join(scene.path, 'alloc/data')), ['new']);
+      assert.deepEqual(scene.told, [`${ID}/alloc/data`]);
+    } finally {
+      execFileSync('sh', ['-c', 'findmnt -rno TARGET | grep -F "$0/" | xargs -r umount', scene.folder]);
+    }
   });
 
   it('one at a time', async (t) => {
