@@ -103,7 +103,12 @@ class PartMove {
     const { from, to } = this.#move;
     const isCopied = (staging: number): boolean => statusOf(staging, this.#markName) !== undefined;
     if (await withDirectory(to.directory.stagingPath, isCopied)) return;
-    if ((await withParent(from, this.#parent, (source) => isEmptyOrMissing(source, this.#name))) !== false) return;
+    const hasContent = await withParent(from, this.#parent, (source) => {
+      const status = statusOf(source, this.#name);
+      if (status !== undefined) this.#requireDirectory(status);
+      return !isEmptyOrMissing(source, this.#name);
+    });
+    if (hasContent !== true) return;
     await withParent(to, this.#parent, (target) => this.#requireEmptyTarget(target));
   }
 
@@ -128,12 +133,7 @@ class PartMove {
     if (await this.#finishCopied(source, target)) return;
     const status = statusOf(source, this.#name);
     if (status === undefined) return;
-    if (!isDirectoryMode(status)) {
-      throw new DunnageError(
-        'NOT_A_DIRECTORY',
-        `${this.#parent}/${this.#name} of alloc ${this.#move.from.id} is no directory`,
-      );
-    }
+    this.#requireDirectory(status);
     this.#requireEmptyTarget(target);
     try {
       loadNative().renameNode(source, this.#name, target, this.#name, 'replace');
@@ -195,6 +195,14 @@ class PartMove {
       flushDirectory(source);
     });
     await runTreeJob({ kind: 'remove', trees: [{ directory: directory.stagingPath, name }] });
+  }
+
+  #requireDirectory(status: Float64Array): void {
+    if (isDirectoryMode(status)) return;
+    throw new DunnageError(
+      'NOT_A_DIRECTORY',
+      `${this.#parent}/${this.#name} of alloc ${this.#move.from.id} is no directory`,
+    );
   }
 
   #requireEmptyTarget(target: number): void {

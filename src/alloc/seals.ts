@@ -1,6 +1,9 @@
 /** Which directories of an alloc were sealed, so that all of them are unsealed before they are removed. */
 import { DunnageError } from '../errors/dunnage-error.ts';
+import { systemCode } from '../native/system-error.ts';
 import type { BackingDirectory } from './backing-directory.ts';
+
+const ELSEWHERE: ReadonlySet<string> = new Set(['NOT_FOUND', 'NOT_A_DIRECTORY', 'INVALID_PATH']);
 
 export class Seals {
   readonly #directory: Pick<BackingDirectory, 'seal' | 'unseal'>;
@@ -23,14 +26,22 @@ export class Seals {
 
   async breakAll(): Promise<void> {
     for (const path of this.#paths) {
-      try {
-        await this.#directory.unseal(path);
-      } catch (error) {
-        // It is no directory, or gone: then nothing there can be sealed.
-        const code = error instanceof DunnageError ? error.code : undefined;
-        if (code !== 'NOT_FOUND' && code !== 'NOT_A_DIRECTORY' && code !== 'INVALID_PATH') throw error;
-      }
+      await unsealIfThere(this.#directory, path);
       this.#paths.delete(path);
     }
   }
+}
+
+/** A task may have moved the directory away, or put something else, also a link, in its place: then nothing there is sealed. */
+export async function unsealIfThere(directory: Pick<BackingDirectory, 'unseal'>, path: string): Promise<void> {
+  try {
+    await directory.unseal(path);
+  } catch (error) {
+    if (!isElsewhere(error)) throw error;
+  }
+}
+
+function isElsewhere(error: unknown): boolean {
+  if (!(error instanceof DunnageError)) return false;
+  return ELSEWHERE.has(error.code) || systemCode(error.cause) === 'ELOOP';
 }

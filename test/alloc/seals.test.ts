@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Seals } from '../../src/alloc/seals.ts';
+import { Seals, unsealIfThere } from '../../src/alloc/seals.ts';
 import { DunnageError } from '../../src/errors/dunnage-error.ts';
 
 test('all that was sealed or noted is unsealed, once; what is gone is no error', async () => {
@@ -31,4 +31,17 @@ test('what cannot be unsealed is told, and tried again', async () => {
   await assert.rejects(seals.breakAll(), { code: 'IO' });
   isBroken = false;
   await seals.breakAll();
+});
+
+test('a place that a task has moved away, or put a link at, is not sealed', async () => {
+  const cause = Object.assign(new Error('too many symbolic links'), { code: 'ELOOP' });
+  for (const error of [
+    new DunnageError('IO', 'cannot unseal', { cause }),
+    new DunnageError('NOT_FOUND', 'gone'),
+    new DunnageError('NOT_A_DIRECTORY', 'a file'),
+  ]) {
+    await unsealIfThere({ unseal: () => Promise.reject(error) }, 'a/web/local/db');
+  }
+  const broken = new DunnageError('IO', 'broken');
+  await assert.rejects(unsealIfThere({ unseal: () => Promise.reject(broken) }, 'a'), { code: 'IO' });
 });

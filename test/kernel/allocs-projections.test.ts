@@ -1,6 +1,6 @@
 /** Projections presented in tasks of allocs. */
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { after, afterEach, before, it } from 'node:test';
 import type { DaemonProcess } from '../tools/daemon-process.ts';
 import { allocManifest, backing, configMap, eventually, inAlloc, startHolding } from './helpers/alloc-daemon.ts';
@@ -72,7 +72,9 @@ it('an audited one is presented too, and opens in the task are written down', as
   await daemon.client.apply(audited);
   await daemon.client.apply(presenting('a1', 'watched'));
   assert.equal(await shown('key'), 'audited');
-  await eventually(async () => (await readFile(`${daemon.stateDir}/audit.log`, 'utf8')).includes('"watched"'));
+  // It is made with the first line.
+  const written = (): Promise<string> => readFile(`${daemon.stateDir}/audit.log`, 'utf8').catch(() => '');
+  await eventually(async () => (await written()).includes('"watched"'));
 });
 
 it('it is there after a kill and after down and up, and shows the swaps of meanwhile', async () => {
@@ -115,3 +117,18 @@ it('a link or files of the task in its place are never followed or hidden: that 
   await daemon.up();
   assert.equal(await shown('key'), 'x');
 });
+
+for (const [what, replace] of [
+  ['moved away', async () => undefined],
+  ['replaced by a link', (local: string) => symlink('/etc', local)],
+  ['replaced by a file', (local: string) => writeFile(local, '')],
+] as const) {
+  it(`an alloc whose task has its directory of projections ${what} can be deleted`, async () => {
+    await daemon.client.apply(configMap('held', { key: 'x' }));
+    await daemon.client.apply(presenting('a1', 'configmap.held'));
+    const local = inAlloc(daemon, 'a1/web/local');
+    await rename(local, inAlloc(daemon, 'a1/web/gone'));
+    await replace(local);
+    assert.deepEqual(await daemon.client.deleteAlloc('a1'), { id: 'a1', deleted: true, awaiting: [] });
+  });
+}

@@ -9,6 +9,7 @@ import type { Log } from '../../base/log.ts';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import type { MountRow } from '../../mounts/mount-table.ts';
 import type { BackingDirectory } from '../backing-directory.ts';
+import { unsealIfThere } from '../seals.ts';
 import type { AllocSpec, PresentedProjection, TaskSpec } from './alloc-spec.ts';
 import { makePlace, removePlace } from './mount-places.ts';
 
@@ -123,7 +124,7 @@ export class PresentedProjections {
   async #removePlace(id: string, task: string, path: string): Promise<void> {
     const { directory } = this.#options;
     const place = join(id, task, path);
-    await directory.unseal(place);
+    await unsealIfThere(directory, place);
     if (removePlace(join(directory.path, id, task), path)) await directory.changed(place);
   }
 }
