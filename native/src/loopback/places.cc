@@ -1,6 +1,7 @@
 // File systems that cannot open a file by handle (overlayfs, above all that of a container), and processes that may not: a node is opened by its
 // parent and its name, which lookups and renames keep up to date. What is found there must be the same file: inode number and
-// time of birth say so.
+// time of birth say so. Times of birth are as fine as the tick of the kernel: what is removed beneath the mount and made again within
+// one tick, with the same inode number, is taken for the same.
 //
 // A file whose remembered name is gone while it has others cannot be opened until it is looked up again: ESTALE, at which the kernel does that.
 #include <fcntl.h>

@@ -118,6 +118,8 @@ export class ChildDaemon {
   }
 }
 
+const GONE: ReadonlySet<string> = new Set(['EINVAL', 'ENOENT']);
+
 /** A temporary directory for mount points and sockets. `clean` leaves nothing mounted beneath it, whatever hangs. */
 export class MountFolder {
   readonly path: string;
@@ -138,7 +140,14 @@ export class MountFolder {
   }
 
   async unmountAll(): Promise<void> {
-    for (const mount of (await mountsBeneath(this.path)).reverse()) loadNative().unmount(mount.target, true);
+    for (const mount of (await mountsBeneath(this.path)).reverse()) {
+      try {
+        loadNative().unmount(mount.target, true);
+      } catch (error) {
+        // A holder that was told to abort unmounts the same, at the same time.
+        if (!GONE.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      }
+    }
   }
 
   /** Ends the children, frees whoever still waits, unmounts and removes the folder. */
