@@ -26,7 +26,8 @@ interface PathOptions {
 const PATH_HELP = `
 The lines are read-only, except for those of allocs, and take over later mounts from the host (rslave, HostToContainer). A
 single file comes from the live view, where a bind mount of it follows changes. A task of an alloc is given its directories
-at /alloc, /local and /secrets, or with --target its whole directory.
+at /alloc, /local and /secrets, or with --target its whole directory. Secrets and projections are mounts beneath it, which
+runtimes take along; by hand: mount --rbind, then mount --make-rslave.
 
 Examples:
   $ cat "$(dunnage path secret/db --file password)"
