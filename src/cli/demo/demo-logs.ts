@@ -13,10 +13,12 @@ import { DunnageError } from '../../errors/dunnage-error.ts';
 const COMMAND_LINE = fileURLToPath(new URL('../main.js', import.meta.url));
 const LINES = 40;
 const LOG_MS_MAX = 30_000;
-/** Lines, half of them before a rotation as a log driver makes it: the next number. */
-const WRITE = `mount --bind "$1" "$2" && cd "$2/logs" && n=0
+/** Lines, half of them before a rotation as a log driver makes it: the next number. Says when there is a log to be followed. */
+const WRITE = `mount --rbind "$1" "$2" && cd "$2/logs" && n=0
 while [ $n -lt ${LINES} ]; do
-  n=$((n + 1)); echo "$n order accepted" >> "web.stdout.$((n * 2 / (${LINES} + 1)))"; sleep 0.02
+  n=$((n + 1)); echo "$n order accepted" >> "web.stdout.$((n * 2 / (${LINES} + 1)))"
+  [ $n -gt 1 ] || echo begun
+  sleep 0.02
 done`;
 
 export interface FollowedLog {
@@ -45,19 +47,19 @@ export async function followLog(options: DemoLogsOptions): Promise<FollowedLog> 
   const socket = ['--socket', `${runtimeDir}/dunnage.sock`];
   const place = ['--mount', '--propagation', 'slave', 'sh', '-c', WRITE, 'sh', sharedDirectory, inside];
   const writer = start('unshare', place);
-  await new Promise((resolve) => setTimeout(resolve, FIRST_LINE_MS));
-  const follower = start(process.execPath, [COMMAND_LINE, 'fs', 'logs', '-f', alloc, task, ...socket]);
+  const children = [writer];
+  const failed = Promise.race([failure(writer, 'the writer'), timeout()]);
   try {
-    const lines = await Promise.race([readLines(follower), failure(writer, 'the writer'), timeout()]);
+    await Promise.race([once(writer.stdout, 'data'), failed]);
+    const follower = start(process.execPath, [COMMAND_LINE, 'fs', 'logs', '-f', alloc, task, ...socket]);
+    children.push(follower);
+    const lines = await Promise.race([readLines(follower), failed]);
     const isWhole = lines.every((line, index) => line === `${index + 1} order accepted`);
     return { written: LINES, followed: lines.length, isWhole };
   } finally {
-    for (const child of [follower, writer]) await stop(child);
+    for (const child of children.reverse()) await stop(child);
   }
 }
-
-/** The log is there before somebody follows it. */
-const FIRST_LINE_MS = 100;
 
 function start(program: string, words: readonly string[]): Child {
   return spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'] });
