@@ -7,7 +7,7 @@ import { closeSync, constants, fsyncSync } from 'node:fs';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import type { NativeBinding } from '../../native/binding.ts';
 import { systemCode } from '../../native/system-error.ts';
-import { removeTree } from '../../tar/remove-tree.ts';
+import { removeTree } from '../tree-work/remove-tree.ts';
 import type { SnapshotJob, UnpackSummary } from './messages.ts';
 import { commitPlan, makeExchanges, planExchanges, readPlan, TREE } from './restore-plan.ts';
 
@@ -81,13 +81,10 @@ function lock(native: NativeBinding, work: number): void {
   throw new DunnageError('BUSY', 'it is being restored already', { remedy: 'wait until that has ended' });
 }
 
-/**
- * It loses its name first: a half-removed plan must not be taken for one. The new one is nobody else's, whatever the alloc is called:
- * `removeTree` takes all names that begin with it and a dot.
- */
+/** It loses its name first: a half-removed plan must not be taken for one. The new one is nobody else's, whatever the alloc is called. */
 function removeWork(native: NativeBinding, { staging, name }: MendJob): void {
   const done = `${DONE_PREFIX}restore-${randomBytes(8).toString('hex')}`;
   native.renameNode(staging, name, staging, done, 'keep');
   fsyncSync(staging);
-  removeTree(native, staging, done);
+  removeTree(staging, done, { onStep: () => undefined });
 }

@@ -9,7 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, constants } from 'node:fs';
 import { loadNative } from '../../native/load.ts';
 import { NODE } from '../../native/node-status.ts';
-import { systemCode } from '../../native/system-error.ts';
+import { systemCode, systemError } from '../../native/system-error.ts';
 
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 /** Somebody makes new names in a directory while it is emptied. */
@@ -28,7 +28,10 @@ interface Removal extends RemoveOptions {
   readonly movedUp: string[];
 }
 
-/** Removes `name` (bytes, one per character) of an open directory and all that is in it. One that is missing is removed. */
+/**
+ * Removes `name` (bytes, one per character) of an open directory and all that is in it. One that is missing is removed.
+ * @throws errors of system calls; EBUSY if something is mounted in it.
+ */
 export function removeTree(directory: number, name: string, { onStep }: RemoveOptions): void {
   const removal: Removal = { top: directory, name, onStep, movedUp: [] };
   removeBelow(removal, directory, name, 0);
@@ -65,11 +68,9 @@ function isDirectory(directory: number, name: string): boolean {
 }
 
 function emptyDirectory(removal: Removal, directory: number, name: string, depth: number): void {
-  const native = loadNative();
-  // EXDEV if something is mounted there.
-  const opened = native.openNode(directory, name, DIRECTORY, 0, true);
+  const opened = openUnmounted(directory, name);
   try {
-    const { names, attributes } = native.listNodes(opened);
+    const { names, attributes } = loadNative().listNodes(opened);
     names.forEach((child, index) => {
       const mode = attributes[index * NODE.fields + NODE.mode] ?? 0;
       if ((mode & constants.S_IFMT) !== constants.S_IFDIR) removeOne(opened, child, false);
@@ -79,6 +80,15 @@ function emptyDirectory(removal: Removal, directory: number, name: string, depth
     });
   } finally {
     closeSync(opened);
+  }
+}
+
+function openUnmounted(directory: number, name: string): number {
+  try {
+    return loadNative().openNode(directory, name, DIRECTORY, 0, true);
+  } catch (error) {
+    if (systemCode(error) !== 'EXDEV') throw error;
+    throw systemError('EBUSY', 'openat2', Buffer.from(name, 'latin1').toString(), 'something is mounted on it');
   }
 }
 
