@@ -10,6 +10,7 @@ import { limits } from '../../base/limits.ts';
 import type { Log } from '../../base/log.ts';
 import { DURATION_BUCKETS_SECONDS, type Histogram, type Metrics } from '../../base/metrics.ts';
 import { KeyedMutex } from '../../base/mutex.ts';
+import { Turnstile } from '../../base/turnstile.ts';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import type { BlobStore } from '../../store/blob-store.ts';
 import type { SealingKey } from '../../store/sealing-key.ts';
@@ -21,7 +22,6 @@ import { SourceSeen } from './source-seen.ts';
 import { objectsOf, type SourcedSpec } from './source-spec.ts';
 import { SourcedProjection, type SourcedView } from './sourced-projection.ts';
 import { type KeptSpec, SpecTable } from './spec-table.ts';
-import { Turnstile } from './turnstile.ts';
 
 export interface SourceServiceOptions {
   readonly store: Store;

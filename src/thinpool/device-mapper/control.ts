@@ -4,11 +4,11 @@
  * No udev is needed and none is waited for: event number 0 says that nobody will answer.
  */
 import { closeSync, openSync } from 'node:fs';
+import { Turnstile } from '../../base/turnstile.ts';
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
 import type { ErrorCode } from '../../errors/table.ts';
 import type { NativeBinding } from '../../native/binding.ts';
 import { systemCode } from '../../native/system-error.ts';
-import { Turns } from './turns.ts';
 import {
   COMMANDS,
   type CommandName,
@@ -54,7 +54,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 export class DeviceMapper {
   readonly #native: NativeBinding;
   readonly #control: number;
-  readonly #suspending: Turns = new Turns(SUSPENDING_MAX);
+  readonly #suspending = new Turnstile(SUSPENDING_MAX);
   #isClosed = false;
 
   private constructor(native: NativeBinding, control: number) {

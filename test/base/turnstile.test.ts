@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Turnstile } from '../../../src/projection/sources/turnstile.ts';
+import { Turnstile } from '../../src/base/turnstile.ts';
 
 test('Turnstile lets so many in at a time, in their order, also after one that fails', async () => {
   const turnstile = new Turnstile(2);
