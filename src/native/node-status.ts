@@ -38,3 +38,10 @@ export function nodeIdentity(status: Float64Array, at = 0): string {
   const inode = BigInt(high) * 4_294_967_296n + BigInt(number(NODE.inodeLow));
   return `${device}:${inode}`;
 }
+
+/** The same, from what node:fs says of a node. */
+export function statsIdentity({ dev, ino }: { readonly dev: bigint; readonly ino: bigint }): string {
+  const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & ~0xfffn);
+  const minor = (dev & 0xffn) | ((dev >> 12n) & 0xffff_ff00n);
+  return `${major}:${minor}:${ino}`;
+}

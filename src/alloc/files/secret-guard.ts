@@ -6,10 +6,14 @@
  * in it under another name: a hard link, or a bind mount of a part of it. What was seen once stays known. By name they are refused
  * too, also where nothing is there, and without regard to case.
  */
-import { type BigIntStats, closeSync, type Dirent, lstatSync, readdirSync } from 'node:fs';
+import { type BigIntStats, closeSync, lstatSync, opendirSync } from 'node:fs';
 import { limits } from '../../base/limits.ts';
 import { DunnageError } from '../../errors/dunnage-error.ts';
+import { loadNative } from '../../native/load.ts';
+import { statsIdentity } from '../../native/node-status.ts';
 import { systemCode } from '../../native/system-error.ts';
+import { nameBytes } from '../directories.ts';
+import { visitSecrets } from '../secret-nodes.ts';
 import { isBelowIgnoringCase } from './escapes.ts';
 import { identityOf, inDirectory, type OpenObject, openName, reopen } from './open-object.ts';
 
@@ -37,8 +41,6 @@ const NAMES: readonly (readonly [name: string, kind: GuardedKind])[] = [
 ];
 /** More entries than that are not looked through for a hard link: it is refused then. */
 const ENTRIES_MAX = 10_000;
-/** Nor directories that lie deeper in each other. */
-const DEPTH_MAX = 64;
 
 /** What has been seen, for as long as the alloc is served. */
 interface Known {
@@ -80,7 +82,7 @@ export class SecretGuard {
       const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
       if (found !== undefined) this.#remember(found, stats.dev, guarded);
     }
-    const filled = onDisk.filter(({ path }) => entriesBeneath(descriptor, path).length > 0);
+    const filled = onDisk.filter(({ path }) => hasEntries(descriptor, path));
     return new GuardView(this.#known, descriptor, filled);
   }
 
@@ -114,20 +116,16 @@ export class GuardView {
 
   /** `isMountPoint`: it was reached over the edge of a mount. */
   byObject(stats: BigIntStats, isMountPoint = false): Guarded | undefined {
-    const identity = identityOf(stats);
-    const known = this.#known.fileSystems.get(stats.dev) ?? this.#known.objects.get(identity);
+    const known = this.#known.fileSystems.get(stats.dev) ?? this.#known.objects.get(identityOf(stats));
     if (known !== undefined) return known;
     // Also a file with one link: the name that led here may be gone since.
-    return stats.isFile() || isMountPoint ? this.#holderOf(identity) : undefined;
+    return stats.isFile() || isMountPoint ? this.#holderOf(statsIdentity(stats)) : undefined;
   }
 
   /** Which directory of secrets has that object in it. */
   #holderOf(identity: string): Guarded | undefined {
-    for (const { path, ...guarded } of this.#onDisk) {
-      const budget = { entries: ENTRIES_MAX };
-      if (holds(this.#root, path, identity, budget) || budget.entries < 0) return guarded;
-    }
-    return undefined;
+    const holder = this.#onDisk.find(({ path }) => mayHold(this.#root, path, identity));
+    return holder && { task: holder.task, kind: holder.kind };
   }
 }
 
@@ -153,14 +151,19 @@ function openUnlessMissing(root: number, path: string): ReturnType<typeof openNa
   }
 }
 
-function entriesBeneath(root: number, path: string): Dirent[] {
+function hasEntries(root: number, path: string): boolean {
   const found = openUnlessMissing(root, path);
-  if (found === undefined) return [];
+  if (found === undefined) return false;
   try {
-    if (!found.stats.isDirectory()) return [];
+    if (!found.stats.isDirectory()) return false;
     const readable = reopen(found.descriptor);
     try {
-      return readdirSync(inDirectory(readable), { withFileTypes: true });
+      const entries = opendirSync(inDirectory(readable), { bufferSize: 1 });
+      try {
+        return entries.readSync() !== null;
+      } finally {
+        entries.closeSync();
+      }
     } finally {
       closeSync(readable);
     }
@@ -169,17 +172,17 @@ function entriesBeneath(root: number, path: string): Dirent[] {
   }
 }
 
-/** Also true if it lies so deep that it is not looked through. */
-function holds(root: number, path: string, identity: string, budget: { entries: number }, depth = 1): boolean {
-  if (depth > DEPTH_MAX) return true;
-  for (const entry of entriesBeneath(root, path)) {
-    budget.entries -= 1;
-    if (budget.entries < 0) return false;
-    const below = `${path}/${entry.name}`;
-    if (Buffer.byteLength(below) >= limits.pathBytesMax) return true;
-    const stats = statsBeneath(root, below);
-    if (stats !== undefined && identityOf(stats) === identity) return true;
-    if (entry.isDirectory() && holds(root, below, identity, budget, depth + 1)) return true;
-  }
-  return false;
+/** Also true of what lies so deep, or is so much, that it is not looked through. */
+function mayHold(root: number, path: string, identity: string): boolean {
+  let visits = 0;
+  const outcome = visitSecrets(
+    loadNative(),
+    { directory: root, path: nameBytes(path), sameMount: false },
+    (found, pathBytes) => {
+      // The directory itself is not one of its entries.
+      visits += 1;
+      return visits <= ENTRIES_MAX + 1 && pathBytes < limits.pathBytesMax && found !== identity;
+    },
+  );
+  return outcome !== 'visited';
 }

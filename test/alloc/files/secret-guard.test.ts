@@ -64,6 +64,21 @@ describe('secrets are refused by list, stat, read and follow', () => {
     assert.deepEqual([sizes.get('hard'), sizes.get('deep'), sizes.get('other')], [0, 0, 5]);
   });
 
+  test('over hard links to files whose names are no UTF-8, and in such directories [S170]', async () => {
+    const below = Buffer.concat([Buffer.from(`${scene.path('web/secrets')}/`), Buffer.from([0xff])]);
+    mkdirSync(below);
+    for (const [directory, name] of [
+      [Buffer.from(scene.path('web/secrets')), 'hard'],
+      [below, 'deep'],
+    ] as const) {
+      const file = Buffer.concat([directory, Buffer.from('/'), Buffer.from([0xc3, 0x28])]);
+      writeFileSync(file, 'BYTES');
+      linkSync(file, scene.path(`alloc/data/${name}`));
+      await assertRefused(`alloc/data/${name}`, `Reading secret file prohibited: alloc/data/${name}`);
+    }
+    assert.equal((await files.stat('web/local/plain')).sizeBytes, 5);
+  });
+
   test('as everything is while they lie too deep, or have too long names, to be looked through [S170]', async () => {
     const deep = (levels: number): string => ['web/secrets', ...Array<string>(levels).fill('d')].join('/');
     scene.write(`${deep(63)}/key`, 'KEY');
