@@ -3,7 +3,7 @@ import { DunnageError } from '../errors/dunnage-error.ts';
 import type { ProjectionKind } from '../server/operations.ts';
 import { nearest } from './nearest.ts';
 
-export type ObjectKind = ProjectionKind | 'Alloc';
+export type ObjectKind = ProjectionKind | 'Alloc' | 'Pool';
 
 /** Every spelling of a kind. */
 const SPELLINGS: Readonly<Record<string, ObjectKind>> = {
@@ -16,6 +16,8 @@ const SPELLINGS: Readonly<Record<string, ObjectKind>> = {
   secrets: 'Secret',
   alloc: 'Alloc',
   allocs: 'Alloc',
+  pool: 'Pool',
+  pools: 'Pool',
 };
 
 export const KIND_WORDS: readonly string[] = Object.keys(SPELLINGS);
@@ -32,7 +34,7 @@ export function parseKind(word: string): ObjectKind {
   if (kind !== undefined) return kind;
   const near = nearest(spelling, KIND_WORDS);
   throw new DunnageError('INVALID_ARGUMENT', `there is no kind ${JSON.stringify(word)}`, {
-    remedy: `${near === undefined ? '' : `did you mean ${near}? `}kinds: projection, configmap (cm), secret, alloc`,
+    remedy: `${near === undefined ? '' : `did you mean ${near}? `}kinds: projection, configmap (cm), secret, alloc, pool`,
   });
 }
 
@@ -62,12 +64,13 @@ export interface ProjectionTarget extends Target {
   readonly kind: ProjectionKind;
 }
 
-/** The same for what only kinds of projections have. @throws INVALID_ARGUMENT for an alloc */
+/** The same for what only kinds of projections have. @throws INVALID_ARGUMENT for an alloc and for a pool */
 export function parseProjectionTarget(first: string, second: string | undefined): ProjectionTarget {
   const { kind, name } = parseTarget(first, second);
-  if (kind !== 'Alloc') return { kind, name };
-  throw new DunnageError('INVALID_ARGUMENT', 'an alloc has no generations', {
-    remedy: 'name a projection, configmap or secret; snapshots of an alloc: dunnage alloc snapshot',
+  if (kind !== 'Alloc' && kind !== 'Pool') return { kind, name };
+  const more = kind === 'Alloc' ? '; snapshots of an alloc: dunnage alloc snapshot' : '';
+  throw new DunnageError('INVALID_ARGUMENT', `${kind === 'Alloc' ? 'an alloc' : 'a pool'} has no generations`, {
+    remedy: `name a projection, configmap or secret${more}`,
   });
 }
 

@@ -16,6 +16,7 @@ import { addFsckCommand } from './commands/fsck.ts';
 import { addGcCommand } from './commands/gc.ts';
 import { addGetCommand } from './commands/get.ts';
 import { addPathCommand } from './commands/path.ts';
+import { addPoolCommand } from './commands/pool.ts';
 import { addProjectionCommand } from './commands/projection.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addUpCommand } from './commands/up.ts';
@@ -29,7 +30,8 @@ Examples:
   $ dunnage down                         unmount everything
 
 Exit codes: 0 done, 1 internal error, 2 wrong usage or input, 3 no daemon, 4 not found, 5 state forbids it,
-6 permission, 7 no space, 8 try again, 9 input/output or damage, 10 missing on this host; fsck: 11 damage found, 12 all mended, 13 not all. See docs/cli.md.`;
+6 permission, 7 no space, 8 try again, 9 input/output or damage, 10 missing on this host; fsck, pool check and repair: 11 damage found,
+12 all mended, 13 not all. See docs/cli.md.`;
 
 export function buildProgram(): Command {
   const program = new Command('dunnage')
@@ -61,6 +63,7 @@ export function buildProgram(): Command {
   addProjectionCommand(program);
   addFsCommand(program);
   addAllocCommand(program);
+  addPoolCommand(program);
   addFsckCommand(program);
   addGcCommand(program);
   addDoctorCommand(program);

@@ -10,6 +10,7 @@ import { DunnageError, toHttpStatus } from '../errors/dunnage-error.ts';
 import type { AllocFilesPort } from './alloc-files-port.ts';
 import { stackWithoutMessage, toErrorBody, toPublicError } from './error-body.ts';
 import type { ControlOperations } from './operations.ts';
+import type { PoolOperations } from './pool-operations.ts';
 import { addAllocFileRoutes } from './routes/alloc-files.ts';
 import { addAllocRoutes } from './routes/allocs.ts';
 import { addApplyRoute } from './routes/apply.ts';
@@ -17,6 +18,7 @@ import { addFileRoutes } from './routes/files.ts';
 import { addHistoryRoutes } from './routes/history.ts';
 import { addMaintenanceRoutes } from './routes/maintenance.ts';
 import { addMetricsRoute } from './routes/metrics.ts';
+import { addPoolRoutes } from './routes/pools.ts';
 import { addProjectionRoutes } from './routes/projections.ts';
 import { addShutdownRoute } from './routes/shutdown.ts';
 import { addStatusRoutes } from './routes/status.ts';
@@ -28,6 +30,8 @@ export interface ControlAppOptions {
   readonly operations: ControlOperations;
   /** Whose files the file API shows; without it there is no alloc. */
   readonly allocFiles?: AllocFilesPort | undefined;
+  /** Undefined where the daemon has no thin pools. */
+  readonly pools?: PoolOperations | undefined;
   readonly log: Log;
   /** A request must have arrived whole within this time; of a streamed body something must arrive within it, again and again. */
   readonly requestTimeoutMs: number;
@@ -81,6 +85,7 @@ export async function buildControlApp(options: ControlAppOptions): Promise<Fasti
   await addFileRoutes(app, operations, requestTimeoutMs);
   await addAllocFileRoutes(app, options.allocFiles ?? { find: () => undefined }, log);
   await addAllocRoutes(app, operations, requestTimeoutMs);
+  await addPoolRoutes(app, () => options.pools);
   await addShutdownRoute(app, operations);
   return app;
 }

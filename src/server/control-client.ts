@@ -30,6 +30,7 @@ import type {
   ProjectionSummary,
   SizedFile,
 } from './operations.ts';
+import { PoolClient } from './pool-client.ts';
 import { TAR_TYPE } from './tar-stream.ts';
 
 /** A daemon that says nothing for this long is taken for dead. Swaps wait for flushes, so this is generous. */
@@ -40,8 +41,10 @@ const LONG_SILENCE_MS_MAX = 24 * 3_600_000;
 export class ControlClient implements ControlOperations {
   readonly #socketPath: string;
   readonly #silenceMsMax: number;
+  readonly pools: PoolClient;
 
   constructor(socketPath: string, options: { readonly silenceMsMax?: number } = {}) {
+    this.pools = new PoolClient(socketPath);
     this.#socketPath = socketPath;
     this.#silenceMsMax = options.silenceMsMax ?? SILENCE_MS_MAX;
   }

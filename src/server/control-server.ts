@@ -7,6 +7,7 @@ import type { Log } from '../base/log.ts';
 import type { AllocFilesPort } from './alloc-files-port.ts';
 import { buildControlApp } from './control-app.ts';
 import type { ControlOperations } from './operations.ts';
+import type { PoolOperations } from './pool-operations.ts';
 import { publishSocket } from './socket-file.ts';
 
 export interface ControlServerOptions {
@@ -14,6 +15,8 @@ export interface ControlServerOptions {
   readonly operations: ControlOperations;
   /** Whose files the file API shows; without it there is no alloc. */
   readonly allocFiles?: AllocFilesPort;
+  /** Undefined where the daemon has no thin pools. */
+  readonly pools?: PoolOperations | undefined;
   readonly log: Log;
   /** A request must have arrived whole within this time (default: `limits.controlRequestMs`). */
   readonly requestTimeoutMs?: number;
@@ -33,8 +36,8 @@ export interface ControlServer {
  * @throws ALREADY_RUNNING if a daemon answers at the path; ALREADY_EXISTS, NAME_TOO_LONG, PERMISSION_DENIED if the socket cannot be made.
  */
 export async function startControlServer(options: ControlServerOptions): Promise<ControlServer> {
-  const { operations, allocFiles, log, socketPath, requestTimeoutMs = limits.controlRequestMs } = options;
-  const app = await buildControlApp({ operations, allocFiles, log, requestTimeoutMs });
+  const { operations, allocFiles, pools, log, socketPath, requestTimeoutMs = limits.controlRequestMs } = options;
+  const app = await buildControlApp({ operations, allocFiles, pools, log, requestTimeoutMs });
   let removeSocket: () => Promise<void>;
   try {
     removeSocket = await publishSocket(socketPath, (path) => app.listen({ path }));

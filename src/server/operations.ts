@@ -3,6 +3,7 @@
 import type { ProjectionKind } from '../projection/records.ts';
 import type { AllocOperations } from './alloc-operations.ts';
 import type { HistoryOperations } from './history-operations.ts';
+import type { PoolApplyResult } from './pool-operations.ts';
 
 export type { ProjectionKind };
 
@@ -102,7 +103,7 @@ export interface AllocApplyResult {
   readonly warnings?: readonly string[];
 }
 
-export type AppliedObject = ApplyResult | AllocApplyResult;
+export type AppliedObject = ApplyResult | AllocApplyResult | PoolApplyResult;
 
 export interface ConnectionStatus {
   readonly name: string;
@@ -140,6 +141,8 @@ export interface DaemonStatus {
   readonly allocs: number;
   /** Where they are kept; undefined if this daemon has none. */
   readonly allocDir: string | undefined;
+  /** Thin pools, broken ones included; undefined if this daemon can have none. */
+  readonly pools?: number;
   readonly connections: readonly ConnectionStatus[];
   readonly storeBytes: number;
   readonly sealingKey: SealingKeyStatus;

@@ -128,7 +128,24 @@ export interface PoolRepairOptions {
   readonly deleteUnknown?: boolean;
 }
 
+/** What `apply`, or PUT of one pool, did. */
+export interface PoolApplyResult {
+  readonly kind: 'Pool';
+  readonly namespace: 'default';
+  readonly name: string;
+  /** A pool has no directory of its own in the tree. */
+  readonly directory: '';
+  readonly action: 'created' | 'configured' | 'unchanged';
+  readonly generation?: never;
+  readonly warnings?: readonly string[];
+}
+
 export interface PoolOperations {
+  /**
+   * Makes the pool, or changes what can be changed of it. `spec` is that of the manifest. `onlyNew`: one that exists is ALREADY_EXISTS.
+   * Throws INVALID_MANIFEST, ALREADY_EXISTS (its place holds something), NO_SPACE, IMMUTABLE, ...
+   */
+  putPool(name: string, spec: unknown, onlyNew: boolean): Promise<PoolApplyResult>;
   listPools(): Promise<readonly PoolSummary[]>;
   getPool(name: string): Promise<PoolDetail>;
   poolStatus(name: string): Promise<PoolStatusDoc>;

@@ -144,13 +144,14 @@ export const statusAnswer: JsonSchema = exactly(
     projections: count,
     allocs: count,
     allocDir: text,
+    pools: count,
     connections: { type: 'array', items: connectionAnswer },
     storeBytes: count,
     sealingKey: exactly({ id: text, path: text, outlivesReboot: flag, keptOutOfSwap: flag }),
     audit: exactly({ path: text, opens: count, lost: count }),
     warnings: { type: 'array', items: text },
   },
-  ['holderPid', 'allocDir'],
+  ['holderPid', 'allocDir', 'pools'],
 );
 
 export const fsckBody: JsonSchema = exactly({ repair: flag });

@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test';
 import type { Log, LogFields } from '../../src/base/log.ts';
 import { startControlServer } from '../../src/server/control-server.ts';
 import { FakeOperations } from './fake-operations.ts';
+import { FakePools } from './fake-pools.ts';
 
 export interface LogLine {
   readonly level: keyof Log;
@@ -17,6 +18,7 @@ export interface ServedFake {
   readonly directory: string;
   readonly socketPath: string;
   readonly operations: FakeOperations;
+  readonly pools: FakePools;
   readonly logged: LogLine[];
   close(): Promise<void>;
 }
@@ -29,15 +31,18 @@ export async function makeDirectory(context: TestContext): Promise<string> {
 
 export async function serveFake(
   context: TestContext,
-  options: { requestTimeoutMs?: number } = {},
+  options: { requestTimeoutMs?: number; withoutPools?: boolean } = {},
 ): Promise<ServedFake> {
   const directory = await makeDirectory(context);
   const socketPath = join(directory, 'dunnage.sock');
   const operations = new FakeOperations();
+  const pools = new FakePools();
   const logged: LogLine[] = [];
-  const { close } = await startControlServer({ socketPath, operations, log: recordingLog(logged), ...options });
+  const { withoutPools = false, ...rest } = options;
+  const parts = { socketPath, operations, ...(withoutPools ? {} : { pools }), log: recordingLog(logged) };
+  const { close } = await startControlServer({ ...parts, ...rest });
   context.after(close);
-  return { directory, socketPath, operations, logged, close };
+  return { directory, socketPath, operations, pools, logged, close };
 }
 
 function recordingLog(lines: LogLine[]): Log {

@@ -12,7 +12,7 @@ import { readText } from '../read-input.ts';
 export function addApplyCommand(program: Command): void {
   program
     .command('apply')
-    .description('make what manifests describe: ConfigMap, Secret (v1), Projection, Alloc (dunnage/v1)')
+    .description('make what manifests describe: ConfigMap, Secret (v1), Projection, Alloc, Pool (dunnage/v1)')
     .requiredOption(
       '-f, --filename <file>',
       'manifest, directory of manifests (*.yaml, *.yml, *.json, by name), or - for standard input; may be repeated',

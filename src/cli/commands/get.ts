@@ -15,23 +15,26 @@ import { parseKind, parseTarget } from '../kinds.ts';
 import { formatAlloc, formatAllocs } from '../output/alloc-tables.ts';
 import { formatMode } from '../output/octal.ts';
 import { type Column, formatFields, formatTable, printable } from '../output/table.ts';
+import { listPools, showPool } from '../pool-views.ts';
 
 interface GetOptions {
   readonly namespace?: string;
-  readonly output?: 'wide';
+  readonly output?: 'wide' | 'yaml';
 }
 
 export function addGetCommand(program: Command): void {
   program
     .command('get')
     .description('list what is projected, or show one object with its files')
-    .argument('<kind>', 'projections (all kinds of them), configmaps (cm), secrets, allocs; or KIND/NAME')
+    .argument('<kind>', 'projections (all kinds of them), configmaps (cm), secrets, allocs, pools; or KIND/NAME')
     .argument('[name]', 'show this object')
     .option('-n, --namespace <name>', 'namespace (default: all for a list, "default" for one object)')
-    .addOption(new Option('-o, --output <format>', 'wide: more columns').choices(['wide']))
+    .addOption(
+      new Option('-o, --output <format>', 'wide: more columns; yaml: the manifest of a pool').choices(['wide', 'yaml']),
+    )
     .addHelpText(
       'after',
-      '\nExamples:\n  $ dunnage get projections\n  $ dunnage get secrets -n prod\n  $ dunnage get secret db\n  $ dunnage get secret/db --json',
+      '\nExamples:\n  $ dunnage get projections\n  $ dunnage get secrets -n prod\n  $ dunnage get secret db\n  $ dunnage get secret/db --json\n  $ dunnage get pool fast -o yaml',
     )
     .action(async (kind: string, name: string | undefined, options: GetOptions, command: Command) => {
       if (name === undefined && !kind.includes('/')) await list(kind, options, command);
@@ -42,7 +45,9 @@ export function addGetCommand(program: Command): void {
 async function list(word: string, options: GetOptions, command: Command): Promise<void> {
   const context = contextOf(command);
   const kind = parseKind(word);
+  if (options.output === 'yaml') throw manifestsAreOfOne();
   if (kind === 'Alloc') return await listAllocs(context);
+  if (kind === 'Pool') return await listPools(context);
   const everything = await context.client().listProjections(kind === 'Projection' ? undefined : kind);
   const { namespace } = options;
   const rows = everything
@@ -63,6 +68,8 @@ async function show(first: string, second: string | undefined, options: GetOptio
     });
   }
   const { kind, name } = parseTarget(first, second);
+  if (kind === 'Pool') return await showPool(context, name, options.output === 'yaml');
+  if (options.output === 'yaml') throw manifestsAreOfOne();
   if (kind === 'Alloc') {
     const alloc = await context.client().getAlloc(name);
     context.print(alloc, () => formatAlloc(alloc, systemClock.nowMs()));
@@ -70,6 +77,12 @@ async function show(first: string, second: string | undefined, options: GetOptio
   }
   const detail = await context.client().getProjection(kind, options.namespace ?? 'default', name);
   context.print(detail, () => formatDetail(detail, systemClock.nowMs()));
+}
+
+function manifestsAreOfOne(): DunnageError {
+  return new DunnageError('INVALID_ARGUMENT', '--output yaml shows the manifest of one pool', {
+    remedy: 'write pool/NAME; of everything else --json shows what there is',
+  });
 }
 
 export async function listAllocs(context: CommandContext): Promise<void> {

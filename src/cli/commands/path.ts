@@ -64,6 +64,7 @@ export function addPathCommand(program: Command): void {
         await printAlloc(context, name, options, runtime);
         return;
       }
+      if (kind === 'Pool') throw noPathOfPool(name);
       if (options.task !== undefined) throw new DunnageError('INVALID_ARGUMENT', '--task is for allocs');
       const client = context.client();
       const detail = await client.getProjection(kind, options.namespace, name);
@@ -110,6 +111,12 @@ async function printAlloc(
   }
   const line = mountLines(runtime, mountings.directories);
   context.print({ path, runtime, line }, () => `${line}\n`);
+}
+
+function noPathOfPool(name: string): DunnageError {
+  return new DunnageError('INVALID_ARGUMENT', 'a pool is nothing that a container is given', {
+    remedy: `its devices and their paths: dunnage pool status ${name}`,
+  });
 }
 
 function noLiveView(): DunnageError {

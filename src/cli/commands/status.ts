@@ -43,6 +43,7 @@ export function formatStatus(status: DaemonStatus, nowMs: number, terminal: Pick
     ['Runtime', status.runtimeDir],
     ['Projections', String(status.projections)],
     ...(status.allocDir === undefined ? [] : [['Allocs', `${status.allocs} in ${status.allocDir}`] as const]),
+    ...(status.pools === undefined || status.pools === 0 ? [] : [['Pools', String(status.pools)] as const]),
     ...(audit.opens + audit.lost === 0
       ? []
       : [['Audit', `${audit.opens} opens in ${audit.path}${audit.lost === 0 ? '' : `, ${audit.lost} lost`}`] as const]),
