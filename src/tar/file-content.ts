@@ -3,8 +3,8 @@ import { readSync } from 'node:fs';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import type { NativeBinding } from '../native/binding.ts';
 import type { DataRegion } from './entry.ts';
+import { PIECE_BYTES, type TakePiece } from './piece-memory.ts';
 
-const PIECE_BYTES = 2_097_152;
 /** Blocks that are counted are of this size, whatever those of the file system are. */
 const COUNTED_BLOCK_BYTES = 512;
 
@@ -35,15 +35,20 @@ export function dataRegions(
 }
 
 /**
- * The bytes of the regions, one after the other. Every piece has memory of its own.
+ * The bytes of the regions, one after the other. Every piece has memory of its own, large ones that of `takePiece`.
  * @throws DunnageError STALE if the file has become shorter.
  */
-export function* readRegions(descriptor: number, regions: readonly DataRegion[]): Generator<Uint8Array, void, void> {
+export function* readRegions(
+  descriptor: number,
+  regions: readonly DataRegion[],
+  takePiece: TakePiece,
+): Generator<Uint8Array, void, void> {
   for (const { offset, sizeBytes } of regions) {
     let done = 0;
     while (done < sizeBytes) {
-      const piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, sizeBytes - done));
-      const length = readSync(descriptor, piece, 0, piece.length, offset + done);
+      const left = sizeBytes - done;
+      const piece = left > PIECE_BYTES / 2 ? takePiece() : Buffer.allocUnsafeSlow(left);
+      const length = readSync(descriptor, piece, 0, Math.min(piece.length, left), offset + done);
       if (length === 0) throw new DunnageError('STALE', 'the file became shorter while it was read');
       done += length;
       yield length === piece.length ? piece : piece.subarray(0, length);

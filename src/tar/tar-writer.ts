@@ -19,6 +19,7 @@ import { type EntryType, storedBytes, type TarEntry } from './entry.ts';
 import { BLOCK_BYTES } from './header-block.ts';
 import { HEADER_MAX, recordsOf, recordsText } from './pax-entry.ts';
 import { type PaxRecord, writePaxRecord } from './pax-records.ts';
+import { PIECE_BYTES, type TakePiece, takeNewPiece } from './piece-memory.ts';
 import { writeMap } from './sparse-map.ts';
 
 /** What is done with finished pieces of the archive, in order. The next one is not given before a promise has resolved. */
@@ -26,7 +27,6 @@ export type Emit = (piece: Uint8Array) => Promise<void> | void;
 /** The stored bytes of a file: those of its regions, if it is sparse. */
 export type Content = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
-const PIECE_BYTES = 262_144;
 const COPIED_BYTES_MAX = 65_536;
 /** tar-stream takes a mode of 0 for a missing one; this bit is not among those it writes. */
 const MODE_IS_GIVEN = 0o10000;
@@ -50,17 +50,21 @@ const TYPES: Readonly<Record<EntryType, Header['type']>> = {
 
 export class TarWriter {
   readonly #emit: Emit;
+  readonly #takePiece: TakePiece;
   readonly #pack: Pack = pack();
   readonly #ready: Uint8Array[] = [];
-  #piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
+  #piece: Buffer;
   #used = 0;
   /** Bytes that were given to tar-stream, and that came out of it. */
   #pushed = 0;
   #collected = 0;
   #failure: Error | undefined;
 
-  constructor(emit: Emit) {
+  /** `takePiece`: where what is small is collected. */
+  constructor(emit: Emit, takePiece: TakePiece = takeNewPiece) {
     this.#emit = emit;
+    this.#takePiece = takePiece;
+    this.#piece = takePiece();
     this.#pack.on('data', (bytes) => this.#collect(bytes as Uint8Array));
     this.#pack.on('error', (error: Error) => {
       this.#failure ??= error;
@@ -204,7 +208,7 @@ export class TarWriter {
   #endPiece(): void {
     if (this.#used === 0) return;
     this.#ready.push(this.#piece.subarray(0, this.#used));
-    this.#piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
+    this.#piece = this.#takePiece();
     this.#used = 0;
   }
 

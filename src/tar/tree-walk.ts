@@ -14,6 +14,7 @@ import { systemCode } from '../native/system-error.ts';
 import { type EntryType, type FileTime, NO_XATTRS, type TarEntry } from './entry.ts';
 import { dataRegions, readRegions } from './file-content.ts';
 import { readXattrs } from './kept-xattrs.ts';
+import { type TakePiece, takeNewPiece } from './piece-memory.ts';
 
 const { S_IFMT, S_IFREG, S_IFDIR, S_IFLNK, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK } = constants;
 const O_PATH = 0o10000000;
@@ -31,6 +32,8 @@ export interface WalkOptions {
   readonly excluded?: ReadonlySet<string>;
   /** Times of the last access and of the last change of the node are told as well. */
   readonly withAllTimes?: boolean;
+  /** Where large contents are read to. */
+  readonly takePiece?: TakePiece;
 }
 
 export interface SkippedNodes {
@@ -64,6 +67,7 @@ export class TreeWalk {
   readonly skipped: SkippedNodes = { sockets: 0, mountPoints: 0, excluded: 0, vanished: 0 };
   readonly #native: NativeBinding;
   readonly #options: WalkOptions;
+  readonly #takePiece: TakePiece;
   /** First name in the archive of each file that has several. */
   readonly #linked = new Map<string, ByteText>();
   readonly #small = Buffer.allocUnsafeSlow(SMALL_BYTES_MAX);
@@ -76,6 +80,7 @@ export class TreeWalk {
   constructor(native: NativeBinding, options: WalkOptions = {}) {
     this.#native = native;
     this.#options = options;
+    this.#takePiece = options.takePiece ?? takeNewPiece;
   }
 
   /** Name in the archive of what was looked at last. */
@@ -252,7 +257,7 @@ export class TreeWalk {
     const regions = dataRegions(this.#native, descriptor, sizeBytes, status[NODE.blocks] ?? 0);
     const xattrs = readXattrs(this.#native, descriptor);
     const entry = this.#entry({ type: 'file', sizeBytes, regions, xattrs }, status, 0, path);
-    return { entry, content: readRegions(descriptor, regions ?? [{ offset: 0, sizeBytes }]) };
+    return { entry, content: readRegions(descriptor, regions ?? [{ offset: 0, sizeBytes }], this.#takePiece) };
   }
 
   /** Under which name the archive has this file already; undefined if this is the first. */

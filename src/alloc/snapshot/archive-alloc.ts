@@ -8,6 +8,7 @@ import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
 import type { NativeBinding } from '../../native/binding.ts';
 import { systemCode } from '../../native/system-error.ts';
 import { tarEntry } from '../../tar/entry.ts';
+import type { TakePiece } from '../../tar/piece-memory.ts';
 import { type Emit, TarWriter } from '../../tar/tar-writer.ts';
 import { TreeWalk } from '../../tar/tree-walk.ts';
 import type { SnapshotJob, SnapshotReport } from './messages.ts';
@@ -23,6 +24,7 @@ export async function archiveAlloc(
   native: NativeBinding,
   job: Job,
   emit: Emit,
+  takePiece: TakePiece,
   checkStop: () => void,
 ): Promise<SnapshotReport> {
   let archiveBytes = 0;
@@ -35,13 +37,13 @@ export async function archiveAlloc(
       isBroken = true;
       throw error;
     }
-  });
+  }, takePiece);
   const counts = { entries: 0, devices: 0 };
   let at = byteText('the alloc directory');
   try {
     const excluded = new Set(job.excluded);
     for (const path of job.secret) collectSecrets(native, job.directory, path, excluded);
-    const walk = new TreeWalk(native, { excluded });
+    const walk = new TreeWalk(native, { excluded, takePiece });
     for (const root of job.roots) {
       at = rootPath(root);
       const opened = openRoot(native, job.directory, at);

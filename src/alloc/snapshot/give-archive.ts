@@ -1,6 +1,7 @@
 /** Feeds an archive that arrives in pieces of any size to the thread that unpacks it, in pieces of its own memory. */
 import { fromSystemError } from '../../errors/dunnage-error.ts';
-import { PIECE_BYTES, type UnpackSummary } from './messages.ts';
+import { PIECE_BYTES } from '../../tar/piece-memory.ts';
+import type { UnpackSummary } from './messages.ts';
 import type { SnapshotThread } from './snapshot-thread.ts';
 
 /** Resolves when the whole archive is unpacked. The input is closed if it is not read to its end. */

@@ -35,14 +35,12 @@ export type SnapshotJob =
   /** Finishes or undoes a restore that a crash has interrupted. */
   | { readonly kind: 'mend'; readonly alloc: number; readonly staging: number; readonly name: string };
 
-/** Shared between both: how many pieces of a snapshot were taken, and whether to stop. */
+/** Shared between both: how many pieces of the snapshot were taken, and whether to stop. */
 export const SHARED = { taken: 0, stop: 1, words: 2 } as const;
 /** Pieces on their way from one to the other. */
 export const PIECES_AHEAD = 8;
-export const PIECE_BYTES = 262_144;
 
 export interface SnapshotThreadData {
-  readonly job: SnapshotJob;
   readonly shared: Int32Array;
 }
 
@@ -86,5 +84,10 @@ export type FromThread =
   | { readonly kind: 'unpacked'; readonly summary: UnpackSummary }
   | Failed;
 
-/** Undefined is the end of the archive. */
-export type ToThread = { readonly kind: 'piece'; readonly bytes: Uint8Array | undefined };
+export type ToThread =
+  /** One after the other: the next one is given when the one before has ended. */
+  | { readonly kind: 'job'; readonly job: SnapshotJob }
+  /** Undefined is the end of the archive. */
+  | { readonly kind: 'piece'; readonly bytes: Uint8Array | undefined }
+  /** That of a piece that nobody needs any more. */
+  | { readonly kind: 'memory'; readonly memory: ArrayBuffer };

@@ -5,16 +5,19 @@
  * Not in it: logs, tmp and secrets; whatever is mounted there (projected Secrets are); files of secrets that lie on the disk, whatever other
  * names they were given; sockets and devices. The report counts them.
  */
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, openSync, WriteStream } from 'node:fs';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
+import { PIECE_BYTES } from '../../tar/piece-memory.ts';
 import type { BackingDirectory } from '../backing-directory.ts';
 import { requireAllocId, TaskPrivate, TaskSecrets } from '../layout.ts';
 import type { SnapshotReport } from './messages.ts';
 import { snapshotRoots } from './snapshot-names.ts';
 import { SnapshotThread } from './snapshot-thread.ts';
 
+/** Bytes on their way into a file: it writes several pieces at once. */
+const FILE_AHEAD_BYTES = 2 * PIECE_BYTES;
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 export interface SnapshotSource {
@@ -51,7 +54,7 @@ export async function snapshotAlloc(
   const abort = (): void => thread.stop();
   signal?.addEventListener('abort', abort);
   const sink = new OutputSink(output);
-  thread.onPiece((bytes) => sink.write(bytes));
+  thread.onPiece((bytes, giveBack) => sink.write(bytes, giveBack));
   try {
     const report = (await thread.end()) as SnapshotReport;
     await sink.end();
@@ -87,20 +90,24 @@ function openAlloc({ directory, id }: SnapshotSource): number {
 /** A Writable that says when it has taken something, and whose errors are thrown to who writes. */
 class OutputSink {
   readonly #output: Writable;
+  /** What was written to a file is needed by nobody; other outputs may pass the memory itself on. */
+  readonly #isFile: boolean;
   #failure: Error | undefined;
 
   constructor(output: Writable) {
     this.#output = output;
+    this.#isFile = output instanceof WriteStream;
     output.on('error', (error) => {
       this.#failure ??= error;
     });
   }
 
   /** Resolves when more may come. */
-  write(bytes: Uint8Array): Promise<void> | void {
+  write(bytes: Uint8Array, giveBack: () => void): Promise<void> | void {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#output.destroyed || this.#output.writableEnded) throw closedEarly();
-    if (this.#output.write(bytes)) return;
+    const takesMore = this.#isFile ? this.#output.write(bytes, giveBack) : this.#output.write(bytes);
+    if (takesMore || (this.#isFile && this.#output.writableLength <= FILE_AHEAD_BYTES)) return;
     return this.#drained();
   }
 

@@ -1,47 +1,45 @@
-/** One thread with one job on an archive: start, pieces in or out, end. */
-import { Worker } from 'node:worker_threads';
+/** One job on an archive, done by a thread: start, pieces in or out, end. */
 import { DunnageError } from '../../errors/dunnage-error.ts';
+import { PIECE_BYTES } from '../../tar/piece-memory.ts';
+import { ArchiveWorker } from './archive-worker.ts';
 import {
   type FromThread,
   PIECES_AHEAD,
-  SHARED,
   type SnapshotJob,
   type SnapshotReport,
-  type ToThread,
   type UnpackSummary,
 } from './messages.ts';
 
 type End = SnapshotReport | UnpackSummary;
 
+/** `giveBack` may be called once nobody needs the piece's memory any more. A promise holds the next piece up. */
+export type ReceivePiece = (bytes: Uint8Array, giveBack: () => void) => Promise<void> | void;
+
 export class SnapshotThread {
-  readonly #worker: Worker;
-  readonly #shared = new Int32Array(new SharedArrayBuffer(SHARED.words * Int32Array.BYTES_PER_ELEMENT));
+  readonly #worker: ArchiveWorker;
   readonly #end: Promise<End>;
+  #hasEnded = false;
   #sent = 0;
   #taken = 0;
   #onTaken: () => void = () => undefined;
-  /** Gets what comes out, in order; a promise holds the next one up. */
-  #receive: (bytes: Uint8Array) => Promise<void> | void = () => undefined;
+  #receive: ReceivePiece = () => undefined;
   #delivering: Promise<void> = Promise.resolve();
+  #settle!: { resolve: (end: End) => void; reject: (error: Error) => void };
 
   constructor(job: SnapshotJob) {
-    // Descriptors come from the addon there, which Node knows nothing of.
-    this.#worker = new Worker(new URL('./worker.js', import.meta.url), {
-      workerData: { job, shared: this.#shared },
-      trackUnmanagedFds: false,
-      name: 'archive',
-    });
     this.#end = new Promise((resolve, reject) => {
-      this.#worker.on('message', (message: FromThread) => this.#hear(message, resolve, reject));
-      this.#worker.on('error', reject);
-      this.#worker.on('exit', () => reject(new DunnageError('INTERNAL', 'the thread for archives ended by itself')));
+      this.#settle = { resolve, reject };
     });
     // Whoever waits for it hears of a failure; nobody may be waiting yet.
     this.#end.catch(() => undefined);
+    this.#worker = ArchiveWorker.start(job, {
+      hear: (message) => this.#hear(message),
+      fail: (error) => this.#settle.reject(new DunnageError('INTERNAL', error.message, { cause: error })),
+    });
   }
 
-  /** What is done with the pieces that come out. To be said before anything else runs. */
-  onPiece(receive: (bytes: Uint8Array) => Promise<void> | void): void {
+  /** What is done with the pieces that come out, in order. To be said before anything else runs. */
+  onPiece(receive: ReceivePiece): void {
     this.#receive = receive;
   }
 
@@ -57,8 +55,7 @@ export class SnapshotThread {
 
   /** Gives it a piece, whose memory is given away; undefined is the end. Waits while too many are on their way. */
   async give(bytes: Uint8Array | undefined): Promise<void> {
-    const message: ToThread = { kind: 'piece', bytes };
-    this.#worker.postMessage(message, bytes === undefined ? [] : [bytes.buffer as ArrayBuffer]);
+    this.#worker.post({ kind: 'piece', bytes }, bytes === undefined ? [] : [bytes.buffer as ArrayBuffer]);
     this.#sent += 1;
     while (this.#sent - this.#taken >= PIECES_AHEAD) {
       const taken = new Promise<void>((resolve) => {
@@ -71,39 +68,53 @@ export class SnapshotThread {
 
   /** It stops at the next opportunity, with INTERRUPTED. */
   stop(): void {
-    Atomics.store(this.#shared, SHARED.stop, 1);
-    Atomics.add(this.#shared, SHARED.taken, 1);
-    Atomics.notify(this.#shared, SHARED.taken);
-    this.#worker.postMessage({ kind: 'piece', bytes: undefined } satisfies ToThread);
+    if (!this.#hasEnded) this.#worker.stop();
   }
 
-  /** Resolves when the thread is no more: nothing is read or written by it from then on. */
+  /** Resolves when the job has ended or its thread is no more: nothing is read or written by it from then on. */
   async close(): Promise<void> {
-    this.stop();
-    await this.#worker.terminate();
+    if (this.#hasEnded) await this.#worker.release();
+    else await this.#worker.terminate();
   }
 
-  #hear(message: FromThread, resolve: (end: End) => void, reject: (error: Error) => void): void {
-    if (message.kind === 'taken') {
-      this.#taken += 1;
-      this.#onTaken();
-    } else if (message.kind === 'snapshot') resolve(message.report);
-    else if (message.kind === 'unpacked') resolve(message.summary);
-    else if (message.kind === 'failed') {
-      const { code, message: text, remedy } = message;
-      reject(new DunnageError(code, text, remedy === undefined ? {} : { remedy }));
-    } else this.#deliver(message.bytes, reject);
+  #hear(message: FromThread): void {
+    switch (message.kind) {
+      case 'piece':
+        this.#deliver(message.bytes);
+        return;
+      case 'taken':
+        this.#taken += 1;
+        this.#onTaken();
+        return;
+      case 'snapshot':
+        this.#hasEnded = true;
+        this.#settle.resolve(message.report);
+        return;
+      case 'unpacked':
+        this.#hasEnded = true;
+        this.#settle.resolve(message.summary);
+        return;
+      case 'failed': {
+        this.#hasEnded = true;
+        const { code, message: text, remedy } = message;
+        this.#settle.reject(new DunnageError(code, text, remedy === undefined ? {} : { remedy }));
+      }
+    }
   }
 
-  #deliver(bytes: Uint8Array, reject: (error: Error) => void): void {
+  #deliver(bytes: Uint8Array): void {
     this.#delivering = this.#delivering.then(async () => {
-      await this.#receive(bytes);
-      Atomics.add(this.#shared, SHARED.taken, 1);
-      Atomics.notify(this.#shared, SHARED.taken);
+      await this.#receive(bytes, () => this.#giveBack(bytes));
+      this.#worker.taken();
     });
     this.#delivering.catch((error: Error) => {
-      reject(error);
+      this.#settle.reject(error);
       this.stop();
     });
+  }
+
+  #giveBack({ buffer }: Uint8Array): void {
+    const memory = buffer as ArrayBuffer;
+    if (!this.#hasEnded && memory.byteLength === PIECE_BYTES) this.#worker.post({ kind: 'memory', memory }, [memory]);
   }
 }
