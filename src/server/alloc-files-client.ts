@@ -2,13 +2,10 @@
  * The file API of a daemon, for the command line and for users of the library. Besides what the methods of `AllocFiles` throw each of
  * them throws UNREACHABLE, PERMISSION_DENIED or TIMED_OUT if the daemon cannot be asked.
  */
-import { once } from 'node:events';
-import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { LogType } from '../alloc/files/log-names.ts';
 import type { StreamFrame } from '../alloc/files/stream-frames.ts';
-import { DunnageError } from '../errors/dunnage-error.ts';
-import { exchange, explain, parseAnswer, readAnswer, silent } from './http-exchange.ts';
-import { requireShortEnough } from './socket-file.ts';
+import { exchange } from './http-exchange.ts';
+import { download } from './http-streams.ts';
 import { decodeFrames, type FileInfoJson } from './stream-frame-json.ts';
 
 /** A daemon that says nothing for this long is taken for dead; followers hear something every second. */
@@ -71,32 +68,12 @@ export class AllocFilesClient {
     parameters: Parameters,
     signal?: AbortSignal,
   ): AsyncGenerator<Uint8Array> {
-    const socketPath = this.#socketPath;
-    requireShortEnough(socketPath);
-    const request = httpRequest({
-      socketPath,
-      path: pathOf(operation, allocId, parameters),
-      headers: { connection: 'close', accept: 'application/json' },
-      agent: false,
-      timeout: SILENCE_MS_MAX,
-      ...(signal === undefined ? {} : { signal }),
-    });
-    request.once('timeout', () => request.destroy(silent(socketPath, SILENCE_MS_MAX)));
-    // After the answer has begun, what goes wrong is the answer's.
-    request.on('error', () => undefined);
-    request.end();
+    const path = pathOf(operation, allocId, parameters);
     try {
-      const [response] = (await once(request, 'response')) as [IncomingMessage];
-      if (response.statusCode !== 200) {
-        parseAnswer(await readAnswer(response));
-        throw new DunnageError('INTERNAL', 'the daemon answered with no content');
-      }
-      for await (const chunk of response) yield chunk as Uint8Array;
+      const asked = { socketPath: this.#socketPath, path, silenceMsMax: SILENCE_MS_MAX, signal };
+      yield* (await download(asked)).content;
     } catch (error) {
-      if (signal?.aborted === true) return;
-      throw error instanceof DunnageError ? error : explain(error, socketPath);
-    } finally {
-      request.destroy();
+      if (signal?.aborted !== true) throw error;
     }
   }
 }

@@ -53,12 +53,13 @@ export interface Download {
   readonly socketPath: string;
   readonly path: string;
   readonly silenceMsMax: number;
+  /** Breaks it off, also while the content is read. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Resolves when the answer begins. The content has to be read to its end, or its iteration left. */
 export async function download(options: Download): Promise<OutgoingFile> {
-  const agent = new Agent({ keepAlive: false });
-  const request = begin({ ...options, method: 'GET' }, agent, {});
+  const request = begin({ ...options, method: 'GET' }, false, { accept: 'application/json' });
   request.end();
   try {
     const [response] = (await once(request, 'response')) as [IncomingMessage];
@@ -83,12 +84,13 @@ async function* contentOf(response: IncomingMessage, socketPath: string): AsyncG
 }
 
 function begin(
-  { socketPath, method, path, silenceMsMax }: Pick<Upload, 'socketPath' | 'path' | 'silenceMsMax'> & { method: string },
-  agent: Agent,
+  { socketPath, method, path, silenceMsMax, signal }: Download & { readonly method: string },
+  agent: Agent | false,
   headers: Readonly<Record<string, string>>,
 ): ClientRequest {
   requireShortEnough(socketPath);
-  const request = httpRequest({ socketPath, method, path, headers, agent, timeout: silenceMsMax });
+  const options = { socketPath, method, path, headers, agent, timeout: silenceMsMax };
+  const request = httpRequest(signal === undefined ? options : { ...options, signal });
   request.once('timeout', () => request.destroy(silent(socketPath, silenceMsMax)));
   // An error after the answer began is the answer's; one before is heard by who waits for the answer.
   request.on('error', () => undefined);
