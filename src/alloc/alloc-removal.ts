@@ -5,12 +5,13 @@
 import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { byteText } from '../base/byte-text.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import { loadNative } from '../native/load.ts';
 import { systemCode } from '../native/system-error.ts';
 import { allocMounts } from './alloc-mount-rows.ts';
 import type { BackingDirectory } from './backing-directory.ts';
-import { flushDirectory, nameBytes, walkError, withDirectory } from './directories.ts';
+import { flushDirectory, walkError, withDirectory } from './directories.ts';
 import { runtimeTrees } from './task-secrets.ts';
 import type { TreePlace } from './tree-work/job.ts';
 import { runTreeJob } from './tree-work/run-tree-job.ts';
@@ -91,7 +92,7 @@ async function moveAway(directory: BackingDirectory, id: string): Promise<string
   const moved = await withDirectory(directory.stagingPath, (staging) =>
     withDirectory(directory.path, (root) => {
       try {
-        loadNative().renameNode(root, nameBytes(id), staging, name, 'keep');
+        loadNative().renameNode(root, byteText(id), staging, name, 'keep');
       } catch (error) {
         if (systemCode(error) === 'ENOENT') return false;
         throw walkError(error, id);

@@ -10,19 +10,14 @@
 import { closeSync, constants } from 'node:fs';
 import { readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { byteText } from '../base/byte-text.ts';
 import { limits } from '../base/limits.ts';
+import { isAtOrBeneath } from '../base/paths.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import { loadNative } from '../native/load.ts';
 import { NODE } from '../native/node-status.ts';
-import {
-  type DirectoryAttributes,
-  ensureTold,
-  isDirectoryMode,
-  nameBytes,
-  openDirectory,
-  statusOf,
-} from './directories.ts';
-import { type HostPath, isAtOrBeneath, resolveHostPath, splitPath } from './host-path.ts';
+import { type DirectoryAttributes, ensureTold, isDirectoryMode, openDirectory, statusOf } from './directories.ts';
+import { type HostPath, resolveHostPath, splitPath } from './host-path.ts';
 import { SharedAllocName, TaskLocal, TaskSecrets } from './layout.ts';
 import type { TaskScene } from './task-scene.ts';
 
@@ -160,7 +155,7 @@ class Embedding {
     await this.#inParent(target, async (parent, name) => {
       if (statusOf(parent, name) !== undefined) return;
       const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-      closeSync(this.#native.openNode(parent, nameBytes(name), flags, 0, true));
+      closeSync(this.#native.openNode(parent, byteText(name), flags, 0, true));
       await this.#scene.directory.changed(path);
     });
   }
@@ -178,7 +173,7 @@ class Embedding {
     const text = await readlink(source, 'latin1');
     await this.#inParent(target, async (parent, name) => {
       if (statusOf(parent, name) !== undefined) return;
-      this.#native.makeSymlink(text, parent, nameBytes(name));
+      this.#native.makeSymlink(text, parent, byteText(name));
       await this.#scene.directory.changed(this.#path(target));
     });
   }

@@ -5,9 +5,11 @@
 
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fchmodSync, fsyncSync, openSync } from 'node:fs';
+import { byteText } from '../base/byte-text.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import { loadNative } from '../native/load.ts';
 import { NODE } from '../native/node-status.ts';
+import { READ_DIRECTORY } from '../native/open-flags.ts';
 import { systemCode } from '../native/system-error.ts';
 import type { BackingDirectory } from './backing-directory.ts';
 
@@ -29,20 +31,11 @@ export type Existing = 'widen' | 'keep';
 /** What became of it. */
 export type Ensured = 'made' | 'changed' | 'kept';
 
-const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
-/** Linux, all architectures Node runs on; node:fs does not export it. */
-const O_PATH = 0o10000000;
-
-/** Names are bytes for the addon, one per character. */
-export function nameBytes(name: string): string {
-  return Buffer.from(name, 'utf8').toString('latin1');
-}
-
 /** Opens a directory by its absolute path, has `use` work on its descriptor, and closes it. */
 export async function withDirectory<T>(path: string, use: (descriptor: number) => T | Promise<T>): Promise<T> {
   let descriptor: number;
   try {
-    descriptor = openSync(path, DIRECTORY & ~constants.O_NOFOLLOW);
+    descriptor = openSync(path, READ_DIRECTORY & ~constants.O_NOFOLLOW);
   } catch (error) {
     throw fromSystemError(error, `cannot open ${path}`);
   }
@@ -70,7 +63,7 @@ export async function withDirectoryBeneath<T>(
 /** The caller closes it. @throws DunnageError NOT_FOUND, NOT_A_DIRECTORY; INVALID_PATH for a link in the path. */
 export function openDirectory(root: number, path: string): number {
   try {
-    return loadNative().openNode(root, nameBytes(path), DIRECTORY, 0, true);
+    return loadNative().openNode(root, byteText(path), READ_DIRECTORY, 0, true);
   } catch (error) {
     throw walkError(error, path);
   }
@@ -94,7 +87,7 @@ export function ensureDirectory(
       throw notADirectory(name);
     }
     if (existing === 'keep') return 'kept';
-    applyAndClose(loadNative().openNode(directory, nameBytes(name), DIRECTORY, 0, true), attributes);
+    applyAndClose(loadNative().openNode(directory, byteText(name), READ_DIRECTORY, 0, true), attributes);
     return 'changed';
   } catch (error) {
     throw walkError(error, name);
@@ -117,7 +110,7 @@ export async function ensureTold(
 /** Status of a name, as `NODE` says; undefined if there is none. A link is not followed. */
 export function statusOf(directory: number, name: string): Float64Array | undefined {
   try {
-    return loadNative().statNode(directory, nameBytes(name));
+    return loadNative().statNode(directory, byteText(name));
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;
     throw error;
@@ -137,8 +130,8 @@ function makeWhole(
   const temporary = `new-${randomBytes(8).toString('hex')}`;
   native.makeNode(staging, temporary, constants.S_IFDIR | 0o700, 0, 0);
   try {
-    applyAndClose(native.openNode(staging, temporary, DIRECTORY, 0, true), attributes);
-    native.renameNode(staging, temporary, directory, nameBytes(name), 'keep');
+    applyAndClose(native.openNode(staging, temporary, READ_DIRECTORY, 0, true), attributes);
+    native.renameNode(staging, temporary, directory, byteText(name), 'keep');
     return true;
   } catch (error) {
     native.removeNode(staging, temporary, true);
@@ -160,17 +153,6 @@ function applyAndClose(descriptor: number, { mode, owner }: DirectoryAttributes)
 /** fsync(2) of a directory: names that were made or moved in it survive the machine. */
 export function flushDirectory(descriptor: number): void {
   fsyncSync(descriptor);
-}
-
-/** An O_PATH descriptor of whatever has that name; undefined if there is nothing, or if something is mounted on it. */
-export function openPathDescriptor(directory: number, path: string): number | undefined {
-  try {
-    return loadNative().openNode(directory, nameBytes(path), O_PATH | constants.O_NOFOLLOW, 0, true);
-  } catch (error) {
-    const code = systemCode(error);
-    if (code === 'ENOENT' || code === 'EXDEV') return undefined;
-    throw walkError(error, path);
-  }
 }
 
 function notADirectory(name: string): DunnageError {

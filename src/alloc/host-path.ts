@@ -5,6 +5,7 @@
 import type { Stats } from 'node:fs';
 import { lstat, readdir, readlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { isAtOrBeneath } from '../base/paths.ts';
 import { systemCode } from '../native/system-error.ts';
 
 export type HostKind = 'directory' | 'file' | 'other';
@@ -20,10 +21,6 @@ export interface HostPath {
 
 /** As many as the kernel follows. */
 const LINKS_MAX = 40;
-
-export function isAtOrBeneath(path: string, parent: string): boolean {
-  return path === parent || path.startsWith(parent.endsWith('/') ? parent : `${parent}/`);
-}
 
 /** Undefined if it is missing, or lies in one of `ownPaths`. */
 export async function resolveHostPath(path: string, ownPaths: readonly string[]): Promise<HostPath | undefined> {

@@ -5,9 +5,9 @@
 import { closeSync, constants } from 'node:fs';
 import type { NativeBinding } from '../native/binding.ts';
 import { NODE, nodeIdentity } from '../native/node-status.ts';
+import { READ_DIRECTORY } from '../native/open-flags.ts';
 import { systemCode } from '../native/system-error.ts';
 
-const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const { S_IFMT, S_IFDIR } = constants;
 /** Directories in each other; every one costs a descriptor while those in it are looked through. */
 export const SECRET_DEPTH_MAX = 64;
@@ -65,7 +65,7 @@ function openUnlessElsewhere(
   sameMount: boolean,
 ): number | undefined {
   try {
-    return native.openNode(directory, path, DIRECTORY, 0, sameMount);
+    return native.openNode(directory, path, READ_DIRECTORY, 0, sameMount);
   } catch (error) {
     const code = systemCode(error) ?? '';
     if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(code) || (sameMount && code === 'EXDEV')) return undefined;

@@ -7,10 +7,11 @@
 import { closeSync } from 'node:fs';
 import { chmod, chown, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { byteText } from '../base/byte-text.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import { loadNative } from '../native/load.ts';
 import type { BackingDirectory } from './backing-directory.ts';
-import { ensureTold, isDirectoryMode, nameBytes, type Owner, openDirectory, statusOf } from './directories.ts';
+import { ensureTold, isDirectoryMode, type Owner, openDirectory, statusOf } from './directories.ts';
 import type { GuardedPath } from './files/secret-guard.ts';
 import { PRIVATE_BYTES, TaskPrivate, TaskSecrets } from './layout.ts';
 import type { TaskScene } from './task-scene.ts';
@@ -143,6 +144,6 @@ export function memoryPlaces(directory: BackingDirectory, id: string, tasks: Ite
 export function runtimeTrees(directory: BackingDirectory, id: string): readonly TreePlace[] {
   return [TaskSecrets, TaskPrivate].map((kind) => ({
     directory: join(directory.runtimePath, kind),
-    name: nameBytes(id),
+    name: byteText(id),
   }));
 }

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { byteText } from '../base/byte-text.ts';
 import { AllocDir } from './alloc-dir.ts';
-import { nameBytes } from './directories.ts';
 import { PlainDirectory } from './plain-directory.ts';
 import { runTreeJob } from './tree-work/run-tree-job.ts';
 
@@ -35,7 +35,7 @@ export async function testAllocDir(options: TestAllocDirOptions = {}): Promise<T
       await directory.close();
     }
     // Not by node:fs, which would empty what somebody has mounted in it.
-    await runTreeJob({ kind: 'remove', trees: [{ directory: dirname(folder), name: nameBytes(basename(folder)) }] });
+    await runTreeJob({ kind: 'remove', trees: [{ directory: dirname(folder), name: byteText(basename(folder)) }] });
   };
   await allocDir.build();
   return {

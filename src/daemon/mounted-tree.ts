@@ -3,6 +3,7 @@ import { statfs } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import { isAtOrBeneath } from '../base/paths.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import { unmount } from '../mounts/fuse-mount.ts';
 import { readMountTable } from '../mounts/mount-table.ts';
@@ -20,7 +21,7 @@ export async function mountsBeneath(mountPoint: string): Promise<string[]> {
   return (await readMountTable())
     .filter((row) => row.type === FILE_SYSTEM_TYPE)
     .map((row) => row.mountPoint)
-    .filter((path) => path === place || path.startsWith(`${place}/`));
+    .filter((path) => isAtOrBeneath(path, place));
 }
 
 /** Every mount at and below the path, of whatever type: the deepest first, and of several on one place the uppermost. */
@@ -29,7 +30,7 @@ export async function allMountsBeneath(path: string): Promise<string[]> {
   const depthOf = (mountPoint: string): number => mountPoint.split('/').length;
   return (await readMountTable())
     .map(({ mountPoint }) => mountPoint)
-    .filter((mountPoint) => mountPoint === place || mountPoint.startsWith(`${place}/`))
+    .filter((mountPoint) => isAtOrBeneath(mountPoint, place))
     .reverse()
     .toSorted((a, b) => depthOf(b) - depthOf(a));
 }

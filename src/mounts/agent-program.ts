@@ -8,12 +8,11 @@
 import { closeSync, constants as fileConstants, openSync, writeSync } from 'node:fs';
 import { chmod, mkdir, open, rename, rmdir, symlink, unlink } from 'node:fs/promises';
 import { constants } from 'node:os';
+import { O_PATH } from '../native/open-flags.ts';
 import { walkBeneath } from '../native/walk-beneath.ts';
 import { type Batch, BatchReader, encodeReply } from './agent-batches.ts';
 import type { AgentOperation } from './agent-protocol.ts';
 
-/** Linux, all architectures Node runs on; node:fs does not export it. */
-const O_PATH = 0o10000000;
 const NAME_DIRECTORY = O_PATH | fileConstants.O_DIRECTORY;
 const MAKE_FILE = fileConstants.O_WRONLY | fileConstants.O_CREAT | fileConstants.O_EXCL | fileConstants.O_NOFOLLOW;
 const WRITE_FILE = fileConstants.O_WRONLY | fileConstants.O_NOFOLLOW | fileConstants.O_NONBLOCK;

@@ -4,6 +4,7 @@
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
+import { isAtOrBeneath } from '../base/paths.ts';
 import { type MountRow, parseMountTable, readMountTable } from './mount-table.ts';
 
 export interface MountHolder {
@@ -165,10 +166,6 @@ function orElse<T>(read: () => T, otherwise: T): T {
 
 async function programOf(process: string): Promise<string> {
   return (await readOr(() => readFile(`${process}/comm`, 'utf8'), '')).trim();
-}
-
-function isAtOrBeneath(path: string, parent: string): boolean {
-  return path === parent || path.startsWith(parent === '/' ? '/' : `${parent}/`);
 }
 
 /** Processes end while they are looked at, and some may not be looked into. */

@@ -1,5 +1,6 @@
 /** The mounts of this process's mount namespace, as /proc/self/mountinfo tells them (proc(5)). */
 import { readFile } from 'node:fs/promises';
+import { isAtOrBeneath } from '../base/paths.ts';
 import { fromSystemError } from '../errors/dunnage-error.ts';
 
 export interface MountRow {
@@ -32,11 +33,10 @@ export async function readMountTable(path: string = MOUNT_TABLE): Promise<readon
 
 /** The mounts at and beneath a path, in mount order. Only these are taken apart: there may be thousands. @throws DunnageError */
 export async function readMountsBeneath(path: string): Promise<readonly MountRow[]> {
-  const inside = path.endsWith('/') ? path : `${path}/`;
   const text = await readText(MOUNT_TABLE);
   const written = ` ${escapeField(path)}`;
   const lines = text.split('\n').filter((line) => line.includes(written));
-  return lines.map(parseRow).filter(({ mountPoint }) => mountPoint === path || mountPoint.startsWith(inside));
+  return lines.map(parseRow).filter(({ mountPoint }) => isAtOrBeneath(mountPoint, path));
 }
 
 /** The visible mount whose mount point is exactly `mountPoint` (absolute, without symlinks), if there is one. */

@@ -5,11 +5,9 @@
  * that was not beneath when it was passed.
  */
 import { closeSync, constants, fstatSync, openSync, readlinkSync } from 'node:fs';
+import { NAME_DIRECTORY, O_PATH } from './open-flags.ts';
 import { systemCode, systemError } from './system-error.ts';
 
-/** Linux, all architectures Node runs on; node:fs does not export it. */
-const O_PATH = 0o10000000;
-const PASS_DIRECTORY = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 /** As many as the kernel follows. */
 const LINKS_MAX = 40;
 
@@ -76,7 +74,7 @@ class Walk {
   #enter(name: string): void {
     if (name === '.') return;
     try {
-      this.#passed.push(openSync(this.#at(name), PASS_DIRECTORY));
+      this.#passed.push(openSync(this.#at(name), NAME_DIRECTORY));
     } catch (error) {
       if (systemCode(error) !== 'ENOTDIR' || !this.#follow(name)) throw error;
     }

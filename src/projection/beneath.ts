@@ -20,6 +20,7 @@ import {
 } from 'node:fs';
 import { promisify } from 'node:util';
 import { loadNative } from '../native/load.ts';
+import { O_PATH } from '../native/open-flags.ts';
 
 export const close: (descriptor: number) => Promise<void> = promisify(closeCallback);
 export const fchmod: (descriptor: number, mode: number) => Promise<void> = promisify(fchmodCallback);
@@ -30,8 +31,6 @@ export const writeAll: (descriptor: number, data: Uint8Array) => Promise<void> =
 export const open: (path: PathLike, openFlags: number) => Promise<number> = promisify(openCallback);
 const read = promisify(readCallback);
 
-/** Linux, all architectures Node runs on; node:fs does not export it. */
-const O_PATH = 0o10000000;
 const COMPARE_CHUNK_BYTES = 256 * 1024;
 
 /** O_NONBLOCK: a planted FIFO must not hang the process. Regular files ignore it. */

@@ -4,9 +4,9 @@
  */
 import { closeSync, constants, fchmodSync } from 'node:fs';
 import type { NativeBinding } from '../native/binding.ts';
+import { READ_DIRECTORY } from '../native/open-flags.ts';
 import { systemCode } from '../native/system-error.ts';
 
-const OPEN = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 /** Kept open at the same time; deeper ones are opened again from there. */
 const OPEN_MAX = 64;
 
@@ -81,12 +81,12 @@ export class OpenParents {
 
   #enter(directory: number, name: string, missingMode: number | undefined): number {
     try {
-      return this.#native.openNode(directory, name, OPEN, 0, !this.#mayCross);
+      return this.#native.openNode(directory, name, READ_DIRECTORY, 0, !this.#mayCross);
     } catch (error) {
       if (missingMode === undefined || systemCode(error) !== 'ENOENT') throw error;
     }
     this.#native.makeNode(directory, name, constants.S_IFDIR | 0o700, 0, 0);
-    const made = this.#native.openNode(directory, name, OPEN, 0, !this.#mayCross);
+    const made = this.#native.openNode(directory, name, READ_DIRECTORY, 0, !this.#mayCross);
     try {
       // The umask has no say.
       fchmodSync(made, missingMode);

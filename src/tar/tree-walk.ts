@@ -10,6 +10,7 @@ import { type ByteText, readableText } from '../base/byte-text.ts';
 import { fromSystemError } from '../errors/dunnage-error.ts';
 import type { NativeBinding } from '../native/binding.ts';
 import { NODE, nodeIdentity } from '../native/node-status.ts';
+import { NAME_ONLY, READ_DIRECTORY } from '../native/open-flags.ts';
 import { systemCode } from '../native/system-error.ts';
 import { type EntryType, type FileTime, NO_XATTRS, type TarEntry } from './entry.ts';
 import { dataRegions, readRegions } from './file-content.ts';
@@ -17,9 +18,7 @@ import { readXattrs } from './kept-xattrs.ts';
 import { type TakePiece, takeNewPiece } from './piece-memory.ts';
 
 const { S_IFMT, S_IFREG, S_IFDIR, S_IFLNK, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK } = constants;
-const O_PATH = 0o10000000;
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
-const READ_DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 /** Files up to this size are read whole in one call. */
 const SMALL_BYTES_MAX = 65_536;
 /** Deeper trees have only their last directories open. */
@@ -281,7 +280,7 @@ export class TreeWalk {
     const firstName = this.#firstName(attributes, at, path);
     if (firstName !== undefined) return this.#entry({ type: 'hard-link', linkName: firstName }, attributes, at, path);
     const linkName = (type === 'symlink' ? this.#native.readLinkText(directory, name) : '') as ByteText;
-    const descriptor = this.#native.openNode(directory, name, O_PATH | constants.O_NOFOLLOW, 0, true);
+    const descriptor = this.#native.openNode(directory, name, NAME_ONLY, 0, true);
     try {
       return this.#entry({ type, linkName, xattrs: readXattrs(this.#native, descriptor) }, attributes, at, path);
     } finally {

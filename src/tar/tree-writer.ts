@@ -10,13 +10,13 @@ import { type ByteText, readableText } from '../base/byte-text.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import type { NativeBinding } from '../native/binding.ts';
 import { NODE } from '../native/node-status.ts';
+import { NAME_ONLY } from '../native/open-flags.ts';
 import { systemCode } from '../native/system-error.ts';
 import { applyAttributes, applyTimes, type UnpackRights } from './apply-attributes.ts';
 import type { TarEntry } from './entry.ts';
 import { type EntryPath, entryPath, pathText } from './entry-path.ts';
 import { OpenParents } from './open-parents.ts';
 
-const O_PATH = 0o10000000;
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 /** Of directories that no entry describes. */
 const MISSING_DIRECTORY_MODE = 0o755;
@@ -189,7 +189,7 @@ export class TreeWriter {
   }
 
   #describe(entry: TarEntry, parent: number, name: string): void {
-    const descriptor = this.#native.openNode(parent, name, O_PATH | constants.O_NOFOLLOW, 0, true);
+    const descriptor = this.#native.openNode(parent, name, NAME_ONLY, 0, true);
     try {
       applyAttributes(this.#native, { descriptor, kind: 'path' }, entry, this.#options, this.#lost);
     } finally {

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { isAtOrBeneath, pathExists, pathIsEmpty, resolveHostPath, splitPath } from '../../src/alloc/host-path.ts';
+import { pathExists, pathIsEmpty, resolveHostPath, splitPath } from '../../src/alloc/host-path.ts';
 
 function folder(context: TestContext): string {
   const path = realpathSync(mkdtempSync(join(tmpdir(), 'dunnage-host-path-')));
@@ -65,11 +65,4 @@ test('what leads into an own place is nothing, however it gets there', async (co
   assert.equal(await resolveHostPath(`${path}/link/..`, own), undefined);
   assert.equal((await resolveHostPath(join(path, 'owner'), own))?.path, join(path, 'owner'), 'compared by components');
   assert.equal((await resolveHostPath(path, own))?.path, path);
-});
-
-test('isAtOrBeneath compares by components', () => {
-  assert.equal(isAtOrBeneath('/a/b', '/a'), true);
-  assert.equal(isAtOrBeneath('/a', '/a'), true);
-  assert.equal(isAtOrBeneath('/ab', '/a'), false);
-  assert.equal(isAtOrBeneath('/a', '/'), true);
 });

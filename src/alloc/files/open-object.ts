@@ -1,13 +1,10 @@
 /** Opening one name in an open directory, and nothing else: no link is followed, and what it names does nothing by being opened. */
 import { type BigIntStats, closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { loadNative } from '../../native/load.ts';
+import { NAME_ONLY } from '../../native/open-flags.ts';
 import { systemCode, systemError } from '../../native/system-error.ts';
 
-/** Linux, all architectures Node runs on; node:fs does not export it. */
-const O_PATH = 0o10000000;
-
-/** A fifo does not wait, a device does nothing, a terminal does not become ours. */
-const NAME_ONLY: number = O_PATH | constants.O_NOFOLLOW;
+/** A fifo does not wait, a terminal does not become ours. */
 const READ: number = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 
 const RACES_MAX = 16;

@@ -7,12 +7,12 @@
  * too, also where nothing is there, and without regard to case.
  */
 import { type BigIntStats, closeSync, lstatSync, opendirSync } from 'node:fs';
+import { byteText } from '../../base/byte-text.ts';
 import { limits } from '../../base/limits.ts';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import { loadNative } from '../../native/load.ts';
 import { statsIdentity } from '../../native/node-status.ts';
 import { systemCode } from '../../native/system-error.ts';
-import { nameBytes } from '../directories.ts';
 import { visitSecrets } from '../secret-nodes.ts';
 import { isBelowIgnoringCase } from './escapes.ts';
 import { identityOf, inDirectory, type OpenObject, openName, reopen } from './open-object.ts';
@@ -177,7 +177,7 @@ function mayHold(root: number, path: string, identity: string): boolean {
   let visits = 0;
   const outcome = visitSecrets(
     loadNative(),
-    { directory: root, path: nameBytes(path), sameMount: false },
+    { directory: root, path: byteText(path), sameMount: false },
     (found, pathBytes) => {
       // The directory itself is not one of its entries.
       visits += 1;

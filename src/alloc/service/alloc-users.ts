@@ -10,6 +10,7 @@
  */
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isAtOrBeneath } from '../../base/paths.ts';
 import { type MountRow, parseMountTable } from '../../mounts/mount-table.ts';
 
 export interface AllocPlaces {
@@ -33,9 +34,7 @@ export async function findAllocUsers(places: AllocPlaces, procPath = '/proc'): P
     tree: served?.deviceId,
     id: places.id,
     paths: [join(places.visiblePath, places.id), ...places.otherPaths],
-    memory: new Set(
-      own.filter((row) => isAtOrBelow(row.mountPoint, places.otherPaths)).map(({ deviceId }) => deviceId),
-    ),
+    memory: new Set(own.filter((row) => liesInAny(row.mountPoint, places.otherPaths)).map(({ deviceId }) => deviceId)),
   };
   if (search.tree !== undefined) search.memory.delete(search.tree);
   const users = ownMounts(search);
@@ -64,7 +63,7 @@ interface Search {
 
 function ownMounts(search: Search): string[] {
   return foreignMounts(search, search.own)
-    .filter(({ mountPoint }) => !isAtOrBelow(mountPoint, search.paths))
+    .filter(({ mountPoint }) => !liesInAny(mountPoint, search.paths))
     .map(({ mountPoint }) => `the host has it mounted at ${mountPoint}`);
 }
 
@@ -80,7 +79,7 @@ function foreignMounts({ tree, id, memory }: Search, rows: readonly MountRow[]):
     return false;
   };
   return rows.filter((row) => {
-    const isOfAlloc = row.deviceId === tree && isAtOrBelow(row.root, [`/${id}`]);
+    const isOfAlloc = row.deviceId === tree && isAtOrBeneath(row.root, `/${id}`);
     return (isOfAlloc || memory.has(row.deviceId)) && !liesInTree(row);
   });
 }
@@ -116,7 +115,7 @@ async function openPaths({ paths }: Search, folder: string): Promise<string[]> {
   const links = ['cwd', 'root', 'exe', ...names.map((name) => `fd/${name}`)];
   for (const name of links) {
     const path = await link(join(folder, name));
-    if (path !== undefined && isAtOrBelow(path.replace(/ \(deleted\)$/, ''), paths)) return [useOf(name, path)];
+    if (path !== undefined && liesInAny(path.replace(/ \(deleted\)$/, ''), paths)) return [useOf(name, path)];
   }
   const maps = (await text(join(folder, 'maps'))) ?? '';
   const mapped = paths.find((path) => maps.includes(` ${path}/`));
@@ -129,8 +128,8 @@ function useOf(name: string, path: string): string {
   return name === 'exe' ? `runs ${path}` : `has ${path} open`;
 }
 
-function isAtOrBelow(path: string, places: readonly string[]): boolean {
-  return places.some((place) => path === place || path.startsWith(`${place}/`));
+function liesInAny(path: string, places: readonly string[]): boolean {
+  return places.some((place) => isAtOrBeneath(path, place));
 }
 
 async function readTable(path: string): Promise<readonly MountRow[]> {

@@ -4,14 +4,11 @@
  *
  * A handful of calls on directories that are in the cache: synchronous.
  */
-import { closeSync, constants, lstatSync, mkdirSync, openSync, readdirSync, rmdirSync, type Stats } from 'node:fs';
+import { closeSync, lstatSync, mkdirSync, openSync, readdirSync, rmdirSync, type Stats } from 'node:fs';
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
 import { loadNative } from '../../native/load.ts';
+import { NAME_DIRECTORY, READ_DIRECTORY } from '../../native/open-flags.ts';
 
-/** Linux, all architectures Node runs on; node:fs does not export it. */
-const O_PATH = 0o10000000;
-const NAME_DIRECTORY = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
-const READ_DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const PLACE_MODE = 0o755;
 
 /**

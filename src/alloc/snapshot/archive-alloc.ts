@@ -2,10 +2,11 @@
  * Writes the archive of an alloc's directory. If something cannot be read, what was written so far is ended with an entry that says so, because who
  * receives the stream may have no other way to learn it.
  */
-import { closeSync, constants } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { type ByteText, byteText, readableText } from '../../base/byte-text.ts';
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
 import type { NativeBinding } from '../../native/binding.ts';
+import { READ_DIRECTORY } from '../../native/open-flags.ts';
 import { systemCode } from '../../native/system-error.ts';
 import { tarEntry } from '../../tar/entry.ts';
 import type { TakePiece } from '../../tar/piece-memory.ts';
@@ -14,8 +15,6 @@ import { TreeWalk } from '../../tar/tree-walk.ts';
 import type { SnapshotJob, SnapshotReport } from './messages.ts';
 import { collectSecrets } from './secret-identities.ts';
 import { rootPath, SNAPSHOT_ERROR_TIME, SnapshotErrorFilename } from './snapshot-names.ts';
-
-const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 type Job = SnapshotJob & { readonly kind: 'snapshot' };
 
@@ -88,7 +87,7 @@ export async function archiveAlloc(
 /** Undefined if there is none, or a link or file in its place: tasks may move their own directories away. */
 function openRoot(native: NativeBinding, directory: number, path: ByteText): number | undefined {
   try {
-    return native.openNode(directory, path, DIRECTORY, 0, true);
+    return native.openNode(directory, path, READ_DIRECTORY, 0, true);
   } catch (error) {
     if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV'].includes(systemCode(error) ?? '')) return undefined;
     throw error;

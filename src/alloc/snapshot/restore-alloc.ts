@@ -3,11 +3,12 @@
  * its directories take the place of `alloc/data` and of the tasks' `local` (restore-plan.ts says how). Directories that the snapshot does
  * not have stay as they are. What a crash leaves is finished or undone by `mendRestores` at the next start.
  */
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { bytesOf } from '../../base/byte-text.ts';
+import { bytesOf, byteText } from '../../base/byte-text.ts';
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
+import { READ_DIRECTORY } from '../../native/open-flags.ts';
 import { systemCode } from '../../native/system-error.ts';
 import type { BackingDirectory } from '../backing-directory.ts';
 import { requireAllocId } from '../layout.ts';
@@ -15,7 +16,6 @@ import type { UnpackSummary } from './messages.ts';
 import { runOnArchive } from './run-on-archive.ts';
 import { rootPath, type SnapshotRoot, snapshotRoots } from './snapshot-names.ts';
 
-const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const STAGING_PREFIX = 'restore-';
 
 export interface RestoreTarget {
@@ -89,7 +89,7 @@ export async function interruptedRestores(directory: Pick<BackingDirectory, 'sta
 }
 
 function stagingName(id: string): string {
-  return Buffer.from(`${STAGING_PREFIX}${id}`).toString('latin1');
+  return byteText(`${STAGING_PREFIX}${id}`);
 }
 
 function isRoot(): boolean {
@@ -102,8 +102,8 @@ async function withDirectories<Result>(
 ): Promise<Result> {
   const opened: number[] = [];
   try {
-    opened.push(openSync(join(directory.path, id), DIRECTORY));
-    opened.push(openSync(directory.stagingPath, DIRECTORY));
+    opened.push(openSync(join(directory.path, id), READ_DIRECTORY));
+    opened.push(openSync(directory.stagingPath, READ_DIRECTORY));
     return await use(opened[0] as number, opened[1] as number);
   } catch (error) {
     throw fromSystemError(error, `cannot restore alloc ${id}`);

@@ -9,13 +9,13 @@ import { bytesOf } from '../../base/byte-text.ts';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import type { NativeBinding } from '../../native/binding.ts';
 import { NODE, nodeIdentity } from '../../native/node-status.ts';
+import { READ_DIRECTORY } from '../../native/open-flags.ts';
 import { systemCode } from '../../native/system-error.ts';
 import { rootPath, type SnapshotRoot } from './snapshot-names.ts';
 
 export const TREE = 'tree';
 const COMMIT = 'commit';
 const UNFINISHED_COMMIT = 'commit.new';
-const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
 const NEW_DIRECTORY_MODE = 0o777;
 const NOBODY = 65_534;
@@ -80,11 +80,11 @@ export function makeExchanges(
   alloc: number,
   plan: readonly PlannedExchange[],
 ): string[] {
-  const tree = native.openNode(staging, TREE, DIRECTORY, 0, true);
+  const tree = native.openNode(staging, TREE, READ_DIRECTORY, 0, true);
   try {
     for (const exchange of plan) {
       if (identityOf(native, tree, exchange) !== exchange.identity) continue;
-      const from = native.openNode(tree, exchange.parent, DIRECTORY, 0, true);
+      const from = native.openNode(tree, exchange.parent, READ_DIRECTORY, 0, true);
       try {
         exchangeOne(native, from, alloc, exchange);
       } finally {
@@ -116,12 +116,12 @@ function exchangeOne(native: NativeBinding, from: number, alloc: number, { paren
 /** The directory of a task that was not built yet is made as it will be. */
 function openOrMake(native: NativeBinding, alloc: number, name: string): number {
   try {
-    return native.openNode(alloc, name, DIRECTORY, 0, true);
+    return native.openNode(alloc, name, READ_DIRECTORY, 0, true);
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw error;
   }
   native.makeNode(alloc, name, constants.S_IFDIR | 0o700, 0, 0);
-  const made = native.openNode(alloc, name, DIRECTORY, 0, true);
+  const made = native.openNode(alloc, name, READ_DIRECTORY, 0, true);
   if (process.geteuid?.() === 0) native.setOwner(made, '', NOBODY, NOBODY);
   fchmodSync(made, NEW_DIRECTORY_MODE);
   return made;
@@ -131,7 +131,7 @@ function openOrMake(native: NativeBinding, alloc: number, name: string): number 
 function identityOf(native: NativeBinding, directory: number, { parent, name }: SnapshotRoot): string | undefined {
   let opened: number;
   try {
-    opened = native.openNode(directory, parent, DIRECTORY, 0, true);
+    opened = native.openNode(directory, parent, READ_DIRECTORY, 0, true);
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;
     throw error;

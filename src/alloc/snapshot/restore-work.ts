@@ -6,12 +6,12 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fsyncSync } from 'node:fs';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import type { NativeBinding } from '../../native/binding.ts';
+import { READ_DIRECTORY } from '../../native/open-flags.ts';
 import { systemCode } from '../../native/system-error.ts';
 import { removeTree } from '../tree-work/remove-tree.ts';
 import type { SnapshotJob, UnpackSummary } from './messages.ts';
 import { commitPlan, makeExchanges, planExchanges, readPlan, TREE } from './restore-plan.ts';
 
-const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 /** What is called so is removed at the next start, whatever it is. */
 const DONE_PREFIX = 'deleted-';
 
@@ -23,7 +23,7 @@ export type Outcome = 'nothing' | 'undone' | 'finished';
 export function mendStaging(native: NativeBinding, job: MendJob): { outcome: Outcome; replaced: readonly string[] } {
   let work: number;
   try {
-    work = native.openNode(job.staging, job.name, DIRECTORY, 0, true);
+    work = native.openNode(job.staging, job.name, READ_DIRECTORY, 0, true);
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return { outcome: 'nothing', replaced: [] };
     throw error;
@@ -50,12 +50,12 @@ export async function restoreWork(
   checkStop: () => void,
 ): Promise<UnpackSummary> {
   native.makeNode(job.staging, job.name, constants.S_IFDIR | 0o700, 0, 0);
-  const work = native.openNode(job.staging, job.name, DIRECTORY, 0, true);
+  const work = native.openNode(job.staging, job.name, READ_DIRECTORY, 0, true);
   try {
     lock(native, work);
     native.makeNode(work, TREE, constants.S_IFDIR | 0o700, 0, 0);
     let summary: UnpackSummary;
-    const tree = native.openNode(work, TREE, DIRECTORY, 0, true);
+    const tree = native.openNode(work, TREE, READ_DIRECTORY, 0, true);
     try {
       summary = await unpack(tree);
       const plan = planExchanges(native, tree, job.roots);

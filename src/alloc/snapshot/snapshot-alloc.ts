@@ -5,10 +5,12 @@
  * Not in it: logs, tmp and secrets; whatever is mounted there (projected Secrets are); files of secrets that lie on the disk, whatever other
  * names they were given; sockets and devices. The report counts them.
  */
-import { closeSync, constants, openSync, WriteStream } from 'node:fs';
+import { closeSync, openSync, WriteStream } from 'node:fs';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
+import { byteText } from '../../base/byte-text.ts';
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
+import { READ_DIRECTORY } from '../../native/open-flags.ts';
 import { PIECE_BYTES } from '../../tar/piece-memory.ts';
 import type { BackingDirectory } from '../backing-directory.ts';
 import { requireAllocId, TaskPrivate, TaskSecrets } from '../layout.ts';
@@ -18,7 +20,6 @@ import { SnapshotThread } from './snapshot-thread.ts';
 
 /** Bytes on their way into a file: it writes several pieces at once. */
 const FILE_AHEAD_BYTES = 2 * PIECE_BYTES;
-const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 export interface SnapshotSource {
   readonly directory: Pick<BackingDirectory, 'path'>;
@@ -48,7 +49,7 @@ export async function snapshotAlloc(
     directory,
     allocId: source.id,
     roots,
-    secret: secret.map((path) => Buffer.from(path).toString('latin1')),
+    secret: secret.map(byteText),
     excluded: source.excluded ?? [],
   });
   const abort = (): void => thread.stop();
@@ -81,7 +82,7 @@ function interrupted(signal: AbortSignal): DunnageError {
 
 function openAlloc({ directory, id }: SnapshotSource): number {
   try {
-    return openSync(join(directory.path, id), DIRECTORY);
+    return openSync(join(directory.path, id), READ_DIRECTORY);
   } catch (error) {
     throw fromSystemError(error, `cannot open the directory of alloc ${id}`);
   }

@@ -8,16 +8,13 @@ import { closeSync, constants, fchmodSync } from 'node:fs';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import { loadNative } from '../../native/load.ts';
 import { NODE, nodeIdentity } from '../../native/node-status.ts';
+import { NAME_ONLY, READ_DIRECTORY } from '../../native/open-flags.ts';
 import { systemCode } from '../../native/system-error.ts';
 import { copyContent } from './copy-content.ts';
 import { removeTree } from './remove-tree.ts';
 
-const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const WRITE = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-/** Linux, all architectures Node runs on; node:fs does not export it. */
-const O_PATH = 0o10000000;
-const NAME_ONLY = O_PATH | constants.O_NOFOLLOW;
 const TIMES = [NODE.sizeBytes, NODE.modifySeconds, NODE.modifyNanoseconds, NODE.changeSeconds, NODE.changeNanoseconds];
 
 export interface CopyOptions {
@@ -65,12 +62,12 @@ class TreeCopy {
   }
 
   #subdirectory(source: number, target: number, name: string, path: string): void {
-    const from = this.#native.openNode(source, name, DIRECTORY, 0, true);
+    const from = this.#native.openNode(source, name, READ_DIRECTORY, 0, true);
     try {
       if (this.#statusOf(target, name) === undefined) {
         this.#native.makeNode(target, name, constants.S_IFDIR | 0o700, 0, 0);
       }
-      const to = this.#native.openNode(target, name, DIRECTORY, 0, true);
+      const to = this.#native.openNode(target, name, READ_DIRECTORY, 0, true);
       try {
         this.directory(from, to, path);
       } finally {
@@ -129,7 +126,7 @@ class TreeCopy {
       return false;
     }
     const slash = first.lastIndexOf('/');
-    const parent = this.#native.openNode(this.#target, first.slice(0, Math.max(slash, 0)), DIRECTORY, 0, true);
+    const parent = this.#native.openNode(this.#target, first.slice(0, Math.max(slash, 0)), READ_DIRECTORY, 0, true);
     try {
       const firstName = first.slice(slash + 1);
       const present = this.#statusOf(target, name);

@@ -9,9 +9,9 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, constants } from 'node:fs';
 import { loadNative } from '../../native/load.ts';
 import { NODE } from '../../native/node-status.ts';
+import { READ_DIRECTORY } from '../../native/open-flags.ts';
 import { systemCode, systemError } from '../../native/system-error.ts';
 
-const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 /** Somebody makes new names in a directory while it is emptied. */
 const PASSES_MAX = 8;
 const DEPTH_MAX = 64;
@@ -85,7 +85,7 @@ function emptyDirectory(removal: Removal, directory: number, name: string, depth
 
 function openUnmounted(directory: number, name: string): number {
   try {
-    return loadNative().openNode(directory, name, DIRECTORY, 0, true);
+    return loadNative().openNode(directory, name, READ_DIRECTORY, 0, true);
   } catch (error) {
     if (systemCode(error) !== 'EXDEV') throw error;
     throw systemError('EBUSY', 'openat2', Buffer.from(name, 'latin1').toString(), 'something is mounted on it');

@@ -3,12 +3,12 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
 import { loadNative } from '../../native/load.ts';
+import { READ_DIRECTORY } from '../../native/open-flags.ts';
 import { systemCode } from '../../native/system-error.ts';
 import { copyTree } from './copy-tree.ts';
 import type { TreeEnd, TreeJob, TreePlace, TreeProgress } from './job.ts';
 import { removeTree } from './remove-tree.ts';
 
-const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY;
 /** Progress is told this often at most. */
 const PROGRESS_BYTES = 16 * 1024 * 1024;
 
@@ -32,7 +32,7 @@ function tell(): void {
 function removeAt({ directory, name }: TreePlace): void {
   let opened: number;
   try {
-    opened = openSync(directory, DIRECTORY);
+    opened = openSync(directory, READ_DIRECTORY & ~constants.O_NOFOLLOW);
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return;
     throw error;
@@ -49,9 +49,9 @@ function run(): void {
     for (const place of job.trees) removeAt(place);
     return;
   }
-  const source = loadNative().openNode(job.source, '', DIRECTORY, 0, true);
+  const source = loadNative().openNode(job.source, '', READ_DIRECTORY, 0, true);
   try {
-    const target = openSync(job.target, DIRECTORY | constants.O_NOFOLLOW);
+    const target = openSync(job.target, READ_DIRECTORY);
     try {
       copyTree(source, target, { onStep });
       loadNative().syncFileSystem(target);

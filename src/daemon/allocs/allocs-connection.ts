@@ -4,7 +4,7 @@
  *
  * A daemon of an earlier version may have left a tree without it; then it is mounted into that tree.
  */
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import type { Log } from '../../base/log.ts';
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
 import type { HolderClient, HolderEntry } from '../../fuse/holder-client.ts';
@@ -12,12 +12,12 @@ import { decodeNegotiated, encodeNegotiated, type NegotiatedRecord } from '../..
 import { LoopbackConnection, loopbackMemoryBytes } from '../../fuse/loopback-connection.ts';
 import { mountFuse } from '../../mounts/fuse-mount.ts';
 import { loadNative } from '../../native/load.ts';
+import { READ_DIRECTORY } from '../../native/open-flags.ts';
 import type { ConnectionStatistics } from '../fuse-messages.ts';
 import { type AllocPlaces, makeAllocPlaces } from './alloc-places.ts';
 
 const DEVICE_ENTRY = 'allocs';
 const MEMORY_ENTRY = 'allocs-memory';
-const OPEN_DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 /** What a takeover must agree on: node ids mean something in one directory only. */
 interface MemoryRecord {
@@ -143,7 +143,7 @@ function openPlaces({ tree, orphans }: AllocPlaces): { readonly root: number; re
 
 function openDirectory(path: string): number {
   try {
-    return openSync(path, OPEN_DIRECTORY);
+    return openSync(path, READ_DIRECTORY);
   } catch (error) {
     throw fromSystemError(error, `cannot open ${path}`);
   }
