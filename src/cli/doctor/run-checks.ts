@@ -5,8 +5,9 @@ import type { Colour, Terminal } from '../output/terminal.ts';
 import { type Check, fail, type Outcome, type Places, type Probes, type Verdict } from './check.ts';
 import { daemonChecks } from './daemon-checks.ts';
 import { hostChecks } from './host-checks.ts';
+import { poolChecks } from './pool-checks.ts';
 
-export const CHECKS: readonly Check[] = [...hostChecks, ...daemonChecks];
+export const CHECKS: readonly Check[] = [...hostChecks, ...poolChecks, ...daemonChecks];
 
 export interface Finding extends Outcome {
   readonly name: string;

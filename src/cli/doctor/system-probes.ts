@@ -8,6 +8,7 @@ import { ControlClient } from '../../server/control-client.ts';
 import type { DaemonAnswer, Probes } from './check.ts';
 
 const CAP_SYS_ADMIN_BIT = 21n;
+const PROGRAM_PLACES = ['/usr/bin', '/bin', '/usr/local/sbin', '/usr/sbin', '/sbin'];
 const TMPFS_MAGIC = 0x01021994;
 const RAMFS_MAGIC = 0x858458f6;
 /** A daemon that is well answers in milliseconds. */
@@ -42,7 +43,7 @@ async function hasSysAdmin(): Promise<boolean> {
 
 async function findProgram(name: string): Promise<string | undefined> {
   // Where the daemon looks too: a user's path may lack these.
-  for (const directory of [...(process.env['PATH'] ?? '').split(delimiter), '/usr/bin', '/bin']) {
+  for (const directory of [...(process.env['PATH'] ?? '').split(delimiter), ...PROGRAM_PLACES]) {
     const path = join(directory, name);
     if (directory !== '' && (await canAccess(path, constants.X_OK))) return path;
   }

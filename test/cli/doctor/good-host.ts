@@ -26,6 +26,12 @@ export function mountRow(mountPoint: string, deviceId: string, type = 'fuse.dunn
   };
 }
 
+export const FILES: Readonly<Record<string, string>> = {
+  '/proc/filesystems': 'nodev\ttmpfs\n\text4\n\txfs\n',
+  '/proc/1/comm': 'systemd\n',
+  '/lib/modules/6.12.5/modules.dep': 'kernel/drivers/md/dm-thin-pool.ko.xz: kernel/drivers/md/dm-mod.ko.xz\n',
+};
+
 export function goodHost(): Probes {
   return {
     nodeVersion: 'v22.1.0',
@@ -34,7 +40,7 @@ export function goodHost(): Probes {
     hasSysAdmin: async () => true,
     findProgram: async (name) => `/usr/bin/${name}`,
     openDevice: async () => undefined,
-    readFile: async () => undefined,
+    readFile: async (path) => FILES[path],
     loadNative: async () => undefined,
     loadFuseNative: async () => undefined,
     writability: async (path) => ({ existing: path, writable: true }),
