@@ -20,8 +20,8 @@ export function formatPools(pools: readonly PoolSummary[], nowMs: number, termin
     { title: 'PLACE', cell: ({ place }) => place },
   ];
   const notes = pools.flatMap(({ name, reason, warnings }) => [
-    ...(reason === undefined ? [] : [note(terminal, 'red', 'error:', `pool/${name}: ${reason}`)]),
-    ...warnings.map((warning) => note(terminal, 'yellow', 'warning:', `pool/${name}: ${warning}`)),
+    ...(isUntold(reason, warnings) ? [note(terminal, 'red', 'error:', `pool/${name}: ${reason}`)] : []),
+    ...warnings.map((warning) => note(terminal, 'yellow', 'warning:', naming(name, warning))),
   ]);
   return withNotes(formatTable(columns, pools), notes);
 }
@@ -56,9 +56,9 @@ export function formatPool(pool: PoolStatusDoc, terminal: Painter): string {
   const columns = [...DEVICE_COLUMNS, ...(isBranched ? [ORIGIN_COLUMN] : []), PATH_COLUMN];
   const table = devices.length === 0 ? '' : `\n${formatTable(columns, devices)}`;
   const notes = [
-    ...(reason === undefined ? [] : [note(terminal, 'red', 'error:', reason)]),
+    ...(isUntold(reason, pool.warnings) ? [note(terminal, 'red', 'error:', reason)] : []),
     ...devices.flatMap(({ name: device, error }) =>
-      error === undefined || error === '' ? [] : [note(terminal, 'red', 'error:', `device ${device}: ${error}`)],
+      isUntold(error, pool.warnings) ? [note(terminal, 'red', 'error:', `device ${device}: ${error}`)] : [],
     ),
     ...pool.warnings.map((warning) => note(terminal, 'yellow', 'warning:', warning)),
   ];
@@ -101,6 +101,15 @@ function formatOvercommit({ overcommit: { allowed, highWaterMark } }: PoolStatus
 /** Rounded up, as df(1) does: what is not empty is not 0%. */
 function percentOf({ usedBytes, totalBytes }: SpaceUse): string {
   return totalBytes === 0 ? '-' : `${Math.ceil((usedBytes * 100) / totalBytes)}%`;
+}
+
+/** Nothing is told twice. */
+function isUntold(reason: string | undefined, warnings: readonly string[]): reason is string {
+  return reason !== undefined && reason !== '' && !warnings.some((warning) => warning.includes(reason));
+}
+
+function naming(pool: string, warning: string): string {
+  return warning.startsWith(`pool ${pool} `) ? warning : `pool/${pool}: ${warning}`;
 }
 
 function note(terminal: Painter, colour: Colour, word: string, text: string): string {

@@ -79,3 +79,15 @@ test('a broken pool tells why; without devices there is no table', () => {
   assert.match(text, /\n\nerror: \/dev\/sdb1 is gone\n$/);
   assert.doesNotMatch(text, /DEVICE|every device/);
 });
+
+test('what the warnings of the daemon say already is not said again', async () => {
+  const [reason, error] = ['/dev/sdb1 is gone', 'no such id'];
+  const warnings = [`pool fast is broken: ${reason}`, `device web is Faulty: ${error}; dunnage pool repair fast`];
+  const pool = examplePool({ state: 'broken', reason, devices: [{ ...exampleDevice('web'), error }], warnings });
+  const list = formatPools(await summaries(pool), NOW_MS, plain);
+  for (const text of [list, formatPool(pool, plain)]) {
+    assert.equal(text.split(reason).length, 2, text);
+    assert.equal(text.split(error).length, 2, text);
+    assert.match(text, /^warning: pool fast is broken/m);
+  }
+});
