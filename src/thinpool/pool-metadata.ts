@@ -234,6 +234,13 @@ export class PoolMetadata {
     });
   }
 
+  /** Nothing is known of the pool any more. Preconditions: inside a transaction. */
+  removeAll(): void {
+    for (const { key } of [...this.#devices.range(rowsOf(this.pool))]) this.#devices.remove(key);
+    for (const { key } of [...this.#ids.range(rowsOf(this.pool))]) this.#ids.remove(key);
+    this.#pools.remove(this.pool);
+  }
+
   #add(device: NewDevice): DeviceInfo {
     const { name, sizeBytes, parentName = '', state = 'Unknown' } = device;
     if (name === '') throw new DunnageError('INVALID_ARGUMENT', 'a thin device needs a name');

@@ -76,20 +76,32 @@ export async function makePoolFiles(
       [paths.metadataPath, metadataSizeBytes(dataBytes, blockBytes)],
       [paths.dataPath, dataBytes],
     ] as const) {
-      mkdirSync(dirname(path), { recursive: true });
-      const file = openSync(path, 'wx', 0o600);
+      await makePoolFile(native, path, sizeBytes);
       made.push(path);
-      try {
-        ftruncateSync(file, sizeBytes);
-        await native.allocateSpace(file, sizeBytes);
-        fsyncSync(file);
-      } finally {
-        closeSync(file);
-      }
     }
   } catch (error) {
     for (const path of made) rmSync(path, { force: true });
-    throw fromSystemError(error, 'cannot make the files of a pool');
+    throw error;
+  }
+}
+
+/** One such file. One that cannot be made whole leaves nothing. Throws ALREADY_EXISTS, NO_SPACE. */
+export async function makePoolFile(native: NativeBinding, path: string, sizeBytes: number): Promise<void> {
+  let isMade = false;
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const file = openSync(path, 'wx', 0o600);
+    isMade = true;
+    try {
+      ftruncateSync(file, sizeBytes);
+      await native.allocateSpace(file, sizeBytes);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    if (isMade) rmSync(path, { force: true });
+    throw fromSystemError(error, `cannot make ${path} for a pool`);
   }
 }
 

@@ -24,6 +24,8 @@ export interface DeviceMapperDriverOptions extends BackingPaths {
   readonly pool: string;
   /** Of the nodes of active devices. */
   readonly nodesDirectory: string;
+  /** In front of their names there, if several pools share the directory. */
+  readonly namePrefix?: string;
   readonly parameters?: Partial<PoolParameters>;
   readonly log: Log;
 }
@@ -50,7 +52,7 @@ export class DeviceMapperDriver implements PoolDriver {
   /** Throws MISSING_DEPENDENCY if this kernel has no device-mapper. */
   constructor(options: DeviceMapperDriverOptions) {
     this.#options = options;
-    this.#nodes = new DeviceNodes(options.native, options.nodesDirectory);
+    this.#nodes = new DeviceNodes(options.native, options.nodesDirectory, options.namePrefix);
     this.#mapper = DeviceMapper.open(options.native);
     this.#pool = new PoolTarget(this.#mapper, options);
   }

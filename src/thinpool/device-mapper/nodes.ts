@@ -29,14 +29,16 @@ const STAGED = '.staged-';
 export class DeviceNodes {
   readonly #native: NativeBinding;
   readonly #directory: string;
+  readonly #prefix: string;
 
-  constructor(native: NativeBinding, directory: string) {
+  constructor(native: NativeBinding, directory: string, prefix = '') {
     this.#native = native;
     this.#directory = directory;
+    this.#prefix = prefix;
   }
 
   path(name: string): string {
-    return join(this.#directory, name);
+    return join(this.#directory, this.#prefix + name);
   }
 
   /** Makes the directory. Preconditions: its parent exists. */
@@ -50,7 +52,7 @@ export class DeviceNodes {
 
   /** Replaces what is there, at once. */
   make(name: string, device: DeviceNumber): void {
-    const staged = join(this.#directory, STAGED + name);
+    const staged = join(this.#directory, STAGED + this.#prefix + name);
     rmSync(staged, { force: true });
     const kernelNode = `/dev/dm-${device.minor}`;
     if (isSame(kernelNode, device)) symlinkSync(kernelNode, staged);
@@ -69,7 +71,7 @@ export class DeviceNodes {
   /** Takes away nodes that mean no device any more, or another one than their name says. Those of other pools stay. */
   sweep(): void {
     for (const name of readdirSync(this.#directory)) {
-      const path = this.path(name);
+      const path = join(this.#directory, name);
       if (name.startsWith(STAGED) || !isStillMeant(path, name)) rmSync(path, { force: true });
     }
   }
@@ -90,7 +92,7 @@ function isStillMeant(path: string, name: string): boolean {
   const systemName = readText(`/sys/dev/block/${major}:${ofNode}/dm/name`);
   // Another driver's node, of loop devices say; with our link before it, a number that came to mean something else.
   if (systemName === undefined) return minor === undefined && existsSync(`/sys/dev/block/${major}:${ofNode}`);
-  return systemName.trimEnd().endsWith(`-${name}`);
+  return `-${systemName.trimEnd()}`.endsWith(`-${name}`);
 }
 
 function linkText(path: string): string | undefined {

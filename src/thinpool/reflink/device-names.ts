@@ -13,11 +13,13 @@ import { systemCode } from '../../native/system-error.ts';
 export class DeviceNames {
   readonly #publicFolder: string;
   readonly #recordFolder: string;
+  readonly #prefix: string;
 
-  /** Absolute paths. The public folder may be that of several pools. */
-  constructor(publicFolder: string, recordFolder: string) {
+  /** Absolute paths. The public folder may be that of several pools, whose prefixes tell them apart. */
+  constructor(publicFolder: string, recordFolder: string, prefix = '') {
     this.#publicFolder = publicFolder;
     this.#recordFolder = recordFolder;
+    this.#prefix = prefix;
   }
 
   async open(): Promise<void> {
@@ -27,12 +29,12 @@ export class DeviceNames {
 
   /** @throws DunnageError INVALID_ARGUMENT for what cannot be a file name, or begins with a dot */
   path(name: string): string {
-    if (!/^[^./][^/\0]*$/.test(name) || Buffer.byteLength(name) > limits.nameBytesMax) {
+    if (!/^[^./][^/\0]*$/.test(name) || Buffer.byteLength(this.#prefix + name) > limits.nameBytesMax) {
       throw new DunnageError('INVALID_ARGUMENT', `"${name}" cannot be the name of a device`, {
         remedy: 'take a name without "/" that does not begin with a dot, of at most 255 bytes',
       });
     }
-    return join(this.#publicFolder, name);
+    return join(this.#publicFolder, this.#prefix + name);
   }
 
   #record(name: string): string {

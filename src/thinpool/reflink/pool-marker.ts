@@ -1,5 +1,5 @@
 /** Two small files of a pool: which pool it is, and the number of its last change. Each is written durably, whole or not at all. */
-import { open, readFile, rename } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
 import { systemCode } from '../../native/system-error.ts';
@@ -50,6 +50,13 @@ export async function readTransaction(root: string): Promise<number> {
 
 export async function writeTransaction(root: string, transaction: number): Promise<void> {
   await writeDurably(root, TRANSACTION, `${transaction}\n`);
+}
+
+/** The marker goes last: whoever is interrupted finds a pool, and goes on. */
+export async function removePoolFiles(root: string): Promise<void> {
+  for (const name of [`${TRANSACTION}.new`, TRANSACTION, `${MARKER}.new`, MARKER]) {
+    await rm(join(root, name), { force: true });
+  }
 }
 
 async function readText(root: string, name: string): Promise<string | undefined> {

@@ -23,15 +23,9 @@ import { DeviceNames } from './device-names.ts';
 import { Freezer } from './freezer.ts';
 import { ImageFolder } from './image-folder.ts';
 import { PoolFileSystemSpace } from './pool-file-system-space.ts';
-import { type PoolMarker, readMarker, readTransaction, writeMarker, writeTransaction } from './pool-marker.ts';
-import {
-  assertSharesBlocks,
-  formatPool,
-  type MountedPlace,
-  mountPlace,
-  type PoolPlace,
-  unmountPlace,
-} from './pool-place.ts';
+import { type PoolMarker, readMarker, readTransaction, writeTransaction } from './pool-marker.ts';
+import { IMAGES, markPool, poolRuntimeFolder, readPoolName } from './pool-marking.ts';
+import { formatPool, type MountedPlace, mountPlace, type PoolPlace, unmountPlace } from './pool-place.ts';
 import { Suspensions } from './suspensions.ts';
 import { WriteGuard } from './write-guard.ts';
 
@@ -40,6 +34,8 @@ export interface ReflinkOptions {
   readonly place: PoolPlace;
   /** Absolute, on a tmpfs: what lies there is gone after a restart of the host. */
   readonly runtimeDir: string;
+  /** In front of the names at `<runtimeDir>/dev`, which several pools share. */
+  readonly namePrefix?: string;
   readonly log: Log;
   /** A suspension ends by itself after this time. */
   readonly suspendMsMax?: number;
@@ -76,7 +72,7 @@ export class ReflinkDriver implements PoolDriver {
 
   constructor(options: ReflinkOptions) {
     this.#options = options;
-    this.#names = new DeviceNames(join(options.runtimeDir, 'dev'), join(this.#runtimeFolder, 'names'));
+    this.#names = new DeviceNames(join(options.runtimeDir, 'dev'), join(this.#runtimeFolder, 'names'), options.namePrefix);
   }
 
   /**
@@ -84,23 +80,19 @@ export class ReflinkDriver implements PoolDriver {
    * @throws DunnageError ALREADY_EXISTS if there is one
    */
   static async create(options: ReflinkOptions, sizeBytes?: number): Promise<void> {
-    const driver = new ReflinkDriver(options);
     await formatPool(options.place, sizeBytes);
-    const mounted = await mountPlace(options.place, driver.#mountPoint, options.log);
-    try {
-      if ((await readMarker(mounted.path)) !== undefined) {
-        throw new DunnageError('ALREADY_EXISTS', `${options.place.path} is a pool already`);
-      }
-      await assertSharesBlocks(mounted.path);
-      const { bsize, blocks, bavail } = await statfs(mounted.path);
-      await writeMarker(mounted.path, options.poolName, (blocks - bavail) * bsize);
-    } finally {
-      unmountPlace(options.place, driver.#mountPoint);
+    if ((await readPoolName(options)) !== undefined) {
+      throw new DunnageError('ALREADY_EXISTS', `${options.place.path} is a pool already`);
     }
+    await markPool(options);
   }
 
   get #runtimeFolder(): string {
-    return join(this.#options.runtimeDir, 'pools', this.#options.poolName);
+    return poolRuntimeFolder(this.#options);
+  }
+
+  get #guardSocket(): string {
+    return join(this.#runtimeFolder, 'guard.sock');
   }
 
   get #mountPoint(): string {
@@ -151,8 +143,9 @@ export class ReflinkDriver implements PoolDriver {
     const freezer = new Freezer({ programPath: freezerProgramPath(), notesFolder, log });
     for (const path of await freezer.thawLeftOvers()) log.warn({ path }, 'thawed what a killed process had frozen');
     // Before anything is written: a guard that was killed may have left the pool frozen.
+    if (guardOptions === undefined) await WriteGuard.end(this.#guardSocket);
     const guard = guardOptions === undefined ? undefined : await this.#startGuard(guardOptions, mounted);
-    const openImages = (): Promise<ImageFolder> => ImageFolder.open(join(mounted.path, 'devices'));
+    const openImages = (): Promise<ImageFolder> => ImageFolder.open(join(mounted.path, IMAGES));
     const images = guard === undefined ? await openImages() : await guard.whileOpen(openImages);
     const attachments = new Attachments(images);
     return {
@@ -177,7 +170,7 @@ export class ReflinkDriver implements PoolDriver {
         },
       );
     }
-    const socketPath = join(this.#runtimeFolder, 'guard.sock');
+    const socketPath = this.#guardSocket;
     const directory = mounted.path;
     const { bsize, blocks } = await statfs(directory);
     const marks = spaceMarks(blocks * bsize, guard.highWaterPercent);

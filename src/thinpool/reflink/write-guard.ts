@@ -55,6 +55,17 @@ export class WriteGuard {
     return guard;
   }
 
+  /** Ends one that an earlier process has left at that socket, thawed. */
+  static async end(socketPath: string): Promise<void> {
+    const socket = await connected(socketPath);
+    if (socket === undefined) return;
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.on('error', () => undefined);
+    socket.resume();
+    socket.write('quit\n');
+    await closed;
+  }
+
   /** Writers wait. */
   get isFrozen(): boolean {
     return this.#isFrozen;

@@ -1,0 +1,45 @@
+/** What a pool lies on, the same for all drivers: what is there, making it, and leaving it. It is out of service meanwhile. */
+import type { Log } from '../../base/log.ts';
+import type { PoolDriver } from '../driver.ts';
+import type { PoolPaths, PoolSpec } from '../pool-spec.ts';
+import { MapperBacking } from './mapper-backing.ts';
+import { ReflinkBacking } from './reflink-backing.ts';
+
+export interface BackingContext {
+  readonly spec: PoolSpec;
+  readonly paths: PoolPaths;
+  /** Absolute, on a tmpfs. Devices appear at `<runtimeDir>/dev/<pool>-<device>`. */
+  readonly runtimeDir: string;
+  readonly log: Log;
+  /** The driver stops writers, or lets them go on. */
+  readonly onWriters: (areStopped: boolean, availableBytes: number) => void;
+}
+
+export interface PoolBacking {
+  /**
+   * Changes nothing. `new`: a pool can be made there; `pool`: this one is there.
+   * @throws DunnageError ALREADY_EXISTS for anything else that is there, NOT_FOUND, INVALID_ARGUMENT
+   */
+  inspect(): Promise<'new' | 'pool'>;
+  /** Makes the pool. Repeated after an interruption it goes on. Preconditions: `inspect` said `new` before it was begun. */
+  make(): Promise<void>;
+  /** After `make` failed: what it has made goes. What was there stays. */
+  undo(): Promise<void>;
+  /** Makes room for what the description says now, if it is larger than what is there. */
+  driver(): PoolDriver;
+  /** Takes away what the pool has put there; a file that holds it goes. Resolves to what stays, in words. Preconditions: no devices. */
+  remove(): Promise<string>;
+}
+
+export function backingOf(context: BackingContext): PoolBacking {
+  const { place } = context.spec;
+  return place.kind === 'device-mapper' ? new MapperBacking(context, place) : new ReflinkBacking(context, place);
+}
+
+/** Where the block devices of active thin devices are. */
+export const DEVICES_FOLDER = 'dev';
+
+/** In front of a device's name where those of all pools are together. */
+export function publicPrefix(pool: string): string {
+  return `${pool}-`;
+}

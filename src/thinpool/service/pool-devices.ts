@@ -1,0 +1,158 @@
+/** What is asked of the devices of pools in service. Callers hold a share of the pool's turn. */
+import { KeyedMutex } from '../../base/mutex.ts';
+import { DunnageError } from '../../errors/dunnage-error.ts';
+import type { DeviceInfo } from '../device-info.ts';
+import type { DriverDevice } from '../driver.ts';
+import { publicPrefix } from './pool-backing.ts';
+import { findDeviceUsers } from './device-users.ts';
+import type { ServedPool } from './served-pool.ts';
+
+export interface NewDeviceRequest {
+  /** The pool's default if absent; of a snapshot its origin's size. */
+  readonly sizeBytes?: number;
+  readonly snapshotOf?: string;
+}
+
+export interface DeviceView extends DeviceInfo {
+  readonly ownBytes: number;
+  readonly sharedBytes: number;
+  readonly isActive: boolean;
+  /** Of its block device, while it is active. */
+  readonly path?: string;
+}
+
+/** What the kernel takes for a name. */
+const PUBLIC_NAME_BYTES_MAX = 127;
+const USAGES_PARALLEL = 4;
+
+export class PoolDevices {
+  /** By the name that a device has where those of all pools are together. */
+  readonly #names = new KeyedMutex<string>();
+  readonly #isTaken: (publicName: string, pool: string) => string | undefined;
+
+  /** `isTaken` tells the pool other than this one that has a device of that public name. */
+  constructor(isTaken: (publicName: string, pool: string) => string | undefined) {
+    this.#isTaken = isTaken;
+  }
+
+  async list(pool: ServedPool): Promise<readonly DeviceView[]> {
+    const reality = await pool.reality();
+    const infos = [...pool.metadata.walkDevices()];
+    const views: DeviceView[] = new Array(infos.length);
+    const next = infos.entries();
+    const work = async (): Promise<void> => {
+      for (const [index, info] of next) views[index] = await view(pool, info, reality);
+    };
+    await Promise.all(Array.from({ length: USAGES_PARALLEL }, work));
+    return views;
+  }
+
+  /**
+   * Creates the device and activates it. One that is there is activated, if it is as it is asked for.
+   * @throws DunnageError ALREADY_EXISTS, NOT_FOUND (the origin), NO_SPACE, INVALID_ARGUMENT
+   */
+  async put(pool: ServedPool, name: string, wanted: NewDeviceRequest): Promise<DeviceView> {
+    const publicName = this.#publicName(pool, name);
+    await this.#names.run(publicName, async () => {
+      const there = pool.metadata.findDevice(name);
+      if (there !== undefined && there.state !== 'Faulty') {
+        requireSame(there, wanted);
+        await pool.device.activateDevice(name);
+        return;
+      }
+      const other = this.#isTaken(publicName, pool.spec.name);
+      if (other !== undefined) {
+        throw new DunnageError('ALREADY_EXISTS', `the pool ${other} has a device that is called ${publicName} too`, {
+          remedy: 'take another name: devices of all pools are together in devices/',
+        });
+      }
+      const { snapshotOf, sizeBytes } = wanted;
+      if (snapshotOf === undefined) {
+        await pool.device.createThinDevice(name, sizeBytes ?? pool.spec.deviceSizeBytes);
+      } else {
+        const origin = pool.metadata.getDevice(snapshotOf);
+        await pool.device.createSnapshotDevice(snapshotOf, name, sizeBytes ?? origin.sizeBytes);
+      }
+    });
+    return await this.#look(pool, name);
+  }
+
+  async activate(pool: ServedPool, name: string): Promise<DeviceView> {
+    await pool.device.activateDevice(name);
+    return await this.#look(pool, name);
+  }
+
+  /** @throws DunnageError BUSY, with who uses it */
+  async deactivate(pool: ServedPool, name: string): Promise<DeviceView> {
+    await whileNamingUsers(pool, name, () => pool.device.deactivateDevice(name));
+    return await this.#look(pool, name);
+  }
+
+  /** Its content is lost. @throws DunnageError BUSY, with who uses it */
+  async remove(pool: ServedPool, name: string): Promise<void> {
+    await whileNamingUsers(pool, name, () => pool.device.removeDevice(name));
+    await pool.space.look();
+  }
+
+  async #look(pool: ServedPool, name: string): Promise<DeviceView> {
+    return await view(pool, pool.metadata.getDevice(name), await pool.reality());
+  }
+
+  #publicName(pool: ServedPool, name: string): string {
+    const publicName = publicPrefix(pool.spec.name) + name;
+    if (Buffer.byteLength(publicName) <= PUBLIC_NAME_BYTES_MAX) return publicName;
+    throw new DunnageError('INVALID_ARGUMENT', `${JSON.stringify(publicName)} is too long for the name of a device`, {
+      remedy: `take at most ${PUBLIC_NAME_BYTES_MAX} bytes for pool and device together`,
+    });
+  }
+}
+
+/** If it fails because the device is busy, the error says who uses it. */
+export async function whileNamingUsers<T>(pool: ServedPool, name: string, task: () => Promise<T>): Promise<T> {
+  try {
+    return await task();
+  } catch (error) {
+    if (!(error instanceof DunnageError && error.code === 'BUSY')) throw error;
+    const users = await findDeviceUsers(pool.device.path(name));
+    if (users.length === 0) throw error;
+    throw new DunnageError('BUSY', `device ${name} of pool ${pool.spec.name} is in use: ${users.join('; ')}`, {
+      remedy: 'unmount it, and end those who have it open',
+      cause: error,
+    });
+  }
+}
+
+async function view(
+  pool: ServedPool,
+  info: DeviceInfo,
+  reality: ReadonlyMap<number, DriverDevice>,
+): Promise<DeviceView> {
+  const there = reality.get(info.deviceId);
+  const isActive = there?.isActive === true && there.name === info.name;
+  const path = isActive ? { path: pool.device.path(info.name) } : {};
+  const usage = there === undefined ? { ownBytes: 0, sharedBytes: 0 } : await usageOf(pool, info);
+  return { ...info, ...usage, isActive, ...path };
+}
+
+/** Nothing for one that was just removed. */
+async function usageOf(pool: ServedPool, { deviceId }: DeviceInfo): Promise<{ ownBytes: number; sharedBytes: number }> {
+  try {
+    return await pool.driver.usage(deviceId);
+  } catch (error) {
+    if (error instanceof DunnageError && error.code === 'NOT_FOUND') return { ownBytes: 0, sharedBytes: 0 };
+    throw error;
+  }
+}
+
+function requireSame(there: DeviceInfo, { sizeBytes, snapshotOf }: NewDeviceRequest): void {
+  const differences = [
+    ...(sizeBytes !== undefined && sizeBytes !== there.sizeBytes ? [`has ${there.sizeBytes} bytes`] : []),
+    ...((snapshotOf ?? '') === there.parentName
+      ? []
+      : [there.parentName === '' ? 'is no snapshot' : `is a snapshot of ${there.parentName}`]),
+  ];
+  if (differences.length === 0) return;
+  throw new DunnageError('ALREADY_EXISTS', `there is a device ${there.name} already, which ${differences.join(' and ')}`, {
+    remedy: 'take another name, or delete it first',
+  });
+}

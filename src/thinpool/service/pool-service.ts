@@ -1,0 +1,401 @@
+/**
+ * The pools of a daemon: what is wanted is in the store (`pool-records`), what follows from it is done here.
+ *
+ *   apply  -> creating -> ready       a new pool that cannot be made leaves nothing
+ *             creating -> broken      one that exists stays, and says why; nobody else is stopped by it
+ *   delete -> deleting -> gone        refused while it has devices, unless they shall go with it
+ *
+ * Work on devices shares the turn of its pool, what changes the pool as a whole has it alone.
+ */
+import type { Clock } from '../../base/clock.ts';
+import type { Log } from '../../base/log.ts';
+import { DunnageError } from '../../errors/dunnage-error.ts';
+import type { Store } from '../../store/store.ts';
+import { PoolMetadata } from '../pool-metadata.ts';
+import { reasonOf } from '../pool-parts.ts';
+import { assertPoolName, differs, type PoolPaths, type PoolSpec, poolPaths } from '../pool-spec.ts';
+import type { PoolSpaceEvent } from '../space/pool-space.ts';
+import { backingOf, type PoolBacking, publicPrefix } from './pool-backing.ts';
+import { type Deletion, PoolDeletions } from './pool-deletions.ts';
+import { type DeviceView, type NewDeviceRequest, PoolDevices } from './pool-devices.ts';
+import { POOL_STATES, type PoolRecord, PoolRecords, type PoolState } from './pool-records.ts';
+import { type PoolFigures, ServedPool } from './served-pool.ts';
+import { PoolTurns } from './turns.ts';
+
+export interface PoolServiceOptions {
+  readonly store: Store;
+  readonly stateDir: string;
+  readonly runtimeDir: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Called before each record is written. */
+  readonly onStep?: ((step: string) => void) | undefined;
+  readonly onSpaceEvent?: (pool: string, event: PoolSpaceEvent) => void;
+  /** Stands in for what pools lie on, in tests. */
+  readonly backingOf?: typeof backingOf;
+}
+
+export interface PoolView extends PoolRecord {
+  readonly paths: PoolPaths;
+  readonly metadata: PoolMetadata;
+  /** Undefined while it is not in service; a sentence if it cannot be asked. */
+  readonly figures: PoolFigures | string | undefined;
+}
+
+export type PoolAction = 'created' | 'configured' | 'unchanged';
+
+export class PoolService {
+  readonly #options: PoolServiceOptions;
+  readonly #records: PoolRecords;
+  readonly #turns = new PoolTurns();
+  readonly #served = new Map<string, ServedPool>();
+  readonly #devices: PoolDevices;
+  readonly #deletions: PoolDeletions;
+  #isClosed = false;
+
+  constructor(options: PoolServiceOptions) {
+    this.#options = options;
+    this.#records = new PoolRecords(options.store, options.onStep);
+    this.#devices = new PoolDevices((publicName, pool) => this.#holderOf(publicName, pool));
+    this.#deletions = new PoolDeletions({
+      ...{ records: this.#records, log: options.log },
+      metadataOf: (name) => this.#metadata(name),
+      backingOf: (spec) => this.#backing(spec),
+    });
+  }
+
+  /** How many are in each state. */
+  states(): ReadonlyMap<PoolState, number> {
+    const records = this.#records.list();
+    return new Map(POOL_STATES.map((state) => [state, records.filter((record) => record.state === state).length]));
+  }
+
+  list(): readonly PoolRecord[] {
+    return this.#records.list();
+  }
+
+  /** @throws DunnageError NOT_FOUND */
+  get(name: string): PoolRecord {
+    return this.#known(name);
+  }
+
+  /** With its figures, as far as it can be asked. @throws DunnageError NOT_FOUND */
+  async view(name: string): Promise<PoolView> {
+    return await this.#turns.shared(name, async () => {
+      const record = this.#known(name);
+      const figures = await this.#served.get(name)?.figures().catch((error: unknown) => sentenceOf(error));
+      return { ...record, paths: this.#paths(record.spec), metadata: this.#metadata(name), figures };
+    });
+  }
+
+  /** @throws DunnageError NOT_FOUND. Without a pool in service what the records say. */
+  async devices(name: string): Promise<readonly DeviceView[]> {
+    return await this.#turns.shared(name, async () => {
+      this.#known(name);
+      const served = this.#served.get(name);
+      if (served !== undefined) return await this.#devices.list(served);
+      const infos = [...this.#metadata(name).walkDevices()];
+      return infos.map((info) => ({ ...info, ownBytes: 0, sharedBytes: 0, isActive: false }));
+    });
+  }
+
+  /** @throws DunnageError NOT_FOUND, BUSY if the pool is not in service, and what the making of a device throws */
+  async putDevice(pool: string, device: string, wanted: NewDeviceRequest): Promise<DeviceView> {
+    return await this.#inService(pool, (served) => this.#devices.put(served, device, wanted));
+  }
+
+  async activateDevice(pool: string, device: string): Promise<DeviceView> {
+    return await this.#inService(pool, (served) => this.#devices.activate(served, device));
+  }
+
+  /** @throws DunnageError BUSY, with who uses it */
+  async deactivateDevice(pool: string, device: string): Promise<DeviceView> {
+    return await this.#inService(pool, (served) => this.#devices.deactivate(served, device));
+  }
+
+  /** @throws DunnageError BUSY, with who uses it */
+  async removeDevice(pool: string, device: string): Promise<void> {
+    await this.#inService(pool, (served) => this.#devices.remove(served, device));
+  }
+
+  /** For what only those who know the driver can do with a pool in service. */
+  async withPool<T>(pool: string, task: (served: ServedPool) => Promise<T>): Promise<T> {
+    return await this.#inService(pool, task);
+  }
+
+  /**
+   * Creates the pool, or brings it to what is said now; a broken one is tried again. `onlyNew` refuses one that exists.
+   * @throws DunnageError ALREADY_EXISTS, IMMUTABLE, and what keeps it from its service
+   */
+  async apply(spec: PoolSpec, onlyNew = false): Promise<PoolAction> {
+    assertPoolName(spec.name);
+    return await this.#turns.alone(spec.name, async () => {
+      this.#assertOpen();
+      const record = this.#records.get(spec.name);
+      if (record === undefined) return await this.#create(spec);
+      if (record.state === 'deleting') throw beingDeleted(record);
+      if (onlyNew) {
+        throw new DunnageError('ALREADY_EXISTS', `there is a pool ${spec.name} already`, {
+          remedy: `dunnage get pool ${spec.name} shows it; dunnage apply -f changes it`,
+        });
+      }
+      return await this.#configure(record, spec);
+    });
+  }
+
+  /**
+   * The pool goes; with `force` its devices as well. Resolves to what was removed, and what stays.
+   * @throws DunnageError NOT_FOUND; NOT_EMPTY if it has devices; BUSY if somebody uses one: all is as it was then
+   */
+  async delete(name: string, force: boolean): Promise<Deletion> {
+    return await this.#turns.alone(name, async () => {
+      this.#assertOpen();
+      const record = this.#known(name);
+      const served = this.#served.get(name) ?? (await this.#tryOpen(record));
+      this.#served.delete(name);
+      const outcome = await this.#deletions.run(record, served, force);
+      if (outcome.served !== undefined) this.#served.set(name, outcome.served);
+      if (outcome.error !== undefined) throw outcome.error;
+      return outcome.deletion;
+    });
+  }
+
+  /**
+   * Runs a repair, which gets the pool if it can be put into service, and puts it into service afterwards.
+   * @throws DunnageError NOT_FOUND, and what the repair throws
+   */
+  async repair<T>(name: string, task: (record: PoolView, served: ServedPool | undefined) => Promise<T>): Promise<T> {
+    return await this.#turns.alone(name, async () => {
+      this.#assertOpen();
+      const record = this.#known(name);
+      if (record.state === 'deleting') throw beingDeleted(record);
+      const view = { ...record, paths: this.#paths(record.spec), metadata: this.#metadata(name), figures: undefined };
+      const served = this.#served.get(name) ?? (await this.#tryOpen(record));
+      if (served !== undefined) this.#served.set(name, served);
+      try {
+        return await task(view, served);
+      } finally {
+        await this.#bring(this.#known(name)).catch(() => undefined);
+      }
+    });
+  }
+
+  /** At the start: every pool as its record says, each by itself. One that cannot be is broken, and says why. */
+  async recover(): Promise<void> {
+    await Promise.all(
+      this.#records.list().map(({ spec: { name } }) => this.#turns.alone(name, () => this.#recoverOne(name))),
+    );
+  }
+
+  /** Devices stay active: the next daemon goes on with them. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#turns.ended();
+    await Promise.all([...this.#served.values()].map((served) => served.close()));
+    this.#served.clear();
+  }
+
+  /**
+   * Takes everything that nobody uses out of service, and ends like `close`. The next start brings it back. Resolves to the names of
+   * the devices that stay.
+   */
+  async rest(): Promise<readonly string[]> {
+    this.#isClosed = true;
+    await this.#turns.ended();
+    const rested = [...this.#served].map(async ([name, served]) => {
+      try {
+        return (await served.rest()).map((device) => publicPrefix(name) + device);
+      } catch (error) {
+        this.#options.log.warn({ pool: name, reason: reasonOf(error) }, 'a pool stays in service');
+        await served.close();
+        return [];
+      }
+    });
+    this.#served.clear();
+    return (await Promise.all(rested)).flat();
+  }
+
+  async #create(spec: PoolSpec): Promise<PoolAction> {
+    const backing = this.#backing(spec);
+    const isNew = (await backing.inspect()) === 'new';
+    const record: PoolRecord = {
+      ...{ spec, state: 'creating', createdAtMs: this.#options.clock.nowMs() },
+      ...(isNew && { isNew }),
+    };
+    await this.#records.create(record);
+    try {
+      await this.#make(record);
+    } catch (error) {
+      await this.#undoCreate(record, backing);
+      throw error;
+    }
+    return 'created';
+  }
+
+  /** What cannot be taken away stays as a pool that is broken, and says why. */
+  async #undoCreate(record: PoolRecord, backing: PoolBacking): Promise<void> {
+    // The daemon ends: the next one goes on with it.
+    if (this.#isClosed) return;
+    try {
+      if (record.isNew === true) await backing.undo();
+      const metadata = this.#metadata(record.spec.name);
+      await this.#records.remove(record.spec.name, () => metadata.removeAll());
+    } catch (error) {
+      await this.#break(record, error);
+    }
+  }
+
+  async #configure(record: PoolRecord, spec: PoolSpec): Promise<PoolAction> {
+    const isOther = differs(record.spec, spec);
+    if (!isOther && record.state === 'ready') return 'unchanged';
+    const { isNew } = record;
+    const creating = await this.#records.transition({ ...bare(record, 'creating'), spec, ...(isNew && { isNew }) });
+    await this.#served.get(spec.name)?.close();
+    this.#served.delete(spec.name);
+    await this.#makeOrBreak(creating);
+    return 'configured';
+  }
+
+  async #recoverOne(name: string): Promise<void> {
+    const record = this.#records.get(name);
+    if (record === undefined || this.#isClosed) return;
+    if (record.state !== 'deleting') {
+      await this.#makeOrBreak(record).catch(() => undefined);
+      return;
+    }
+    const { error, served } = await this.#deletions.finish(record, await this.#tryOpen(record), {
+      mayForget: false,
+      wasBegun: true,
+    });
+    await served?.close();
+    if (error !== undefined) this.#options.log.error({ pool: name, reason: error.message }, 'a pool cannot be deleted');
+  }
+
+  /** @throws what it is broken by */
+  async #makeOrBreak(record: PoolRecord): Promise<void> {
+    try {
+      await this.#make(record);
+    } catch (error) {
+      await this.#break(record, error);
+      throw error;
+    }
+  }
+
+  /** Brings the pool from whatever state it is in to `ready`. */
+  async #make(record: PoolRecord): Promise<void> {
+    const backing = this.#backing(record.spec);
+    if (record.isNew === true) await backing.make();
+    const served = await this.#open(record.spec, backing);
+    this.#served.set(record.spec.name, served);
+    if (record.state !== 'ready') await this.#records.transition(bare(record, 'ready'));
+  }
+
+  /** After a repair: in service if it can be. */
+  async #bring(record: PoolRecord): Promise<void> {
+    if (this.#served.has(record.spec.name)) {
+      if (record.state !== 'ready') await this.#records.transition(bare(record, 'ready'));
+    } else {
+      await this.#makeOrBreak(record);
+    }
+  }
+
+  async #open(spec: PoolSpec, backing: PoolBacking): Promise<ServedPool> {
+    const { log, onSpaceEvent } = this.#options;
+    return await ServedPool.open({
+      ...{ spec, log, driver: backing.driver(), metadata: this.#metadata(spec.name) },
+      onSpaceEvent: (event) => onSpaceEvent?.(spec.name, event),
+    });
+  }
+
+  async #tryOpen({ spec, isNew }: PoolRecord): Promise<ServedPool | undefined> {
+    if (isNew === true) return undefined;
+    try {
+      return await this.#open(spec, this.#backing(spec));
+    } catch (error) {
+      this.#options.log.warn({ pool: spec.name, reason: reasonOf(error) }, 'a pool cannot be put into service');
+      return undefined;
+    }
+  }
+
+  async #break(record: PoolRecord, error: unknown): Promise<void> {
+    // What was cut off by the end of the daemon is not broken.
+    if (this.#isClosed) return;
+    const { isNew } = record;
+    const reason = sentenceOf(error);
+    this.#options.log.error({ pool: record.spec.name, reason }, 'a pool is broken');
+    await this.#records.transition({ ...bare(record, 'broken'), reason, ...(isNew && { isNew }) });
+  }
+
+  async #inService<T>(name: string, task: (served: ServedPool) => Promise<T>): Promise<T> {
+    return await this.#turns.shared(name, async () => {
+      this.#assertOpen();
+      const record = this.#known(name);
+      const served = this.#served.get(name);
+      if (served !== undefined) return await task(served);
+      if (record.state === 'deleting') throw beingDeleted(record);
+      throw new DunnageError('BUSY', `the pool ${name} is not in service: ${record.reason ?? record.state}`, {
+        remedy: `mend what keeps it from that, then: dunnage pool repair ${name}`,
+      });
+    });
+  }
+
+  /** Another pool that has a device of that public name. */
+  #holderOf(publicName: string, pool: string): string | undefined {
+    const others = this.#records.list().map(({ spec }) => spec.name);
+    return others.find((other) => {
+      const prefix = publicPrefix(other);
+      if (other === pool || !publicName.startsWith(prefix)) return false;
+      return this.#metadata(other).findDevice(publicName.slice(prefix.length)) !== undefined;
+    });
+  }
+
+  #known(name: string): PoolRecord {
+    const record = this.#records.get(name);
+    if (record !== undefined) return record;
+    throw new DunnageError('NOT_FOUND', `there is no pool ${JSON.stringify(name)}`, {
+      remedy: 'dunnage pool list shows all',
+    });
+  }
+
+  #metadata(name: string): PoolMetadata {
+    return new PoolMetadata(this.#options.store, name);
+  }
+
+  #paths(spec: PoolSpec): PoolPaths {
+    return poolPaths(spec, this.#options.stateDir);
+  }
+
+  #backing(spec: PoolSpec): PoolBacking {
+    const { runtimeDir, log, backingOf: make = backingOf } = this.#options;
+    return make({
+      ...{ spec, runtimeDir, log, paths: this.#paths(spec) },
+      onWriters: (areStopped, availableBytes) => {
+        const fields = { pool: spec.name, availableBytes };
+        if (areStopped) log.error(fields, 'the pool is almost full: everybody who writes to it waits');
+        else log.info(fields, 'the pool has room again: writers go on');
+        // Its space tells what has changed.
+        void this.#served.get(spec.name)?.space.look();
+      },
+    });
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed) throw new DunnageError('INTERRUPTED', 'the daemon is ending');
+  }
+}
+
+function bare({ spec, createdAtMs }: PoolRecord, state: PoolState): PoolRecord {
+  return { spec, createdAtMs, state };
+}
+
+function sentenceOf(error: unknown): string {
+  const { message, remedy } = error as { message?: string; remedy?: string };
+  return remedy === undefined ? (message ?? String(error)) : `${message}; ${remedy}`;
+}
+
+function beingDeleted({ spec, reason }: PoolRecord): DunnageError {
+  const why = reason === undefined ? '' : `, and cannot go: ${reason}`;
+  return new DunnageError('BUSY', `the pool ${spec.name} is being deleted${why}`, {
+    remedy: `dunnage pool delete ${spec.name} --force tries again`,
+  });
+}

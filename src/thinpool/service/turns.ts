@@ -1,0 +1,55 @@
+/**
+ * Turns at a pool. Work on its devices shares it; what changes the pool as a whole has it alone. First come, first served: work that comes
+ * after somebody who wants it alone waits for him.
+ */
+export class PoolTurns {
+  readonly #pools = new Map<string, Turns>();
+
+  async shared<T>(pool: string, task: () => Promise<T>): Promise<T> {
+    return await this.#of(pool).shared(task);
+  }
+
+  async alone<T>(pool: string, task: () => Promise<T>): Promise<T> {
+    return await this.#of(pool).alone(task);
+  }
+
+  /** Resolves when all that runs or waits now has ended. */
+  async ended(): Promise<void> {
+    await Promise.all([...this.#pools.values()].map((turns) => turns.alone(async () => undefined)));
+  }
+
+  #of(pool: string): Turns {
+    const known = this.#pools.get(pool);
+    if (known !== undefined) return known;
+    const turns = new Turns();
+    this.#pools.set(pool, turns);
+    return turns;
+  }
+}
+
+class Turns {
+  /** Resolves when the last who wants it alone has had it. */
+  #alone: Promise<unknown> = Promise.resolve();
+  /** Those that came after him. */
+  #sharing = new Set<Promise<unknown>>();
+
+  async shared<T>(task: () => Promise<T>): Promise<T> {
+    const sharing = this.#sharing;
+    const result = this.#alone.then(task);
+    const ended = result.catch(() => undefined);
+    sharing.add(ended);
+    try {
+      return await result;
+    } finally {
+      sharing.delete(ended);
+    }
+  }
+
+  async alone<T>(task: () => Promise<T>): Promise<T> {
+    const before = [this.#alone, ...this.#sharing];
+    const result = Promise.all(before).then(task);
+    this.#alone = result.catch(() => undefined);
+    this.#sharing = new Set();
+    return await result;
+  }
+}
