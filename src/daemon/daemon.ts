@@ -27,7 +27,7 @@ import type { ControlOperations } from '../server/operations.ts';
 import type { Scrub } from '../store/check/scrub.ts';
 import type { SealingKey } from '../store/sealing-key.ts';
 import type { Store } from '../store/store.ts';
-import { allocsPath, projectionsPath } from '../tree/places.ts';
+import { allocsPath, deviceFolder, projectionsPath } from '../tree/places.ts';
 import { createAllocOperations } from './allocs/alloc-operations.ts';
 import { allocDirOf } from './allocs/alloc-places.ts';
 import { type DaemonAllocs, startAllocs } from './allocs/daemon-allocs.ts';
@@ -402,6 +402,7 @@ export class Daemon {
         uid: this.#uid,
         gid: this.#gid,
         graceMs: limits.droppedGenerationGraceMs,
+        deviceFolder: deviceFolder(this.#options.runtimeDir),
       },
       {
         log: this.#log,

@@ -29,6 +29,8 @@ export interface FuseThreadData {
   readonly uid: number;
   readonly gid: number;
   readonly graceMs: number;
+  /** Folder with the block devices of active thin devices. */
+  readonly deviceFolder: string;
 }
 
 export interface ConnectionStatistics {

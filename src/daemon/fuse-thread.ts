@@ -26,6 +26,7 @@ import { BlobStore } from '../store/blob-store.ts';
 import { toDigest } from '../store/digest.ts';
 import { SealingKey } from '../store/sealing-key.ts';
 import { Store } from '../store/store.ts';
+import { DeviceLinks } from '../tree/device-links.ts';
 import { GraftedTree } from '../tree/grafted-tree.ts';
 import { RootTree } from '../tree/root-tree.ts';
 import type { FileSystem } from '../vfs/file-system.ts';
@@ -140,7 +141,11 @@ const audited: AuditedTree = new AuditedTree({
   onOpened: (caller, file) => audit.add(toAuditEvent(caller, file, systemClock.nowMs())),
 });
 const fileSystems: Readonly<Record<ServedConnection, FileSystem>> = {
-  root: new GraftedTree(new RootTree({ clock: systemClock, ...owner }), live),
+  root: new GraftedTree(
+    new RootTree({ clock: systemClock, ...owner }),
+    live,
+    new DeviceLinks({ folder: data.deviceFolder, ...owner }),
+  ),
   projections,
   audited,
 };

@@ -51,6 +51,11 @@ const isRawConfig = new Ajv({ strict: true }).compile<RawConfig>({
 /** ext4 without these would write its tables for minutes after the first mount, into space that nobody uses yet. */
 const EXT4_OPTIONS = 'nodiscard,lazy_itable_init=0,lazy_journal_init=0';
 
+/** Further options for mkfs, with what is the rule for the type if nothing is said. */
+export function fileSystemOptions(type: string, options: string): string {
+  return options === '' && type === 'ext4' ? EXT4_OPTIONS : options;
+}
+
 /** Throws NOT_FOUND (no such file) and what `parsePoolConfig` throws. */
 export async function loadConfig(path: string): Promise<LoadedPoolConfig> {
   let content: string;
@@ -81,7 +86,7 @@ export function parsePoolConfig(content: string, file: string): LoadedPoolConfig
     async_remove: raw.async_remove ?? false,
     discard_blocks: raw.discard_blocks ?? false,
     fs_type: fsType as FileSystemType,
-    fs_options: fsOptions === '' && fsType === 'ext4' ? EXT4_OPTIONS : fsOptions,
+    fs_options: fileSystemOptions(fsType, fsOptions),
     baseImageSizeBytes: sizeBytes ?? 0,
   };
 }

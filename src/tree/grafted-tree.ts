@@ -1,11 +1,11 @@
 /**
- * The file system of the root connection: the fixed directories, and beside them `live`, which has a file system of its own.
- * Node ids tell which of the two a request is for.
+ * The file system of the root connection: the fixed directories, and beside them `live`, which has a file system of its own, and
+ * `devices`. Node ids tell which of them a request is for.
  */
 import { constants } from 'node:fs';
 import { type NodeId, ROOT_NODE_ID } from '../base/ids.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
-import { isLiveNode, LIVE_NODE_ID } from '../projection/live/live-ids.ts';
+import { isLiveNode as isAboveFixed, LIVE_NODE_ID } from '../projection/live/live-ids.ts';
 import type { LiveTree } from '../projection/live/live-tree.ts';
 import type {
   AttributesReply,
@@ -18,23 +18,31 @@ import type {
   OpenReply,
   SetAttributesRequest,
 } from '../vfs/file-system.ts';
-import { LIVE_DIRECTORY, TOP_LEVEL_DIRECTORIES } from './places.ts';
+import { DEVICES_NODE_ID, type DeviceLinks, isDeviceNode } from './device-links.ts';
+import { DEVICES_DIRECTORY, LIVE_DIRECTORY, TOP_LEVEL_DIRECTORIES } from './places.ts';
 import type { RootTree } from './root-tree.ts';
 
 const LIVE_COOKIE = TOP_LEVEL_DIRECTORIES.length + 1;
+const DEVICES_COOKIE = LIVE_COOKIE + 1;
+
+const isLiveNode = (node: NodeId): boolean => isAboveFixed(node) && !isDeviceNode(node);
 
 export class GraftedTree implements FileSystem {
   readonly #root: RootTree;
   readonly #live: LiveTree;
+  readonly #devices: DeviceLinks;
 
-  constructor(root: RootTree, live: LiveTree) {
+  constructor(root: RootTree, live: LiveTree, devices: DeviceLinks) {
     this.#root = root;
     this.#live = live;
+    this.#devices = devices;
   }
 
   lookup(caller: Caller, parent: NodeId, name: string): Entry {
     if (isLiveNode(parent)) return this.#live.lookup(caller, parent, name);
+    if (isDeviceNode(parent)) return this.#devices.lookup(parent, name);
     if (parent === ROOT_NODE_ID && name === LIVE_DIRECTORY) return this.#live.rootEntry();
+    if (parent === ROOT_NODE_ID && name === DEVICES_DIRECTORY) return this.#devices.rootEntry;
     return this.#root.lookup(caller, parent, name);
   }
 
@@ -44,9 +52,10 @@ export class GraftedTree implements FileSystem {
 
   getAttributes(caller: Caller, nodeId: NodeId): AttributesReply {
     if (isLiveNode(nodeId)) return this.#live.getAttributes(caller, nodeId);
+    if (isDeviceNode(nodeId)) return { attributes: this.#devices.attributes(nodeId), attributeTimeoutSeconds: 0 };
     const reply = this.#root.getAttributes(caller, nodeId);
     if (nodeId !== ROOT_NODE_ID) return reply;
-    return { ...reply, attributes: { ...reply.attributes, nlink: reply.attributes.nlink + 1 } };
+    return { ...reply, attributes: { ...reply.attributes, nlink: reply.attributes.nlink + 2 } };
   }
 
   *readDirectory(caller: Caller, nodeId: NodeId, handle: number, cookie: number): IterableIterator<DirectoryEntry> {
@@ -54,9 +63,20 @@ export class GraftedTree implements FileSystem {
       yield* this.#live.readDirectory(caller, nodeId, handle, cookie);
       return;
     }
+    if (isDeviceNode(nodeId)) {
+      yield* this.#devices.list(nodeId, cookie);
+      return;
+    }
     yield* this.#root.readDirectory(caller, nodeId, handle, cookie);
-    if (nodeId !== ROOT_NODE_ID || cookie >= LIVE_COOKIE) return;
-    yield { name: LIVE_DIRECTORY, nodeId: LIVE_NODE_ID, type: constants.S_IFDIR, cookie: LIVE_COOKIE };
+    if (nodeId !== ROOT_NODE_ID) return;
+    const type = constants.S_IFDIR;
+    if (cookie < LIVE_COOKIE) yield { name: LIVE_DIRECTORY, nodeId: LIVE_NODE_ID, type, cookie: LIVE_COOKIE };
+    if (cookie < DEVICES_COOKIE) yield { name: DEVICES_DIRECTORY, nodeId: DEVICES_NODE_ID, type, cookie: DEVICES_COOKIE };
+  }
+
+  readLink(_caller: Caller, nodeId: NodeId): string {
+    if (isDeviceNode(nodeId) && nodeId !== DEVICES_NODE_ID) return this.#devices.readLink(nodeId);
+    throw new DunnageError('INVALID_ARGUMENT', 'not a link');
   }
 
   statFileSystem(caller: Caller, nodeId: NodeId): FileSystemStatus {

@@ -11,6 +11,14 @@ export const PRIVATE_DIRECTORIES: ReadonlySet<string> = new Set(['.audited']);
 /** Directory of the root connection with the live view. */
 export const LIVE_DIRECTORY = 'live';
 
+/** Directory of the root connection with a link for each active thin device. */
+export const DEVICES_DIRECTORY = 'devices';
+
+/** Folder of the runtime directory with the block devices of active thin devices. */
+export function deviceFolder(runtimeDir: string): string {
+  return join(runtimeDir, 'dev');
+}
+
 export function projectionsPath(mountPoint: string): string {
   return join(mountPoint, 'projections');
 }
@@ -27,6 +35,11 @@ export function allocsPath(mountPoint: string): string {
 
 export function projectionPath(mountPoint: string, directory: string): string {
   return join(projectionsPath(mountPoint), directory);
+}
+
+/** Where active thin devices are shown. */
+export function devicesPath(mountPoint: string): string {
+  return join(mountPoint, DEVICES_DIRECTORY);
 }
 
 /** The same projection as plain files. */

@@ -79,24 +79,24 @@ export class PoolService {
     return this.#known(name);
   }
 
-  /** With its figures, as far as it can be asked. @throws DunnageError NOT_FOUND */
+  /** With its figures, if it can be asked just now. @throws DunnageError NOT_FOUND */
   async view(name: string): Promise<PoolView> {
-    return await this.#turns.shared(name, async () => {
-      const record = this.#known(name);
-      const figures = await this.#served.get(name)?.figures().catch((error: unknown) => sentenceOf(error));
-      return { ...record, paths: this.#paths(record.spec), metadata: this.#metadata(name), figures };
+    const record = this.#known(name);
+    const figures = await this.#turns.sharedNow(name, async () => {
+      return await this.#served.get(name)?.figures().catch((error: unknown) => sentenceOf(error));
     });
+    return { ...record, paths: this.#paths(record.spec), metadata: this.#metadata(name), figures };
   }
 
-  /** @throws DunnageError NOT_FOUND. Without a pool in service what the records say. */
+  /** Without a pool that can be asked just now what the records say. @throws DunnageError NOT_FOUND */
   async devices(name: string): Promise<readonly DeviceView[]> {
-    return await this.#turns.shared(name, async () => {
-      this.#known(name);
+    this.#known(name);
+    const listed = await this.#turns.sharedNow(name, async () => {
       const served = this.#served.get(name);
-      if (served !== undefined) return await this.#devices.list(served);
-      const infos = [...this.#metadata(name).walkDevices()];
-      return infos.map((info) => ({ ...info, ownBytes: 0, sharedBytes: 0, isActive: false }));
+      return served === undefined ? undefined : await this.#devices.list(served);
     });
+    const infos = [...this.#metadata(name).walkDevices()];
+    return listed ?? infos.map((info) => ({ ...info, ownBytes: 0, sharedBytes: 0, isActive: false }));
   }
 
   /** @throws DunnageError NOT_FOUND, BUSY if the pool is not in service, and what the making of a device throws */

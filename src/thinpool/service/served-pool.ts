@@ -18,6 +18,8 @@ export interface ServedPoolOptions {
 export interface PoolFigures {
   readonly status: PoolStatus;
   readonly space: SpaceReport;
+  /** Sentences about its space. */
+  readonly warnings: readonly string[];
 }
 
 export class ServedPool {
@@ -57,7 +59,7 @@ export class ServedPool {
 
   async figures(): Promise<PoolFigures> {
     const status = await this.driver.status();
-    return { status, space: await this.space.look() };
+    return { status, space: await this.space.look(), warnings: [] };
   }
 
   /** What the pool really has, by id. */

@@ -9,6 +9,12 @@ export class PoolTurns {
     return await this.#of(pool).shared(task);
   }
 
+  /** The same, unless somebody has the pool alone or waits for that: then undefined, at once. For whoever only looks. */
+  async sharedNow<T>(pool: string, task: () => Promise<T>): Promise<T | undefined> {
+    const turns = this.#of(pool);
+    return turns.isAsked ? undefined : await turns.shared(task);
+  }
+
   async alone<T>(pool: string, task: () => Promise<T>): Promise<T> {
     return await this.#of(pool).alone(task);
   }
@@ -32,6 +38,12 @@ class Turns {
   #alone: Promise<unknown> = Promise.resolve();
   /** Those that came after him. */
   #sharing = new Set<Promise<unknown>>();
+  #aloneCount = 0;
+
+  /** Somebody has it alone, or wants to. */
+  get isAsked(): boolean {
+    return this.#aloneCount > 0;
+  }
 
   async shared<T>(task: () => Promise<T>): Promise<T> {
     const sharing = this.#sharing;
@@ -50,6 +62,11 @@ class Turns {
     const result = Promise.all(before).then(task);
     this.#alone = result.catch(() => undefined);
     this.#sharing = new Set();
-    return await result;
+    this.#aloneCount += 1;
+    try {
+      return await result;
+    } finally {
+      this.#aloneCount -= 1;
+    }
   }
 }
