@@ -23,6 +23,8 @@ import type {
 import { type AllocManifest, isAllocDocument, readAlloc, refuseRepeatedAllocs } from './allocs/alloc-manifest.ts';
 import type { AllocControl } from './allocs/alloc-operations.ts';
 import type { FileOperations } from './file-operations.ts';
+import { isPoolDocument, type PoolManifest, readPool, refuseRepeatedPools } from './pools/pool-manifest.ts';
+import type { PoolControl } from './pools/pool-operations.ts';
 
 export interface ControlOperationsOptions {
   readonly projections: ProjectionService;
@@ -33,6 +35,7 @@ export interface ControlOperationsOptions {
   readonly metrics: () => Promise<string>;
   readonly files: FileOperations;
   readonly allocs: AllocControl;
+  readonly pools: Pick<PoolControl, 'applyPool'>;
   readonly shutdown: (unmount: boolean) => Promise<void>;
   /** Owner of files that name none. */
   readonly uid: number;
@@ -111,20 +114,22 @@ export function createControlOperations(options: ControlOperationsOptions): Cont
 interface AllManifests {
   readonly manifests: readonly Manifest[];
   readonly allocs: readonly AllocManifest[];
+  readonly pools: readonly PoolManifest[];
 }
 
 /** Gives the results in the order of the documents. */
 async function applyAll(
-  { sources, allocs: control }: Pick<ControlOperationsOptions, 'sources' | 'allocs'>,
-  { manifests, allocs }: AllManifests,
+  { sources, allocs: control, pools: poolControl }: Pick<ControlOperationsOptions, 'sources' | 'allocs' | 'pools'>,
+  { manifests, allocs, pools }: AllManifests,
   onlyNew: boolean,
   write: (wanted: WantedProjection) => Promise<ApplyResult>,
 ): Promise<readonly AppliedObject[]> {
-  const results = new Map<Manifest | AllocManifest, AppliedObject>();
+  const results = new Map<Manifest | AllocManifest | PoolManifest, AppliedObject>();
   for (const manifest of sources.order(manifests)) results.set(manifest, await applyOne(sources, manifest, write));
   // What an alloc presents comes before the alloc.
+  for (const pool of pools) results.set(pool, await poolControl.applyPool(pool.spec, onlyNew));
   for (const alloc of allocs) results.set(alloc, await control.applyAlloc(specOf(alloc), onlyNew));
-  const inOrder = [...manifests, ...allocs].toSorted((a, b) => a.document - b.document);
+  const inOrder = [...manifests, ...allocs, ...pools].toSorted((a, b) => a.document - b.document);
   return inOrder.flatMap((manifest) => results.get(manifest) ?? []);
 }
 
@@ -132,10 +137,13 @@ async function applyAll(
 function readAll(manifestYaml: string): AllManifests {
   const documents = readYamlDocuments(manifestYaml);
   const allocs = documents.filter(isAllocDocument).map(readAlloc);
-  const manifests = readManifests(documents.filter((document) => !isAllocDocument(document)));
-  if (allocs.length + manifests.length === 0) throw holdsNothing();
+  const pools = documents.filter(isPoolDocument).map(readPool);
+  const others = documents.filter((document) => !isAllocDocument(document) && !isPoolDocument(document));
+  const manifests = readManifests(others);
+  if (allocs.length + pools.length + manifests.length === 0) throw holdsNothing();
   refuseRepeatedAllocs(allocs);
-  return { manifests, allocs };
+  refuseRepeatedPools(pools);
+  return { manifests, allocs, pools };
 }
 
 const specOf = ({ id, tasks }: AllocManifest): AllocSpec => ({ id, tasks });

@@ -8,7 +8,7 @@ import { type FigureSources, registerFigures } from './figures.ts';
 import { PrometheusMetrics } from './metrics.ts';
 
 interface MetricsParts
-  extends Pick<FigureSources, 'catalog' | 'blobs' | 'connections' | 'startedAtMs' | 'allocStates'> {
+  extends Pick<FigureSources, 'catalog' | 'blobs' | 'connections' | 'startedAtMs' | 'allocStates' | 'poolStates'> {
   readonly store: Store;
   readonly log: Log;
 }

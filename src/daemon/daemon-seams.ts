@@ -9,4 +9,6 @@ export interface DaemonSeams {
   readonly onStep?: StepHook;
   /** Called before each step of work on allocs: `record creating`, `tmpfs`, `bind`, `seal`, `changed` ... */
   readonly onAllocStep?: (step: string) => void;
+  /** Called before each record of a pool is written: `record creating` ... */
+  readonly onPoolStep?: (step: string) => void;
 }

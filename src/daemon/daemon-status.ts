@@ -9,6 +9,7 @@ import type { DaemonAllocs } from './allocs/daemon-allocs.ts';
 import type { AuditLog } from './audit/audit-log.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import type { ConnectionStatistics } from './fuse-messages.ts';
+import type { DaemonPools } from './pools/daemon-pools.ts';
 import { auditLogPath } from './runtime-files.ts';
 import { describeSealingKey, sealingWarnings } from './sealing.ts';
 import type { ServedTree } from './served-tree.ts';
@@ -26,6 +27,7 @@ export interface StatusParts {
   readonly sealingKey: SealingKey;
   readonly audit: AuditLog;
   readonly allocs: DaemonAllocs | undefined;
+  readonly pools: DaemonPools | undefined;
   readonly scrub: () => Scrub | undefined;
 }
 
@@ -63,6 +65,7 @@ export function daemonStatus(parts: StatusParts): () => Promise<DaemonStatus> {
       warnings: [
         ...tree.warnings,
         ...(parts.allocs?.warnings() ?? []),
+        ...((await parts.pools?.warnings()) ?? []),
         ...audit.warnings(),
         ...sealingWarnings(sealingKey, parts.sealingKey.lockErrno, awaiting),
         ...(parts.scrub()?.warnings() ?? []),

@@ -24,6 +24,7 @@ import type { AllocFilesPort } from '../server/alloc-files-port.ts';
 import { startControlServer } from '../server/control-server.ts';
 import type { HistoryOperations } from '../server/history-operations.ts';
 import type { ControlOperations } from '../server/operations.ts';
+import type { PoolOperations } from '../server/pool-operations.ts';
 import type { Scrub } from '../store/check/scrub.ts';
 import type { SealingKey } from '../store/sealing-key.ts';
 import type { Store } from '../store/store.ts';
@@ -51,6 +52,8 @@ import { lookUpLapsed } from './lapsed-names.ts';
 import { LiveAgent } from './live-agent.ts';
 import type { PrometheusMetrics } from './metrics.ts';
 import { openStore } from './open-store.ts';
+import { type DaemonPools, startPools } from './pools/daemon-pools.ts';
+import { createPoolOperations } from './pools/pool-operations.ts';
 import { realPlace } from './real-place.ts';
 import { auditLogPath } from './runtime-files.ts';
 import { type ScrubParts, startScrub } from './scrubbing.ts';
@@ -71,6 +74,8 @@ interface LiveParts extends ServingParts {
   readonly audit: AuditLog;
   /** Undefined where the tree has none. */
   readonly allocs: DaemonAllocs | undefined;
+  /** Undefined where this daemon can have none. */
+  readonly pools: DaemonPools | undefined;
   /** Ends what works through the mount, and unmounts if that is wanted. */
   readonly stopTree: () => Promise<void>;
 }
@@ -171,11 +176,13 @@ export class Daemon {
     const catalog = new Catalog(store);
     const { onAllocStep: onStep } = this.#seams;
     const allocs = startAllocs({ options: this.#options, tree, store, catalog, log: this.#log, onStep });
+    const pools = this.#pools(store);
     const stopTree = this.#stopTree(tree, [agent, live.agent, ...[audited ?? [], allocs ?? []].flat()]);
     const metrics = daemonMetrics({
       ...{ catalog, blobs, store, log: this.#log, startedAtMs: this.#startedAtMs },
       connections: () => connectionStatistics(thread, tree),
       allocStates: () => allocs?.service.states() ?? new Map(),
+      poolStates: () => pools?.service.states() ?? new Map(),
     });
     const reactions = this.#reactions(catalog, metrics, store);
     const projections = this.#projections(thread, tree, {
@@ -190,11 +197,11 @@ export class Daemon {
     const sources = this.#sources({ store, catalog, blobs, sealingKey, metrics }, projections);
     onForgotten = (generation) => projections.forgotten(generation);
     early.forEach(onForgotten);
-    await this.#recover({ tree, projections, audited, announcer: live.announcer, allocs });
+    await this.#recover({ tree, projections, audited, announcer: live.announcer, allocs, pools });
     sources.start();
     await this.#open({
       ...{ store, blobs, sealingKey, tree, thread, projections, sources, reactions, catalog, metrics },
-      ...{ audit, stopTree, allocs },
+      ...{ audit, stopTree, allocs, pools },
     });
     this.#log.info({ mountPoint: this.#options.mountPoint, takenOver: tree.held !== undefined }, 'the tree is live');
   }
@@ -206,23 +213,28 @@ export class Daemon {
     readonly audited: AuditedMounts | undefined;
     readonly announcer: LiveAnnouncer;
     readonly allocs: DaemonAllocs | undefined;
+    readonly pools: DaemonPools | undefined;
   }): Promise<void> {
-    const { tree, projections, audited, announcer, allocs } = parts;
+    const { tree, projections, audited, announcer, allocs, pools } = parts;
+    const poolsRecovered = pools?.recover();
     if (tree.held === undefined) await projections.removeDropped();
     await projections.recover();
     await this.#showAudited(projections, audited, tree);
     await announcer.recover();
     // What allocs present is there now.
     await allocs?.recover();
+    await poolsRecovered;
   }
 
   /** Everything is in its place: what is asked from outside is answered from now on. */
   async #open(parts: LiveParts): Promise<void> {
     const { thread, catalog, blobs, projections, sources, reactions, metrics } = parts;
     const maintenance = servingMaintenance(this.#options.stateDir, parts);
+    const pools = createPoolOperations(parts.pools?.service);
     const operations = createControlOperations({
       ...{ projections, sources, maintenance },
       allocs: createAllocOperations(parts.allocs?.service, allocsPath(this.#options.mountPoint)),
+      pools,
       status: daemonStatus({
         ...{ ...parts, options: this.#options, transport: this.#choice.transport, startedAtMs: this.#startedAtMs },
         scrub: () => this.#scrub,
@@ -241,7 +253,7 @@ export class Daemon {
       },
       ...{ uid: this.#uid, gid: this.#gid },
     });
-    await this.#answer(operations, parts.allocs?.files);
+    await this.#answer(operations, pools, parts.allocs?.files);
     this.#startScrub({ maintenance, metrics, projections, log: this.#log });
     // Now that what a reaction asks of the control API is answered.
     reactions.recover();
@@ -275,10 +287,22 @@ export class Daemon {
     return projections;
   }
 
-  async #answer(operations: ControlOperations, allocFiles: AllocFilesPort | undefined): Promise<void> {
+  /** Devices stay active for the next daemon; what nobody uses is taken out of service with the tree. */
+  #pools(store: Store): DaemonPools | undefined {
+    const { onPoolStep: onStep } = this.#seams;
+    const pools = startPools({ options: this.#options, store, log: this.#log, onStep });
+    this.#cleanups.add(() => pools?.end(this.#unmountAtEnd));
+    return pools;
+  }
+
+  async #answer(
+    operations: ControlOperations,
+    pools: PoolOperations,
+    allocFiles: AllocFilesPort | undefined,
+  ): Promise<void> {
     this.#operations = operations;
     const server = await startControlServer({
-      ...{ socketPath: this.#options.controlSocket, operations, log: this.#log },
+      ...{ socketPath: this.#options.controlSocket, operations, pools, log: this.#log },
       ...(allocFiles && { allocFiles }),
     });
     this.#cleanups.add(() => server.close());

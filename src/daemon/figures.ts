@@ -19,11 +19,14 @@ export interface FigureSources {
   readonly startedAtMs: number;
   /** How many allocs are in each state. */
   readonly allocStates: () => ReadonlyMap<string, number>;
+  /** How many pools are in each state. */
+  readonly poolStates: () => ReadonlyMap<string, number>;
 }
 
 export function registerFigures(metrics: Metrics, sources: FigureSources): void {
   registerProjections(metrics, sources);
   registerAllocs(metrics, sources);
+  registerPools(metrics, sources);
   registerContent(metrics, sources);
   registerConnections(metrics, sources);
   registerProcess(metrics, sources);
@@ -74,6 +77,13 @@ function registerAllocs(metrics: Metrics, { allocStates }: FigureSources): void 
   metrics.observed(
     { type: 'gauge', name: 'dunnage_allocs', help: 'Allocs, by their state.', labelNames: ['state'] },
     () => [...allocStates()].map(([state, value]) => ({ value, labels: { state } })),
+  );
+}
+
+function registerPools(metrics: Metrics, { poolStates }: FigureSources): void {
+  metrics.observed(
+    { type: 'gauge', name: 'dunnage_pools', help: 'Thin pools, by their state.', labelNames: ['state'] },
+    () => [...poolStates()].map(([state, value]) => ({ value, labels: { state } })),
   );
 }
 

@@ -23,7 +23,7 @@ import { mountFuse } from '../mounts/fuse-mount.ts';
 import { canMakeViewsWritable } from '../mounts/writable-view.ts';
 import { loadNative } from '../native/load.ts';
 import { holderProgramPath } from '../native/programs.ts';
-import { allocsPath, auditedPath, projectionsPath } from '../tree/places.ts';
+import { allocsPath, auditedPath, DEVICES_DIRECTORY, projectionsPath } from '../tree/places.ts';
 import { allocPlaces, memoryPlaces } from './allocs/alloc-places.ts';
 import {
   AllocsConnection,
@@ -147,6 +147,8 @@ export class TreeMount implements ServedTree {
         this.records.set(name, await thread.serve(name, held.device, held.record, journal));
       }
       thread.resend();
+      // An earlier version may have had none, and the kernel remembers that for ever.
+      if (this.held.devices.has('root')) await thread.showName(DEVICES_DIRECTORY);
       await this.#resumeAllocs(thread, this.held, onEnd);
       return;
     }

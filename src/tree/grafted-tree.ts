@@ -71,7 +71,8 @@ export class GraftedTree implements FileSystem {
     if (nodeId !== ROOT_NODE_ID) return;
     const type = constants.S_IFDIR;
     if (cookie < LIVE_COOKIE) yield { name: LIVE_DIRECTORY, nodeId: LIVE_NODE_ID, type, cookie: LIVE_COOKIE };
-    if (cookie < DEVICES_COOKIE) yield { name: DEVICES_DIRECTORY, nodeId: DEVICES_NODE_ID, type, cookie: DEVICES_COOKIE };
+    if (cookie < DEVICES_COOKIE)
+      yield { name: DEVICES_DIRECTORY, nodeId: DEVICES_NODE_ID, type, cookie: DEVICES_COOKIE };
   }
 
   readLink(_caller: Caller, nodeId: NodeId): string {

@@ -6,6 +6,7 @@ import { createAllocOperations } from '../../src/daemon/allocs/alloc-operations.
 import { createControlOperations } from '../../src/daemon/control-operations.ts';
 import { createFileOperations } from '../../src/daemon/file-operations.ts';
 import { createHistoryOperations } from '../../src/daemon/history-operations.ts';
+import { createPoolOperations } from '../../src/daemon/pools/pool-operations.ts';
 import type { ControlOperations, WriteFile } from '../../src/server/operations.ts';
 import { TreeHarness } from '../projection/helpers/tree-harness.ts';
 import { exampleStatus, FakeOperations } from '../server/fake-operations.ts';
@@ -33,6 +34,7 @@ beforeEach(async () => {
   shutdowns = [];
   operations = createControlOperations({
     allocs: createAllocOperations(undefined, '/mnt/allocs'),
+    pools: createPoolOperations(undefined),
     projections: harness.service,
     sources: harness.sources,
     status: () => Promise.resolve(exampleStatus()),

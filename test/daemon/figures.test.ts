@@ -33,6 +33,7 @@ function figures(connections: () => Promise<readonly ConnectionStatistics[]>): P
         ['ready', 2],
         ['broken', 0],
       ]),
+    poolStates: () => new Map([['ready', 1]]),
     sourcesSeenAtMs,
   });
   return metrics;
@@ -49,6 +50,7 @@ describe('registerFigures', () => {
     for (const line of [
       'dunnage_allocs{state="broken"} 0',
       'dunnage_allocs{state="ready"} 2',
+      'dunnage_pools{state="ready"} 1',
       'dunnage_projections 2',
       'dunnage_projection_generation{directory="one"} 1',
       'dunnage_projection_generation{directory="two"} 2',

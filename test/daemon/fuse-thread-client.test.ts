@@ -54,6 +54,7 @@ async function startThread(t: TestContext, stateDir: string): Promise<Served> {
     sealingKeyDescriptor: key.descriptor,
     sealingKeyPath: '/nonexistent',
     durableMark: newDurableMark(),
+    deviceFolder: '/nonexistent',
   };
   const thread = await FuseThread.start(
     { ...data, resumed: false, uid: 0, gid: 0, graceMs: 0 },
@@ -196,6 +197,7 @@ test('FuseThread.start: rejects if the thread cannot open what it needs, and tel
     sealingKeyDescriptor: key.descriptor,
     sealingKeyPath: '/nonexistent',
     durableMark: newDurableMark(),
+    deviceFolder: '/nonexistent',
   };
   const events = { log: silentLog, onForgotten() {}, onEnded() {}, onFailed: (error: Error) => failures.push(error) };
   await assert.rejects(FuseThread.start({ ...data, resumed: false, uid: 0, gid: 0, graceMs: 0 }, events), {

@@ -50,12 +50,23 @@ async function findingsOf(served: ServedPool, metadata: PoolMetadata): Promise<r
   const known = new Set(records.map(({ deviceId }) => deviceId));
   return [
     ...(isReadOnly || needsCheck
-      ? [{ object: 'pool', what: isReadOnly ? 'it is read-only' : 'it wants to be checked', repairable: true, action: 'repair it' }]
+      ? [
+          {
+            object: 'pool',
+            what: isReadOnly ? 'it is read-only' : 'it wants to be checked',
+            repairable: true,
+            action: 'repair it',
+          },
+        ]
       : []),
     ...records
       .filter(({ state }) => state === 'Faulty')
       .map(({ name, error }) => ({
-        ...{ object: `device ${name}`, what: `it is Faulty: ${error}`, repairable: reality.has(metadata.getDevice(name).deviceId) },
+        ...{
+          object: `device ${name}`,
+          what: `it is Faulty: ${error}`,
+          repairable: reality.has(metadata.getDevice(name).deviceId),
+        },
         action: 'a repair tries again; otherwise remove it',
       })),
     ...[...reality.keys()]

@@ -30,7 +30,10 @@ export function readInterval(trim: Field): number | undefined {
   if (field.value === 'off' || field.value === false) return undefined;
   const intervalMs = parseDurationMs(field.string());
   if (intervalMs !== undefined && intervalMs >= INTERVAL_MS_MIN) return intervalMs;
-  throw field.error(`must be a time of at least ${formatDuration(INTERVAL_MS_MIN)}, or off`, 'write it as 24h or 1d12h');
+  throw field.error(
+    `must be a time of at least ${formatDuration(INTERVAL_MS_MIN)}, or off`,
+    'write it as 24h or 1d12h',
+  );
 }
 
 /** The same, as `readInterval` reads it. */

@@ -28,7 +28,13 @@
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import { Field } from '../../projection/manifests/fields.ts';
 import type { YamlDocument } from '../../projection/manifests/yaml-documents.ts';
-import { FILE_SYSTEM_TYPES, type FileSystemType, fileSystemOptions, type LoadedPoolConfig, parsePoolConfig } from '../../thinpool/config.ts';
+import {
+  FILE_SYSTEM_TYPES,
+  type FileSystemType,
+  fileSystemOptions,
+  type LoadedPoolConfig,
+  parsePoolConfig,
+} from '../../thinpool/config.ts';
 import { assertDeviceSize } from '../../thinpool/device-names.ts';
 import { assertPoolName, DEVICE_SIZE_BYTES, type PoolSpec } from '../../thinpool/pool-spec.ts';
 import { HIGH_WATER_PERCENT } from '../../thinpool/space/space-marks.ts';
@@ -63,7 +69,8 @@ export function readPool(document: YamlDocument): PoolManifest {
   const name = metadata.only(['name', 'labels', 'annotations']).get('name');
   name.checked(() => assertPoolName(name.string()));
   const spec = object.get('spec');
-  if (spec.isAbsent) throw spec.error('is missing', 'say what the pool lies on: directory, device, file, or dataDevice');
+  if (spec.isAbsent)
+    throw spec.error('is missing', 'say what the pool lies on: directory, device, file, or dataDevice');
   return { spec: readSpec(name.string(), spec.only(SPEC_FIELDS)), document: document.index };
 }
 

@@ -23,7 +23,8 @@ export function readPlace(spec: Field, directory: string | undefined): PoolPlace
   const given = (names: readonly string[]): readonly string[] => names.filter((name) => !spec.get(name).isAbsent);
   const isMapper = readDriver(spec, given(MAPPER).length > 0) === 'devicemapper';
   const [wrong] = given(isMapper ? REFLINK : [...MAPPER, ...PARAMETERS]);
-  if (wrong !== undefined) throw spec.get(wrong).error(`is nothing for the driver ${isMapper ? 'devicemapper' : 'reflink'}`);
+  if (wrong !== undefined)
+    throw spec.get(wrong).error(`is nothing for the driver ${isMapper ? 'devicemapper' : 'reflink'}`);
   if (isMapper) return readMapper(spec);
   const [one, another] = given(REFLINK);
   if (another !== undefined) throw spec.get(another).error(`cannot be together with ${one}: a pool lies in one place`);
@@ -72,7 +73,10 @@ function readBacking(spec: Field, part: 'data' | 'metadata', defaultBytes: numbe
   if (!device.isAbsent) return { kind: 'device', path: readPath(device) };
   if (!file.isAbsent) return readFile(file, defaultBytes);
   if (defaultBytes !== undefined) return { kind: 'file', sizeBytes: defaultBytes };
-  throw spec.error(`does not say where the ${part} of the pool go`, `give ${part}Device (or ${part}File, for development)`);
+  throw spec.error(
+    `does not say where the ${part} of the pool go`,
+    `give ${part}Device (or ${part}File, for development)`,
+  );
 }
 
 function readFile(field: Field, defaultBytes?: number): { kind: 'file'; path?: string; sizeBytes: number } {

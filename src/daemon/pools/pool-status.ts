@@ -67,7 +67,9 @@ export function warningsOf({ spec, paths, state, reason, figures }: PoolView): r
   if (state === 'deleting') warnings.push(`pool ${name} is being deleted${reason === undefined ? '' : `: ${reason}`}`);
   if (typeof figures === 'string') warnings.push(`pool ${name} cannot be asked: ${figures}`);
   if (liesInFiles({ place: spec.place })) {
-    warnings.push(`pool ${name} lies in ${placeText(paths)}: good for development; use a block device or a directory on XFS`);
+    warnings.push(
+      `pool ${name} lies in ${placeText(paths)}: good for development; use a block device or a directory on XFS`,
+    );
   }
   if (typeof figures === 'object') warnings.push(...figures.warnings);
   return warnings;

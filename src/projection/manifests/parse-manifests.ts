@@ -25,7 +25,7 @@ const READABLE: Readonly<Record<string, ProjectionKind>> = {
   'dunnage/v1 Projection': 'Projection',
 };
 const READABLE_TEXT =
-  'v1 ConfigMap, v1 Secret, dunnage/v1 Projection, v1 List of them, and dunnage/v1 Alloc can be applied';
+  'v1 ConfigMap, v1 Secret, dunnage/v1 Projection, v1 List of them, and dunnage/v1 Alloc and Pool can be applied';
 
 /** What the API server adds, and what people write, under `metadata` of a Kubernetes object. */
 const KUBERNETES_METADATA = [

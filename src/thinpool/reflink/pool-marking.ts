@@ -29,7 +29,8 @@ export async function markPool(options: MarkedPlace): Promise<void> {
   await whileMounted(options, async (root) => {
     const there = (await readMarker(root))?.name;
     if (there === poolName) return;
-    if (there !== undefined) throw new DunnageError('ALREADY_EXISTS', `${place.path} holds the pool "${there}" already`);
+    if (there !== undefined)
+      throw new DunnageError('ALREADY_EXISTS', `${place.path} holds the pool "${there}" already`);
     await assertSharesBlocks(root);
     const { bsize, blocks, bavail } = await statfs(root);
     await writeMarker(root, poolName, (blocks - bavail) * bsize);

@@ -72,7 +72,11 @@ export class ReflinkDriver implements PoolDriver {
 
   constructor(options: ReflinkOptions) {
     this.#options = options;
-    this.#names = new DeviceNames(join(options.runtimeDir, 'dev'), join(this.#runtimeFolder, 'names'), options.namePrefix);
+    this.#names = new DeviceNames(
+      join(options.runtimeDir, 'dev'),
+      join(this.#runtimeFolder, 'names'),
+      options.namePrefix,
+    );
   }
 
   /**

@@ -23,6 +23,12 @@ export async function findDeviceUsers(path: string, procPath = '/proc'): Promise
   return users.slice(0, USERS_MAX);
 }
 
+/** Those in this process's mount namespace alone: `mounted at /srv/db`. */
+export async function findOwnMounts(path: string, procPath = '/proc'): Promise<readonly string[]> {
+  const device = await deviceIdAt(path);
+  return device === undefined ? [] : await mountsFor({ device, procPath, namespaces: new Set() }, 'self');
+}
+
 interface Search {
   /** `major:minor`. */
   readonly device: string;

@@ -112,16 +112,24 @@ export class PoolDeletions {
     return 'what the pool lay on could not be used, and stays as it is';
   }
 
-  async #refusal(record: PoolRecord, served: ServedPool | undefined, force: boolean): Promise<DunnageError | undefined> {
+  async #refusal(
+    record: PoolRecord,
+    served: ServedPool | undefined,
+    force: boolean,
+  ): Promise<DunnageError | undefined> {
     if (force || record.state === 'deleting') return undefined;
     const { name } = record.spec;
     const devices = this.#options.metadataOf(name).getDeviceNames();
     if (devices.length > 0) return hasDevices(name, devices);
     if (served === undefined) {
       if (record.isNew === true) return undefined;
-      return new DunnageError('BUSY', `the pool ${name} cannot be put into service: ${record.reason ?? 'see the log'}`, {
-        remedy: 'mend that first; with --force it is forgotten, and what it lies on stays as it is',
-      });
+      return new DunnageError(
+        'BUSY',
+        `the pool ${name} cannot be put into service: ${record.reason ?? 'see the log'}`,
+        {
+          remedy: 'mend that first; with --force it is forgotten, and what it lies on stays as it is',
+        },
+      );
     }
     const unknown = [...(await served.reality()).keys()].map((id) => `id ${id}, which no record names`);
     return unknown.length === 0 ? undefined : hasDevices(name, unknown);

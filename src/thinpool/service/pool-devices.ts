@@ -3,8 +3,8 @@ import { KeyedMutex } from '../../base/mutex.ts';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import type { DeviceInfo } from '../device-info.ts';
 import type { DriverDevice } from '../driver.ts';
+import { findDeviceUsers, findOwnMounts } from './device-users.ts';
 import { publicPrefix } from './pool-backing.ts';
-import { findDeviceUsers } from './device-users.ts';
 import type { ServedPool } from './served-pool.ts';
 
 export interface NewDeviceRequest {
@@ -107,19 +107,28 @@ export class PoolDevices {
   }
 }
 
-/** If it fails because the device is busy, the error says who uses it. */
+/**
+ * If it fails because the device is busy, the error says who uses it. One that is mounted is not tried at all: that does not end by itself, as
+ * a look of a program at a new device does.
+ */
 export async function whileNamingUsers<T>(pool: ServedPool, name: string, task: () => Promise<T>): Promise<T> {
+  const path = pool.device.path(name);
+  const mounts = await findOwnMounts(path);
+  if (mounts.length > 0) throw inUse(pool, name, mounts);
   try {
     return await task();
   } catch (error) {
     if (!(error instanceof DunnageError && error.code === 'BUSY')) throw error;
-    const users = await findDeviceUsers(pool.device.path(name));
-    if (users.length === 0) throw error;
-    throw new DunnageError('BUSY', `device ${name} of pool ${pool.spec.name} is in use: ${users.join('; ')}`, {
-      remedy: 'unmount it, and end those who have it open',
-      cause: error,
-    });
+    const users = await findDeviceUsers(path);
+    throw users.length === 0 ? error : inUse(pool, name, users, error);
   }
+}
+
+function inUse(pool: ServedPool, name: string, users: readonly string[], cause?: DunnageError): DunnageError {
+  return new DunnageError('BUSY', `device ${name} of pool ${pool.spec.name} is in use: ${users.join('; ')}`, {
+    remedy: 'unmount it, and end those who have it open',
+    cause,
+  });
 }
 
 async function view(
@@ -152,7 +161,11 @@ function requireSame(there: DeviceInfo, { sizeBytes, snapshotOf }: NewDeviceRequ
       : [there.parentName === '' ? 'is no snapshot' : `is a snapshot of ${there.parentName}`]),
   ];
   if (differences.length === 0) return;
-  throw new DunnageError('ALREADY_EXISTS', `there is a device ${there.name} already, which ${differences.join(' and ')}`, {
-    remedy: 'take another name, or delete it first',
-  });
+  throw new DunnageError(
+    'ALREADY_EXISTS',
+    `there is a device ${there.name} already, which ${differences.join(' and ')}`,
+    {
+      remedy: 'take another name, or delete it first',
+    },
+  );
 }

@@ -83,7 +83,10 @@ export class PoolService {
   async view(name: string): Promise<PoolView> {
     const record = this.#known(name);
     const figures = await this.#turns.sharedNow(name, async () => {
-      return await this.#served.get(name)?.figures().catch((error: unknown) => sentenceOf(error));
+      return await this.#served
+        .get(name)
+        ?.figures()
+        .catch((error: unknown) => sentenceOf(error));
     });
     return { ...record, paths: this.#paths(record.spec), metadata: this.#metadata(name), figures };
   }

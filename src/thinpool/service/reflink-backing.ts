@@ -7,13 +7,7 @@ import { systemCode } from '../../native/system-error.ts';
 import { findSignatures } from '../device-mapper/thin-tools.ts';
 import type { PoolDriver } from '../driver.ts';
 import type { DevicePlaceSpec, DirectoryPlaceSpec, FilePlaceSpec } from '../pool-spec.ts';
-import {
-  leavePlace,
-  type MarkedPlace,
-  markPool,
-  readPoolName,
-  unmarkPool,
-} from '../reflink/pool-marking.ts';
+import { leavePlace, type MarkedPlace, markPool, readPoolName, unmarkPool } from '../reflink/pool-marking.ts';
 import { formatPool } from '../reflink/pool-place.ts';
 import { ReflinkDriver, type ReflinkOptions } from '../reflink/reflink-driver.ts';
 import { type BackingContext, type PoolBacking, publicPrefix } from './pool-backing.ts';

@@ -8,6 +8,7 @@ import { createAllocOperations } from '../../../src/daemon/allocs/alloc-operatio
 import { createControlOperations } from '../../../src/daemon/control-operations.ts';
 import { createFileOperations } from '../../../src/daemon/file-operations.ts';
 import { createHistoryOperations } from '../../../src/daemon/history-operations.ts';
+import { createPoolOperations } from '../../../src/daemon/pools/pool-operations.ts';
 import type { ControlOperations } from '../../../src/server/operations.ts';
 import { exampleStatus, FakeOperations } from '../../server/fake-operations.ts';
 import { TreeHarness } from '../helpers/tree-harness.ts';
@@ -20,6 +21,7 @@ let host: string;
 function useHarness(): void {
   operations = createControlOperations({
     allocs: createAllocOperations(undefined, '/mnt/allocs'),
+    pools: createPoolOperations(undefined),
     projections: harness.service,
     sources: harness.sources,
     history: createHistoryOperations(harness.history(), (directory) => harness.sources.view(directory) !== undefined),

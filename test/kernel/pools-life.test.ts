@@ -1,0 +1,186 @@
+/** The life of thin pools in a daemon: made, used, killed, rebooted, broken, deleted. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readlink, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import type { DaemonProcess } from '../tools/daemon-process.ts';
+import { ScratchFileSystem, skipUnlessScratch } from '../tools/scratch-file-system.ts';
+import {
+  attachedBelow,
+  inDevices,
+  poolManifest,
+  readBlock,
+  rebootWithPools,
+  writeBlock,
+} from './helpers/pool-daemon.ts';
+import { killDaemon, startDaemon } from './helpers/projected.ts';
+
+const run = promisify(execFile);
+const MEBIBYTE = 1024 * 1024;
+const IN_FILE = { file: { size: '320MiB' }, deviceSize: '32MiB' };
+
+describe('a thin pool of the daemon', { skip: skipUnlessScratch('xfs') }, () => {
+  let daemon: DaemonProcess;
+  before(async () => {
+    daemon = await startDaemon();
+  });
+  afterEach(async () => {
+    for (const { name } of await daemon.client.pools.listPools()) await daemon.client.pools.deletePool(name, true);
+    assert.deepEqual(await attachedBelow(daemon), []);
+  });
+  after(() => daemon.stop());
+  const pools = () => daemon.client.pools;
+  const device = (name: string) => join(daemon.runtimeDir, 'dev', name);
+
+  it('[S230] is in service when apply returns, and its devices are in devices/ while they are active', async () => {
+    const [result] = await daemon.client.apply(poolManifest('fast', IN_FILE));
+    assert.deepEqual([result?.kind, result?.name, result?.action], ['Pool', 'fast', 'created']);
+    assert.match(result?.warnings?.join() ?? '', /good for development/);
+    const made = await pools().putPoolDevice('fast', 'db', {});
+    assert.deepEqual(
+      [made.state, made.active, made.path, made.sizeBytes],
+      [...['Activated', true, device('fast-db')], 32 * MEBIBYTE],
+    );
+    assert.deepEqual(await readdir(inDevices(daemon)), ['fast-db']);
+    assert.equal(await readlink(inDevices(daemon, 'fast-db')), device('fast-db'));
+    writeBlock(inDevices(daemon, 'fast-db'), 'one');
+    const copy = await pools().putPoolDevice('fast', 'copy', { snapshotOf: 'db' });
+    assert.equal(copy.snapshotOf, 'db');
+    writeBlock(inDevices(daemon, 'fast-db'), 'two');
+    assert.deepEqual([readBlock(device('fast-copy'), 3), readBlock(device('fast-db'), 3)], ['one', 'two']);
+    const status = await pools().poolStatus('fast');
+    assert.deepEqual([status.state, status.driver, status.promisedBytes], ['ready', 'reflink', 64 * MEBIBYTE]);
+    assert.ok(
+      status.devices.every(({ ownBytes }) => ownBytes > 0),
+      JSON.stringify(status.devices),
+    );
+    assert.ok(status.promisableBytes > 0 && status.data.totalBytes > status.data.usedBytes);
+    await pools().deactivatePoolDevice('fast', 'copy');
+    assert.deepEqual(await readdir(inDevices(daemon)), ['fast-db']);
+    assert.equal(existsSync(inDevices(daemon, 'fast-copy')), false);
+    assert.equal((await daemon.client.apply(poolManifest('fast', IN_FILE)))[0]?.action, 'unchanged');
+  });
+
+  it('[S231] goes on when the daemon is killed: who uses a device notices nothing', async (t) => {
+    await daemon.client.apply(poolManifest('fast', IN_FILE));
+    await pools().putPoolDevice('fast', 'db', {});
+    const place = join(daemon.folder, 'mounted');
+    await mkdir(place, { recursive: true });
+    await run('mkfs.ext4', ['-q', device('fast-db')]);
+    await run('mount', [device('fast-db'), place]);
+    t.after(() => run('umount', [place]).catch(() => undefined));
+    await writeFile(join(place, 'before'), 'x');
+    await killDaemon(daemon);
+    await writeFile(join(place, 'meanwhile'), 'y');
+    assert.deepEqual(await readdir(join(daemon.runtimeDir, 'dev')), ['fast-db']);
+    await daemon.up();
+    await writeFile(join(place, 'after'), 'z');
+    assert.equal(await readlink(inDevices(daemon, 'fast-db')), device('fast-db'));
+    const status = await pools().poolStatus('fast');
+    assert.deepEqual([status.state, status.devices[0]?.active], ['ready', true]);
+    const isInUse = { code: 'BUSY', message: /db of pool fast is in use: mounted at .*\/mounted/ };
+    await assert.rejects(pools().deletePool('fast', true), isInUse);
+    const still = await pools().poolStatus('fast');
+    assert.deepEqual([still.state, still.devices[0]?.active], ['ready', true]);
+    await run('umount', [place]);
+  });
+
+  it('[S232] has after a reboot the devices that were active before, with what was flushed', async () => {
+    await daemon.client.apply(poolManifest('fast', IN_FILE));
+    await pools().putPoolDevice('fast', 'db', {});
+    await pools().putPoolDevice('fast', 'resting', {});
+    await pools().deactivatePoolDevice('fast', 'resting');
+    writeBlock(device('fast-db'), 'kept');
+    await rebootWithPools(daemon);
+    await daemon.up();
+    assert.deepEqual(await readdir(inDevices(daemon)), ['fast-db']);
+    assert.equal(readBlock(inDevices(daemon, 'fast-db'), 4), 'kept');
+    const { devices } = await pools().poolStatus('fast');
+    assert.deepEqual(
+      devices.map(({ name, state, active }) => [name, state, active]),
+      [
+        ['db', 'Activated', true],
+        ['resting', 'Deactivated', false],
+      ],
+    );
+  });
+
+  it('[S233] leaves nothing active that nobody uses after down, and the next up brings it back', async () => {
+    await daemon.client.apply(poolManifest('fast', IN_FILE));
+    await pools().putPoolDevice('fast', 'db', {});
+    writeBlock(device('fast-db'), 'kept');
+    await daemon.dunnage('down');
+    assert.deepEqual(await attachedBelow(daemon), []);
+    await daemon.up();
+    assert.equal(readBlock(inDevices(daemon, 'fast-db'), 4), 'kept');
+  });
+
+  it('[S234] that is broken stops nobody: the start goes on, says why, and takes it in again when it is mended', async () => {
+    await daemon.client.apply(poolManifest('good', IN_FILE));
+    await daemon.client.apply(poolManifest('bad', IN_FILE));
+    await pools().putPoolDevice('bad', 'db', {});
+    const image = join(daemon.stateDir, 'pools/bad.img');
+    await daemon.dunnage('down');
+    await rename(image, `${image}.gone`);
+    await daemon.up();
+    const [bad, good] = await pools().listPools();
+    assert.deepEqual([bad?.state, good?.state], ['broken', 'ready']);
+    assert.match(bad?.reason ?? '', /bad\.img/);
+    assert.match((await daemon.client.status()).warnings.join('\n'), /pool bad is broken: .*bad\.img/);
+    await assert.rejects(pools().putPoolDevice('bad', 'more', {}), { code: 'BUSY', message: /not in service/ });
+    await assert.rejects(pools().deletePool('bad', false), { code: 'BUSY', message: /has devices: db/ });
+    await rename(`${image}.gone`, image);
+    assert.equal((await pools().repairPool('bad', {})).outcome, 'clean');
+    assert.equal((await pools().poolStatus('bad')).devices[0]?.active, true);
+  });
+
+  it('[S235] is not deleted with its devices unless that is said, and leaves nothing then', async () => {
+    await daemon.client.apply(poolManifest('fast', IN_FILE));
+    await pools().putPoolDevice('fast', 'db', {});
+    await assert.rejects(pools().deletePool('fast', false), { code: 'BUSY', message: /fast has devices: db/ });
+    assert.deepEqual(await pools().deletePool('fast', true), { name: 'fast', devices: ['db'], left: '' });
+    assert.deepEqual(await readdir(join(daemon.stateDir, 'pools')), []);
+    assert.deepEqual(await readdir(join(daemon.runtimeDir, 'pools')), []);
+    await assert.rejects(pools().getPool('fast'), { code: 'NOT_FOUND' });
+  });
+
+  it('[S235] leaves a directory that was given without its files', async () => {
+    const scratch = new ScratchFileSystem('xfs');
+    try {
+      await writeFile(join(scratch.path, 'mine'), 'x');
+      await daemon.client.apply(poolManifest('dir', { directory: scratch.path, deviceSize: '16MiB' }));
+      await pools().putPoolDevice('dir', 'a', {});
+      const { left, devices } = await pools().deletePool('dir', true);
+      assert.deepEqual([left, devices], [`${scratch.path} stays`, ['a']]);
+      assert.deepEqual(await readdir(scratch.path), ['mine']);
+    } finally {
+      for (const { name } of await pools().listPools()) await pools().deletePool(name, true);
+      scratch.close();
+    }
+  });
+
+  it('[S236] that cannot be made leaves nothing', async () => {
+    const file = join(daemon.folder, 'taken');
+    await writeFile(file, 'something');
+    await assert.rejects(daemon.client.apply(poolManifest('x', { file: { path: file, size: '320MiB' } })), {
+      code: 'ALREADY_EXISTS',
+    });
+    await assert.rejects(daemon.client.apply(poolManifest('x', { file: { size: '1MiB' } })), {
+      code: 'INVALID_ARGUMENT',
+    });
+    await assert.rejects(daemon.client.apply(poolManifest('x', { directory: daemon.folder })), {
+      message: /cannot share blocks/,
+    });
+    assert.deepEqual(await pools().listPools(), []);
+    assert.deepEqual(await readdir(join(daemon.stateDir, 'pools')).catch(() => []), []);
+  });
+
+  it('refuses a device whose name in devices/ another pool has', async () => {
+    await daemon.client.apply(`${poolManifest('a', IN_FILE)}\n---\n${poolManifest('a-b', IN_FILE)}`);
+    await pools().putPoolDevice('a', 'b-c', {});
+    await assert.rejects(pools().putPoolDevice('a-b', 'c', {}), { code: 'ALREADY_EXISTS', message: /pool a has/ });
+  });
+});
