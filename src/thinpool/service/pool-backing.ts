@@ -2,8 +2,6 @@
 import type { Log } from '../../base/log.ts';
 import type { PoolDriver } from '../driver.ts';
 import type { PoolPaths, PoolSpec } from '../pool-spec.ts';
-import { MapperBacking } from './mapper-backing.ts';
-import { ReflinkBacking } from './reflink-backing.ts';
 
 export interface BackingContext {
   readonly spec: PoolSpec;
@@ -25,15 +23,9 @@ export interface PoolBacking {
   make(): Promise<void>;
   /** After `make` failed: what it has made goes. What was there stays. */
   undo(): Promise<void>;
-  /** Makes room for what the description says now, if it is larger than what is there. */
   driver(): PoolDriver;
   /** Takes away what the pool has put there; a file that holds it goes. Resolves to what stays, in words. Preconditions: no devices. */
   remove(): Promise<string>;
-}
-
-export function backingOf(context: BackingContext): PoolBacking {
-  const { place } = context.spec;
-  return place.kind === 'device-mapper' ? new MapperBacking(context, place) : new ReflinkBacking(context, place);
 }
 
 /** Where the block devices of active thin devices are. */
