@@ -39,6 +39,7 @@ export { DunnageError } from './errors/dunnage-error.ts';
 export { ERROR_TABLE, type ErrorCode } from './errors/table.ts';
 export type { BindOptions, TmpfsOptions } from './mounts/agent-mounts.ts';
 export type { MountHolder } from './mounts/mount-holders.ts';
+export { loadNative } from './native/load.ts';
 export { AtomicWriter, type AtomicWriterOptions, type WriteResult } from './projection/atomic-writer.ts';
 export { validatePayload } from './projection/path-rules.ts';
 export type { FileAttributes, FileProjection, Payload } from './projection/payload.ts';
@@ -56,3 +57,20 @@ export type {
   ProjectionSummary,
   SizedFile,
 } from './server/operations.ts';
+export type {
+  PoolCheckReport,
+  PoolDeviceSummary,
+  PoolOperations,
+  PoolStatusDoc,
+  PoolSummary,
+} from './server/pool-operations.ts';
+export { type LoadedPoolConfig, loadConfig, type PoolConfig, parsePoolConfig } from './thinpool/config.ts';
+export type { DeviceInfo, NewDevice } from './thinpool/device-info.ts';
+export { createDeviceMapperPool, makePoolFiles, type NewPool } from './thinpool/device-mapper/create-pool.ts';
+export { DeviceMapperDriver, type DeviceMapperDriverOptions } from './thinpool/device-mapper/device-mapper-driver.ts';
+export { DEVICE_STATES, type DeviceState } from './thinpool/device-states.ts';
+export type { DeactivateOptions, DeviceUsage, PoolDriver, PoolStatus } from './thinpool/driver.ts';
+export { PoolDevice, type PoolDeviceOptions } from './thinpool/pool-device.ts';
+export { PoolMetadata, type PoolMetadataOptions } from './thinpool/pool-metadata.ts';
+export { ReflinkDriver, type ReflinkOptions } from './thinpool/reflink/reflink-driver.ts';
+export { type Overcommit, PoolSpace, type PoolSpaceEvent, type SpaceReport } from './thinpool/space/pool-space.ts';

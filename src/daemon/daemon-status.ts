@@ -51,6 +51,7 @@ export function daemonStatus(parts: StatusParts): () => Promise<DaemonStatus> {
       runtimeDir,
       projections: views.length,
       allocs: parts.allocs?.service.list().length ?? 0,
+      ...(parts.pools && { pools: parts.pools.service.list().length }),
       allocDir: parts.allocs === undefined ? undefined : allocDirOf(options),
       connections: describeConnections(
         mountPoint,

@@ -73,7 +73,7 @@ async function findingsOf(served: ServedPool, metadata: PoolMetadata): Promise<r
       .filter((id) => !known.has(id))
       .map((id) => ({
         ...{ object: `id ${id}`, what: 'the pool has a device that no record names', repairable: true },
-        action: 'a repair that is told to delete the unknown removes it, with its content',
+        action: `dunnage pool repair ${metadata.pool} --delete-unknown removes it, with its content`,
       })),
   ];
 }
