@@ -53,7 +53,12 @@ export function formatResult(result: AppliedObject): string {
 /** For standard error: nothing if there is nothing to warn of. */
 export function formatWarnings(result: AppliedObject): string {
   const target = formatTarget(result, result.namespace);
-  return (result.warnings ?? []).map((warning) => `warning: ${target}: ${printable(warning)}\n`).join('');
+  return (result.warnings ?? []).map((warning) => `warning: ${naming(result, target, warning)}\n`).join('');
+}
+
+/** Some sentences name their object already. */
+function naming({ kind, name }: AppliedObject, target: string, warning: string): string {
+  return printable(warning.startsWith(`${kind.toLowerCase()} ${name} `) ? warning : `${target}: ${warning}`);
 }
 
 /** Says which file the daemon refused. An error that is not about the manifest stays as it is. */

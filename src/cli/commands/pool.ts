@@ -1,5 +1,6 @@
 /** `dunnage pool`: thin pools. */
 import { type Command, Option } from 'commander';
+import { DunnageError } from '../../errors/dunnage-error.ts';
 import type { PoolCheckReport } from '../../server/pool-operations.ts';
 import { type CommandContext, contextOf } from '../context.ts';
 import { formatPoolReport } from '../output/pool-report.ts';
@@ -112,10 +113,22 @@ function addCreateCommand(pool: Command): void {
       const text = config === undefined ? {} : { config: await readText(config, CONFIG_BYTES_MAX) };
       const spec = toPoolSpec({ ...words, ...text });
       const { pools } = context.client();
-      const result = await waiting(`pool/${name}: being made`, () => pools.putPool(name, spec, true));
+      const result = await waiting(`pool/${name}: being made`, () =>
+        pools.putPool(name, spec, true).catch((error: unknown) => {
+          throw withoutDocument(error);
+        }),
+      );
       context.print(result, () => formatResult(result));
       if (!context.json) context.terminal.say(formatWarnings(result));
     });
+}
+
+/** Where it stands in a manifest says nothing to who gave options. */
+function withoutDocument(error: unknown): unknown {
+  if (!(error instanceof DunnageError) || error.code !== 'INVALID_MANIFEST') return error;
+  const message = error.message.replace(/^document \d+ \(Pool ".*?"\), line \d+: /, '');
+  const remedy = error.remedy === undefined ? {} : { remedy: error.remedy };
+  return new DunnageError('INVALID_ARGUMENT', message, { ...remedy, cause: error });
 }
 
 const CHECK_HELP = `

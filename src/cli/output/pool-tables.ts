@@ -86,10 +86,11 @@ function formatSpace(space: SpaceUse): string {
 }
 
 /** What devices may come to ask for, beside what is really there. */
-function formatPromise({ promisedBytes, promisableBytes, state }: PoolStatusDoc): string {
+function formatPromise({ promisedBytes, promisableBytes, state, devices }: PoolStatusDoc): string {
   const promised = formatBytes(promisedBytes);
   if (state === 'broken') return promised;
   const backed = `${promised} of ${formatBytes(promisableBytes)}`;
+  if (devices.length === 0) return backed;
   if (promisedBytes <= promisableBytes) return `${backed}, every device can fill up`;
   return `${backed}: ${formatBytes(promisedBytes - promisableBytes)} more than there is`;
 }
