@@ -11,6 +11,7 @@ import { promisify } from 'node:util';
 import { stayInside } from './kernel/helpers/stay-inside.ts';
 import { DaemonProcess } from './tools/daemon-process.ts';
 import { compiledRoot, repositoryRoot } from './tools/repository.ts';
+import { skipUnlessScratch } from './tools/scratch-file-system.ts';
 
 const run = promisify(execFile);
 const EXAMPLES = join(repositoryRoot(), 'examples');
@@ -19,6 +20,9 @@ const needsRoot = process.geteuid?.() === 0 ? {} : { skip: 'examples are applied
 
 const missing = ['/usr/sbin/nginx', '/usr/bin/curl'].find((program) => !existsSync(program));
 const needsNginx = missing === undefined ? {} : { skip: `${missing} is not installed` };
+
+const lacksXfs = skipUnlessScratch('xfs');
+const needsXfs = lacksXfs === false ? {} : { skip: lacksXfs };
 
 describe('examples', needsRoot, () => {
   let daemon: DaemonProcess;
@@ -73,6 +77,13 @@ describe('examples', needsRoot, () => {
     assert.deepEqual((await readdir(alloc)).toSorted(), ['alloc', 'log-shipper', 'web']);
     assert.equal(await readFile(join(alloc, 'web/local/db/password'), 'utf8'), 'winter-tide-41');
     assert.equal(await daemon.dunnage('alloc', 'delete', 'shop', '--wait'), 'alloc/shop deleted\n');
+  });
+
+  test('pool.yaml makes a pool in a file, which the commands of its header show and delete', needsXfs, async () => {
+    assert.equal(await apply('pool.yaml'), 'pool/dev created\n');
+    assert.match(await daemon.dunnage('pool', 'status', 'dev'), /^State: +ready$/m);
+    assert.equal(await daemon.dunnage('pool', 'delete', 'dev'), 'pool/dev deleted\n');
+    assert.deepEqual(await readdir(join(daemon.stateDir, 'pools')), []);
   });
 
   test('nginx-reload/ has nginx reload on a swap', needsNginx, async () => {
@@ -199,6 +210,7 @@ describe('examples', needsRoot, () => {
       'alloc.yaml',
       'config-map.yaml',
       'nginx-reload',
+      'pool.yaml',
       'projection.yaml',
       'secret-rotated.yaml',
       'secret-rotation.ts',

@@ -1,6 +1,6 @@
 /** `dunnage pool` as people type it, against a real daemon: a pool in a file, from its making to its end. */
 import assert from 'node:assert/strict';
-import { type FileHandle, mkdir, open, readFile, stat, writeFile } from 'node:fs/promises';
+import { type FileHandle, open, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -73,7 +73,10 @@ describe('thin pools on the command line', { timeout: 120_000, ...(skip === fals
   });
 
   it('check finds nothing wrong, and repair nothing to mend', async () => {
-    for (const [word, exitCode] of [['check', 0], ['repair', 0]] as const) {
+    for (const [word, exitCode] of [
+      ['check', 0],
+      ['repair', 0],
+    ] as const) {
       const ran = await command('pool', word, 'dev');
       assert.deepEqual([ran.exitCode, ran.stderr], [exitCode, ''], ran.stdout);
       assert.match(ran.stdout, /^pool\/dev \(reflink\): nothing is wrong\.$/m);
@@ -83,8 +86,6 @@ describe('thin pools on the command line', { timeout: 120_000, ...(skip === fals
   it('a second one of the name, one without XFS and one that is too small are refused with what to do', async () => {
     const again = await command('pool', 'create', 'dev', '--size', '512MiB');
     assert.deepEqual([again.exitCode, again.stderr.includes('dev')], [5, true]);
-    const plain = join(daemon.folder, 'plain');
-    await mkdir(plain);
     const scratch = new ScratchFileSystem('ext4', 16);
     try {
       const wrong = await command('pool', 'create', 'other', '--directory', scratch.path);

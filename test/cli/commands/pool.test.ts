@@ -65,10 +65,7 @@ test('what the daemon has against a spec is told without its place in a document
   const message = 'document 1 (Pool "a"), line 1: spec.deviceSize: must be a size';
   pools.failure = new DunnageError('INVALID_MANIFEST', message, { remedy: 'write it as 20GiB' });
   const ran = await dunnage(['pool', 'create', 'a', '--size', '1g', '--socket', socketPath]);
-  assert.deepEqual(
-    [ran.exitCode, ran.stderr],
-    [2, 'dunnage: spec.deviceSize: must be a size\n  write it as 20GiB\n'],
-  );
+  assert.deepEqual([ran.exitCode, ran.stderr], [2, 'dunnage: spec.deviceSize: must be a size\n  write it as 20GiB\n']);
 });
 
 test('list, get and status', async (t) => {
