@@ -162,6 +162,34 @@ describe('a thin pool of the daemon', { skip: skipUnlessScratch('xfs') }, () => 
     }
   });
 
+  it('[S235] [S236] formats a block device only if that is said and it is empty, and leaves it formatted', async () => {
+    const file = join(daemon.folder, 'disk');
+    await run('truncate', ['--size', '320M', file]);
+    const path = (await run('losetup', ['--find', '--show', file])).stdout.trim();
+    try {
+      const manifest = (format: boolean): string => poolManifest('disk', { device: path, format, deviceSize: '16MiB' });
+      await assert.rejects(daemon.client.apply(manifest(false)), {
+        code: 'NOT_FOUND',
+        message: /holds no file system/,
+      });
+      await run('mkfs.ext4', ['-q', path]);
+      for (const format of [false, true]) {
+        await assert.rejects(daemon.client.apply(manifest(format)), { code: 'ALREADY_EXISTS', message: /ext4/ });
+      }
+      assert.match((await run('wipefs', [path])).stdout, /ext4/);
+      await run('wipefs', ['--all', path]);
+      await daemon.client.apply(manifest(true));
+      await pools().putPoolDevice('disk', 'a', {});
+      assert.equal((await pools().deletePool('disk', true)).left, `${path} stays formatted`);
+      await assert.rejects(daemon.client.apply(manifest(true)), { code: 'ALREADY_EXISTS', message: /a file system/ });
+      await daemon.client.apply(manifest(false));
+      assert.deepEqual((await pools().poolStatus('disk')).devices, []);
+    } finally {
+      for (const { name } of await pools().listPools()) await pools().deletePool(name, true);
+      await run('losetup', ['--detach', path]);
+    }
+  });
+
   it('[S236] that cannot be made leaves nothing', async () => {
     const file = join(daemon.folder, 'taken');
     await writeFile(file, 'something');
