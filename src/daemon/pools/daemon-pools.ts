@@ -11,6 +11,8 @@ import { warningsOf } from './pool-status.ts';
 
 /** The start waits so long at most. */
 const RECOVER_MS_MAX = 20_000;
+/** And the end. */
+const END_MS_MAX = 30_000;
 
 export interface DaemonPoolsOptions {
   readonly options: Pick<DaemonOptions, 'stateDir' | 'runtimeDir'>;
@@ -62,7 +64,14 @@ export class DaemonPools {
    * Pools and devices stay in service, or with `isDown` those that nobody uses are taken out of it: the next start brings them back.
    */
   async end(isDown: boolean): Promise<void> {
-    if (!isDown) return await this.service.close();
+    const ended = isDown ? this.#rest() : this.service.close();
+    const isDone = await Promise.race([ended.then(() => true), delay(END_MS_MAX, false, { ref: false })]);
+    if (isDone) return;
+    this.#log.warn({ ms: END_MS_MAX }, 'work on pools does not come to an end; the next start goes on with it');
+    ended.catch(() => undefined);
+  }
+
+  async #rest(): Promise<void> {
     const left = await this.service.rest();
     if (left.length > 0) this.#log.warn({ devices: left }, 'thin devices that are in use stay active');
   }

@@ -7,8 +7,10 @@
  *
  * Work on devices shares the turn of its pool, what changes the pool as a whole has it alone.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
+import { formatDuration } from '../../base/units.ts';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import type { Store } from '../../store/store.ts';
 import { PoolMetadata } from '../pool-metadata.ts';
@@ -32,6 +34,8 @@ export interface PoolServiceOptions {
   /** Called before each record is written. */
   readonly onStep?: ((step: string) => void) | undefined;
   readonly onSpaceEvent?: (pool: string, event: PoolSpaceEvent) => void;
+  /** A pool that says nothing for so long is shown without figures. */
+  readonly answerMsMax?: number;
   /** Stands in for what pools lie on, in tests. */
   readonly backingOf?: typeof backingOf;
 }
@@ -42,6 +46,8 @@ export interface PoolView extends PoolRecord {
   /** Undefined while it is not in service; a sentence if it cannot be asked. */
   readonly figures: PoolFigures | string | undefined;
 }
+
+const ANSWER_MS_MAX = 5_000;
 
 export type PoolAction = 'created' | 'configured' | 'unchanged';
 
@@ -83,12 +89,12 @@ export class PoolService {
   /** With its figures, if it can be asked just now. @throws DunnageError NOT_FOUND */
   async view(name: string): Promise<PoolView> {
     const record = this.#known(name);
-    const figures = await this.#turns.sharedNow(name, async () => {
-      return await this.#served
-        .get(name)
-        ?.figures()
-        .catch((error: unknown) => sentenceOf(error));
-    });
+    const asked = this.#turns.sharedNow(name, async () => await this.#served.get(name)?.figures());
+    const { answerMsMax = ANSWER_MS_MAX } = this.#options;
+    const answered = new AbortController();
+    const silence = delay(answerMsMax, `it has not answered for ${formatDuration(answerMsMax)}`, answered);
+    const figures = await Promise.race([asked.catch(sentenceOf), silence]);
+    answered.abort();
     return { ...record, paths: this.#paths(record.spec), metadata: this.#metadata(name), figures };
   }
 

@@ -45,7 +45,7 @@ class Scene {
     const see = (driver: PoolDriver): PoolDriver => point.wrap(driver, DRIVER_STEPS);
     return new PoolService({
       store: point.wrap(this.#store, STORE_STEPS),
-      ...{ stateDir: this.folder, runtimeDir: this.folder, clock: systemClock, log: silentLog },
+      ...{ stateDir: this.folder, runtimeDir: this.folder, clock: systemClock, log: silentLog, answerMsMax: 100 },
       backingOf: ({ spec }) => point.wrap<PoolBacking>(new FileBacking(this.place(spec.name), see), BACKING_STEPS),
     });
   }
@@ -158,6 +158,20 @@ describe('PoolService', () => {
     await service.repair('p', async ({ state }, served) => {
       assert.deepEqual([state, served === undefined], ['ready', false]);
       assert.equal((await service.view('p')).figures, undefined);
+    });
+    assert.equal(typeof (await service.view('p')).figures, 'object');
+  });
+
+  it('shows a pool that does not answer without figures, and is not held up by it', async (t) => {
+    const service = new Scene(t).service();
+    await service.apply(pool('p'));
+    await service.withPool('p', async ({ driver }) => {
+      const look = driver.status.bind(driver);
+      let answer: () => void = () => undefined;
+      driver.status = () => new Promise((resolve) => (answer = () => resolve(look())));
+      assert.match(String((await service.view('p')).figures), /has not answered for 0s/);
+      driver.status = look;
+      answer();
     });
     assert.equal(typeof (await service.view('p')).figures, 'object');
   });
