@@ -29,6 +29,7 @@ const SUITES = [
   'device-mapper-crashes',
   'device-mapper-pool',
   'device-mapper-daemon',
+  'device-mapper-commands',
 ] as const;
 const SUITE_SECONDS_MAX = 240;
 const OUTPUT_BYTES_MAX = 32 * 1024 * 1024;
