@@ -26,7 +26,7 @@ export interface SecretsOptions {
 
 /** Where the tmpfs of a task are mounted. */
 export function runtimePathOf(
-  directory: BackingDirectory,
+  directory: Pick<BackingDirectory, 'runtimePath'>,
   kind: 'secrets' | 'private',
   id: string,
   task: string,
@@ -133,7 +133,11 @@ async function makeRuntimeDirectory(path: string): Promise<void> {
 }
 
 /** Where the memory of tasks is mounted, for who keeps others out of it. */
-export function memoryPlaces(directory: BackingDirectory, id: string, tasks: Iterable<string>): readonly GuardedPath[] {
+export function memoryPlaces(
+  directory: Pick<BackingDirectory, 'runtimePath'>,
+  id: string,
+  tasks: Iterable<string>,
+): readonly GuardedPath[] {
   return [...tasks].flatMap((task): readonly GuardedPath[] => [
     { task, kind: 'secret', path: runtimePathOf(directory, 'secrets', id, task) },
     { task, kind: 'private', path: runtimePathOf(directory, 'private', id, task) },

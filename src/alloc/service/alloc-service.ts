@@ -5,14 +5,11 @@
  *   apply -> creating -> ready        restore -> restoring -> ready      move -> moving -> ready
  *            creating -> broken       (a start finishes or undoes each of them)
  *   delete -> deleting -> gone        waits for those who use it, over restarts too
- *
- * Lock order: turns of two allocs are taken in the order of their ids.
  */
 
 import type { Writable } from 'node:stream';
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
-import { KeyedMutex } from '../../base/mutex.ts';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import type { Store } from '../../store/store.ts';
 import type { AllocBuilder } from './alloc-builder.ts';
@@ -20,13 +17,9 @@ import { AllocDeletions } from './alloc-deletions.ts';
 import { ALLOC_STATES, type AllocRecord, AllocRecords, type AllocState } from './alloc-records.ts';
 import { type AllocSpec, changeOf } from './alloc-spec.ts';
 import type { AllocTransfers, RestoreReport, SnapshotReport } from './alloc-transfers.ts';
+import { AllocTurns } from './alloc-turns.ts';
+import { type AllocView, warningsOf } from './alloc-view.ts';
 import type { PresentedState } from './presented-projections.ts';
-
-export interface AllocView extends AllocRecord {
-  readonly presented: readonly PresentedState[];
-  /** For whom its deletion waits, in words. */
-  readonly awaiting: readonly string[];
-}
 
 export interface AllocServiceOptions {
   readonly store: Store;
@@ -42,6 +35,8 @@ export interface AllocServiceOptions {
   readonly onReady?: (spec: AllocSpec) => Promise<void> | void;
   /** It is about to change as a whole, or to go. */
   readonly onLeave?: (id: string) => Promise<void> | void;
+  /** Nothing of it is left. */
+  readonly onGone?: (id: string) => void;
 }
 
 export type AllocAction = 'created' | 'configured' | 'unchanged';
@@ -49,13 +44,9 @@ export type AllocAction = 'created' | 'configured' | 'unchanged';
 export class AllocService {
   readonly #options: AllocServiceOptions;
   readonly #records: AllocRecords;
-  readonly #turns = new KeyedMutex<string>();
+  readonly #turns = new AllocTurns();
   readonly #deletions: AllocDeletions;
   readonly #presented = new Map<string, readonly PresentedState[]>();
-  /** Allocs that want a projection, by its name. Those that no longer do may be among them. */
-  readonly #presenters = new Map<string, Set<string>>();
-  /** What is under way, or waits for its turn. */
-  readonly #work = new Set<Promise<unknown>>();
   #isClosed = false;
 
   constructor(options: AllocServiceOptions) {
@@ -63,8 +54,11 @@ export class AllocService {
     this.#records = new AllocRecords(options.store, options.onStep);
     this.#deletions = new AllocDeletions({
       ...{ builder: options.builder, records: this.#records, log: options.log },
-      inTurn: (id, task) => this.#inTurns([id], task),
-      onDeleted: (id) => this.#presented.delete(id),
+      inTurn: (id, task) => this.#turns.run([id], task),
+      onDeleted: (id) => {
+        this.#presented.delete(id);
+        options.onGone?.(id);
+      },
     });
   }
 
@@ -110,7 +104,7 @@ export class AllocService {
   delete(id: string): Promise<readonly string[]> {
     this.#known(id);
     this.#options.transfers.abort(id);
-    return this.#inTurns([id], async () => {
+    return this.#turns.run([id], async () => {
       const record = this.#known(id);
       // A snapshot may have begun while this waited for its turn.
       this.#options.transfers.abort(id);
@@ -122,7 +116,7 @@ export class AllocService {
   /** Gives data and local directories of one alloc to the other, whose own are empty. Tasks that only one of them has are left out. */
   async move(from: string, to: string): Promise<readonly string[]> {
     if (from === to) throw new DunnageError('INVALID_ARGUMENT', 'an alloc cannot be moved onto itself');
-    return await this.#inTurns([from, to], async () => {
+    return await this.#turns.run([from, to], async () => {
       const source = this.#settled(from);
       const record = this.#settled(to);
       const names = new Set(source.spec.tasks.map(({ name }) => name));
@@ -139,7 +133,7 @@ export class AllocService {
   async snapshot(id: string, output: Writable, signal?: AbortSignal): Promise<SnapshotReport> {
     const { transfers } = this.#options;
     // Begun within the turn: a move that waits for it must find the alloc busy.
-    const { spec, transfer } = await this.#inTurns([id], async () => {
+    const { spec, transfer } = await this.#turns.run([id], async () => {
       const { spec } = this.#settled(id);
       return { spec, transfer: transfers.begin(id, signal) };
     });
@@ -152,7 +146,7 @@ export class AllocService {
 
   /** Replaces data and local directories by those of a tar: all of it, or nothing. */
   restore(id: string, input: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<RestoreReport> {
-    return this.#inTurns([id], async () => {
+    return this.#turns.run([id], async () => {
       const record = this.#settled(id);
       await this.#requireUnused(record.spec);
       const { builder, transfers } = this.#options;
@@ -171,8 +165,7 @@ export class AllocService {
   /** A projection was made, deleted or published: those who present it follow. */
   projectionChanged(name: string): void {
     const isThere = this.#options.exists(name);
-    for (const id of this.#presenters.get(name) ?? []) {
-      const states = this.#presented.get(id) ?? [];
+    for (const [id, states] of this.#presented) {
       // A swap shows through the mount by itself.
       if (states.every((one) => one.name !== name || one.presented === isThere)) continue;
       this.#inBackground(id, () => this.#presentAgain(id));
@@ -187,17 +180,7 @@ export class AllocService {
 
   /** Sentences for the status of the daemon. */
   warnings(): readonly string[] {
-    return this.list().flatMap(({ spec: { id }, state, reason, awaiting, secretsLost, presented }) => {
-      const missing = presented.filter((one) => !one.presented);
-      return [
-        ...(state === 'broken' ? [`alloc ${id} is broken: ${reason}`] : []),
-        ...(awaiting.length > 0 ? [`alloc ${id} is being deleted, and waits: ${awaiting.join('; ')}`] : []),
-        ...(secretsLost === undefined ? [] : [secretsLostSentence(id, secretsLost.tasks)]),
-        ...(state === 'deleting'
-          ? []
-          : missing.map((one) => `alloc ${id}, task ${one.task}: ${one.path} waits: ${one.reason}`)),
-      ];
-    });
+    return this.list().flatMap(warningsOf);
   }
 
   /** Nothing new is begun; what runs is ended by the builder's signal. */
@@ -205,7 +188,7 @@ export class AllocService {
     this.#isClosed = true;
     this.#deletions.close();
     this.#options.transfers.close();
-    while (this.#work.size > 0) await Promise.allSettled(this.#work);
+    await this.#turns.settled();
     for (const id of this.#presented.keys()) await this.#options.onLeave?.(id);
   }
 
@@ -307,7 +290,7 @@ export class AllocService {
   /** Everything of it is there. */
   async #settle(ready: AllocRecord): Promise<void> {
     const { builder, onReady } = this.#options;
-    this.#notePresented(ready.spec.id, await builder.present(ready.spec));
+    this.#presented.set(ready.spec.id, await builder.present(ready.spec));
     const before = this.#records.get(ready.spec.id);
     if (JSON.stringify(before) !== JSON.stringify(ready)) await this.#records.transition(ready);
     await onReady?.(ready.spec);
@@ -326,15 +309,7 @@ export class AllocService {
   async #presentAgain(id: string): Promise<void> {
     const record = this.#records.get(id);
     if (record?.state !== 'ready' || this.#isClosed) return;
-    this.#notePresented(id, await this.#options.builder.present(record.spec));
-  }
-
-  #notePresented(id: string, states: readonly PresentedState[]): void {
-    this.#presented.set(id, states);
-    for (const { name } of states) {
-      const ids = this.#presenters.get(name) ?? new Set();
-      this.#presenters.set(name, ids.add(id));
-    }
+    this.#presented.set(id, await this.#options.builder.present(record.spec));
   }
 
   /** Before the work of that state is begun. */
@@ -389,7 +364,7 @@ export class AllocService {
   async #inTurnsOf<T>(id: string, task: () => Promise<T>): Promise<T> {
     for (;;) {
       const from = this.#records.get(id)?.moving?.from;
-      const outcome = await this.#inTurns(from === undefined ? [id] : [id, from], async () => {
+      const outcome = await this.#turns.run(from === undefined ? [id] : [id, from], async () => {
         const now = this.#records.get(id)?.moving?.from;
         return now === undefined || now === from ? { result: await task() } : undefined;
       });
@@ -397,22 +372,8 @@ export class AllocService {
     }
   }
 
-  async #inTurns<T>(ids: readonly string[], task: () => Promise<T>): Promise<T> {
-    const next = (rest: readonly string[]): Promise<T> => {
-      const [first, ...others] = rest;
-      return first === undefined ? task() : this.#turns.run(first, () => next(others));
-    };
-    const work = next([...ids].sort());
-    this.#work.add(work);
-    try {
-      return await work;
-    } finally {
-      this.#work.delete(work);
-    }
-  }
-
   #inBackground(id: string, task: () => Promise<void>): void {
-    this.#inTurns([id], task).catch((error: unknown) => {
+    this.#turns.run([id], task).catch((error: unknown) => {
       this.#options.log.error({ alloc: id, error: String(error) }, 'an alloc could not follow a change');
     });
   }
@@ -425,8 +386,4 @@ export class AllocService {
 
 function bare({ spec, createdAtMs }: AllocRecord, state: AllocRecord['state']): AllocRecord {
   return { spec, createdAtMs, state };
-}
-
-function secretsLostSentence(id: string, tasks: readonly string[]): string {
-  return `alloc ${id}: secrets of ${tasks.join(', ')} are empty since a restart of the host or of the tree; fill them, then apply the manifest again`;
 }

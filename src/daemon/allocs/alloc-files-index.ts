@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { BackingDirectory } from '../../alloc/backing-directory.ts';
 import { AllocFiles } from '../../alloc/files/alloc-files.ts';
 import type { AllocRecord } from '../../alloc/service/alloc-records.ts';
-import type { AllocSpec } from '../../alloc/service/alloc-spec.ts';
+import { memoryPlaces } from '../../alloc/task-secrets.ts';
 import type { AllocFilesPort, FoundAlloc } from '../../server/alloc-files-port.ts';
 
 export interface AllocFilesIndexOptions {
@@ -21,10 +21,7 @@ export class AllocFilesIndex implements AllocFilesPort {
 
   find(id: string): FoundAlloc | undefined {
     const record = this.#options.find(id);
-    if (record === undefined) {
-      this.#files.delete(id);
-      return undefined;
-    }
+    if (record === undefined) return undefined;
     const { state, building, spec } = record;
     const isBuilding = new Set(building?.tasks);
     return {
@@ -33,19 +30,20 @@ export class AllocFilesIndex implements AllocFilesPort {
     };
   }
 
+  /** The alloc is gone. Another one of that name has other secrets. */
+  forget(id: string): void {
+    this.#files.delete(id);
+  }
+
   #filesOf(id: string): AllocFiles {
     const known = this.#files.get(id);
     if (known !== undefined) return known;
     const { directory, find } = this.#options;
-    const spec = (): AllocSpec => find(id)?.spec ?? { id, tasks: [] };
+    const tasks = (): readonly string[] => (find(id)?.spec.tasks ?? []).map(({ name }) => name);
     const files = new AllocFiles({
       root: join(directory.path, id),
-      tasks: () => spec().tasks.map(({ name }) => name),
-      guarded: () =>
-        spec().tasks.flatMap(({ name }) => [
-          { task: name, kind: 'secret' as const, path: join(directory.runtimePath, 'secrets', id, name) },
-          { task: name, kind: 'private' as const, path: join(directory.runtimePath, 'private', id, name) },
-        ]),
+      tasks,
+      guarded: () => memoryPlaces(directory, id, tasks()),
     });
     this.#files.set(id, files);
     return files;

@@ -3,8 +3,9 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import type { AllocService, AllocView } from '../../alloc/service/alloc-service.ts';
+import type { AllocService } from '../../alloc/service/alloc-service.ts';
 import type { AllocSpec } from '../../alloc/service/alloc-spec.ts';
+import { type AllocView, notesOf } from '../../alloc/service/alloc-view.ts';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import type { AllocDetail, AllocOperations, AllocSummary, TaskSummary } from '../../server/alloc-operations.ts';
 import type { AllocApplyResult } from '../../server/operations.ts';
@@ -97,18 +98,4 @@ function toDetail(view: AllocView, visiblePath: string): AllocDetail {
     }),
   );
   return { ...toSummary(view), path, tasks };
-}
-
-function notesOf({ state, reason, awaiting, presented, secretsLost }: AllocView): string[] {
-  const missing = state === 'deleting' ? [] : presented.filter((one) => !one.presented);
-  return [
-    ...(state === 'broken' ? [`broken: ${reason ?? 'unknown'}`] : []),
-    ...awaiting.map((what) => `deletion waits: ${what}`),
-    ...(secretsLost === undefined
-      ? []
-      : [
-          `secrets of ${secretsLost.tasks.join(', ')} are empty since a restart: fill them, then apply the manifest again`,
-        ]),
-    ...missing.map((one) => `${one.task}/${one.path} waits: ${one.reason}`),
-  ];
 }

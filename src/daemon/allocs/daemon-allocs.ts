@@ -84,6 +84,7 @@ export class DaemonAllocs {
     const presented = new PresentedProjections({ directory: this.directory, projections, log });
     const { signal } = this.#ending;
     const logs = new StableLogs(this.directory, log);
+    const files = new AllocFilesIndex({ directory: this.directory, find: (id) => this.service.find(id) });
     this.service = new AllocService({
       ...{ store, clock: systemClock, log, onStep },
       builder: new AllocBuilder({ directory: this.directory, presented, log, signal }),
@@ -91,8 +92,9 @@ export class DaemonAllocs {
       exists: (name) => projections.exists(name),
       onReady: (spec) => logs.start(spec),
       onLeave: (id) => logs.stop(id),
+      onGone: (id) => files.forget(id),
     });
-    this.files = new AllocFilesIndex({ directory: this.directory, find: (id) => this.service.find(id) });
+    this.files = files;
   }
 
   /**

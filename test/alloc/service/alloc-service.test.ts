@@ -103,6 +103,7 @@ function makeScene(t: TestContext): Scene {
       exists: (name) => work.existing.has(name),
       onReady: ({ id }) => void ready.push(`+${id}`),
       onLeave: (id) => void ready.push(`-${id}`),
+      onGone: (id) => void ready.push(`gone ${id}`),
     });
     t.after(() => service.close());
     return service;
@@ -184,7 +185,7 @@ test('secrets that went with a reboot are said until the manifest is applied aga
 });
 
 test('delete waits for its users over a restart, refuses other work meanwhile, and then nothing is left', async (t) => {
-  const { service, work, again } = makeScene(t);
+  const { service, work, again, ready } = makeScene(t);
   await service.apply(alloc('a', task('web')));
   work.users = ['pid 7 (sh) is there'];
   assert.deepEqual(await service.delete('a'), ['pid 7 (sh) is there']);
@@ -200,7 +201,7 @@ test('delete waits for its users over a restart, refuses other work meanwhile, a
   work.users = [];
   const second = again();
   await second.recover();
-  assert.deepEqual([second.list(), work.done.at(-1)], [[], 'destroy a']);
+  assert.deepEqual([second.list(), work.done.at(-1), ready.at(-1)], [[], 'destroy a', 'gone a']);
   await assert.rejects(async () => second.delete('a'), { code: 'NOT_FOUND' });
 });
 
