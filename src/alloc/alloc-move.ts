@@ -21,6 +21,7 @@ import {
   ensureTold,
   flushDirectory,
   isDirectoryMode,
+  isEmptyDirectory,
   openDirectory,
   statusOf,
   walkError,
@@ -254,12 +255,7 @@ function isEmptyOrMissing(parent: number, name: string): boolean {
   const status = statusOf(parent, name);
   if (status === undefined) return true;
   if (!isDirectoryMode(status) || status[NODE.isMountRoot] === 1) return false;
-  const opened = openDirectory(parent, name);
-  try {
-    return loadNative().listNodes(opened).names.length === 0;
-  } finally {
-    closeSync(opened);
-  }
+  return isEmptyDirectory(parent, name);
 }
 
 /** Undefined if the alloc, or the task, is not there: there is nothing to move then. */

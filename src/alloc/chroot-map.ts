@@ -16,7 +16,14 @@ import { isAtOrBeneath } from '../base/paths.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import { loadNative } from '../native/load.ts';
 import { NODE } from '../native/node-status.ts';
-import { type DirectoryAttributes, ensureTold, isDirectoryMode, openDirectory, statusOf } from './directories.ts';
+import {
+  type DirectoryAttributes,
+  ensureTold,
+  isDirectoryMode,
+  isEmptyDirectory,
+  openDirectory,
+  statusOf,
+} from './directories.ts';
 import { type HostPath, resolveHostPath, splitPath } from './host-path.ts';
 import { SharedAllocName, TaskLocal, TaskSecrets } from './layout.ts';
 import type { TaskScene } from './task-scene.ts';
@@ -184,14 +191,7 @@ class Embedding {
     if ((mode & 0o7777) !== 0 || status[NODE.userId] !== (rootOwner()?.uid ?? status[NODE.userId])) return false;
     if (!isDirectoryMode(status)) return source.kind === 'file' && status[NODE.sizeBytes] === 0;
     if (source.kind !== 'directory') return false;
-    return await this.#inParent(target, async (parent, name) => {
-      const opened = openDirectory(parent, name);
-      try {
-        return this.#native.listNodes(opened).names.length === 0;
-      } finally {
-        closeSync(opened);
-      }
-    });
+    return await this.#inParent(target, async (parent, name) => isEmptyDirectory(parent, name));
   }
 
   async #status(target: string): Promise<Float64Array | undefined> {

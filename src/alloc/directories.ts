@@ -117,6 +117,16 @@ export function statusOf(directory: number, name: string): Float64Array | undefi
   }
 }
 
+/** @throws DunnageError NOT_FOUND, NOT_A_DIRECTORY; INVALID_PATH for a link. */
+export function isEmptyDirectory(parent: number, name: string): boolean {
+  const opened = openDirectory(parent, name);
+  try {
+    return loadNative().listNodes(opened).names.length === 0;
+  } finally {
+    closeSync(opened);
+  }
+}
+
 export function isDirectoryMode(status: Float64Array): boolean {
   return ((status[NODE.mode] ?? 0) & constants.S_IFMT) === constants.S_IFDIR;
 }

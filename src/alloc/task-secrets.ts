@@ -4,14 +4,12 @@
  *
  * Where mounting is not permitted there is no memory to be had: that is an error, unless the task allows its secrets on disk.
  */
-import { closeSync } from 'node:fs';
 import { chmod, chown, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { byteText } from '../base/byte-text.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
-import { loadNative } from '../native/load.ts';
 import type { BackingDirectory } from './backing-directory.ts';
-import { ensureTold, isDirectoryMode, type Owner, openDirectory, statusOf } from './directories.ts';
+import { ensureTold, isDirectoryMode, isEmptyDirectory, type Owner, statusOf } from './directories.ts';
 import type { GuardedPath } from './files/secret-guard.ts';
 import { PRIVATE_BYTES, TaskPrivate, TaskSecrets } from './layout.ts';
 import type { TaskScene } from './task-scene.ts';
@@ -104,12 +102,7 @@ export async function makeMountPoint(scene: TaskScene, task: number, name: strin
 }
 
 function requireEmpty(task: number, name: string, path: string): void {
-  const opened = openDirectory(task, name);
-  try {
-    if (loadNative().listNodes(opened).names.length === 0) return;
-  } finally {
-    closeSync(opened);
-  }
+  if (isEmptyDirectory(task, name)) return;
   throw new DunnageError('NOT_EMPTY', `there are files on the disk in ${path}, where something shall be mounted`, {
     remedy: 'move them away',
   });

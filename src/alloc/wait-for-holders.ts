@@ -2,6 +2,7 @@
 import { DunnageError } from '../errors/dunnage-error.ts';
 import type { MountHolder } from '../mounts/mount-holders.ts';
 import { loadNative } from '../native/load.ts';
+import { systemCode } from '../native/system-error.ts';
 
 /** A process may let go without ending, and who cannot be named cannot be watched: nobody tells that. */
 const LOOK_AGAIN_MS = 1_000;
@@ -42,7 +43,7 @@ function openProcess(pid: number): number | undefined {
   try {
     return loadNative().openProcess(pid);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return undefined;
+    if (systemCode(error) === 'ESRCH') return undefined;
     throw error;
   }
 }

@@ -1,12 +1,11 @@
 /** The manifest that the options of `alloc create` stand for. JSON is YAML. */
+import type { Isolation } from '../alloc/task-dir.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
-
-export const ISOLATION_WORDS = ['none', 'image', 'chroot', 'unveil'] as const;
 
 export interface AllocWords {
   readonly task: readonly string[];
   readonly user?: string;
-  readonly isolation?: (typeof ISOLATION_WORDS)[number];
+  readonly isolation?: Isolation;
   readonly secretsSize?: string;
   readonly secretsOnDisk?: boolean;
 }

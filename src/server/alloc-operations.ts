@@ -1,6 +1,6 @@
 /** What the control API asks of the daemon about allocs: a part of `ControlOperations`. */
 
-export type AllocState = 'creating' | 'ready' | 'restoring' | 'moving' | 'broken' | 'deleting';
+import type { AllocState } from '../alloc/service/alloc-records.ts';
 
 export interface AllocSummary {
   readonly id: string;

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ISOLATIONS } from '../../src/alloc/service/alloc-spec.ts';
-import { ISOLATION_WORDS, toAllocManifest } from '../../src/cli/alloc-words.ts';
+import { toAllocManifest } from '../../src/cli/alloc-words.ts';
 import { readAlloc } from '../../src/daemon/allocs/alloc-manifest.ts';
 import { readYamlDocuments } from '../../src/projection/manifests/yaml-documents.ts';
 
@@ -25,8 +24,4 @@ test('the options become a manifest that the daemon reads', () => {
 
 test('an alloc without a task is refused', () => {
   assert.throws(() => toAllocManifest('a', { task: [] }), { code: 'INVALID_ARGUMENT' });
-});
-
-test('the command line offers the isolations there are', () => {
-  assert.deepEqual([...ISOLATION_WORDS], [...ISOLATIONS]);
 });

@@ -9,14 +9,7 @@ export class Wake {
     this.#resolve?.();
   };
 
-  /** Whether it happened since the last `take` or `wait`. */
-  take(): boolean {
-    const happened = this.#happened;
-    this.#happened = false;
-    return happened;
-  }
-
-  /** Resolves when it has happened since the last `take` or `wait`, when the signal aborts, or after `msMax`. */
+  /** Resolves when it has happened since the last `wait`, when the signal aborts, or after `msMax`. */
   async wait(signal: AbortSignal, msMax?: number): Promise<void> {
     if (!this.#happened && !signal.aborted) {
       let timer: NodeJS.Timeout | undefined;

@@ -4,6 +4,9 @@ import type { Log } from '../../base/log.ts';
 import { AllocDir } from '../alloc-dir.ts';
 import { requireRoom } from '../alloc-move.ts';
 import type { BackingDirectory } from '../backing-directory.ts';
+import { SharedAllocName, SharedDataDir, TaskLocal, TaskPrivate, TaskSecrets } from '../layout.ts';
+import type { TaskBuildOptions } from '../task-dir.ts';
+import { unveilPath } from '../unveil.ts';
 import { resolveUser } from '../users.ts';
 import type { Building } from './alloc-records.ts';
 import type { AllocSpec, TaskSpec } from './alloc-spec.ts';
@@ -20,8 +23,6 @@ export interface AllocBuilderOptions {
   /** Stands in for the look into /proc in tests. */
   readonly findUsers?: typeof findAllocUsers;
 }
-
-type BuildOptions = Parameters<ReturnType<AllocDir['newTaskDir']>['build']>[0];
 
 export class AllocBuilder {
   readonly #options: AllocBuilderOptions;
@@ -91,7 +92,7 @@ export class AllocBuilder {
   /** What an earlier attempt has moved may be there again, empty: it must not be moved over what arrived. */
   async #removeEmpty({ id }: AllocSpec, tasks: readonly string[]): Promise<void> {
     const { directory } = this.#options;
-    for (const path of ['alloc/data', ...tasks.map((name) => join(name, 'local'))]) {
+    for (const path of [join(SharedAllocName, SharedDataDir), ...tasks.map((name) => join(name, TaskLocal))]) {
       if (removePlace(join(directory.path, id), path)) await directory.changed(join(id, path));
     }
   }
@@ -99,11 +100,10 @@ export class AllocBuilder {
   /** Who uses the alloc, in words. */
   async users(id: string, tasks: readonly TaskSpec[]): Promise<readonly string[]> {
     const { directory, findUsers = findAllocUsers } = this.#options;
-    const { runtimePath, mountsPath, visiblePath } = directory;
+    const { runtimePath, visiblePath } = directory;
     const otherPaths = [
-      join(runtimePath, 'secrets', id),
-      join(runtimePath, 'private', id),
-      ...tasks.map(({ name }) => join(mountsPath, `${id}-${name}`)),
+      ...[TaskSecrets, TaskPrivate].map((kind) => join(runtimePath, kind, id)),
+      ...tasks.map(({ name }) => unveilPath(directory, id, name)),
     ];
     return await findUsers({ id, visiblePath, otherPaths });
   }
@@ -114,7 +114,7 @@ export class AllocBuilder {
     await this.describe(spec).destroy({ signal: this.#options.signal });
   }
 
-  async #buildOptions(task: TaskSpec): Promise<BuildOptions> {
+  async #buildOptions(task: TaskSpec): Promise<TaskBuildOptions> {
     const { isolation, chroot } = task;
     const user = task.user === undefined ? {} : { user: await resolveUser(task.user) };
     return { isolation, chroot, ...user, signal: this.#options.signal };
@@ -123,7 +123,7 @@ export class AllocBuilder {
   /** Tasks that have their tmpfs. */
   async #withSecrets(spec: AllocSpec): Promise<ReadonlySet<string>> {
     const { directory } = this.#options;
-    const place = join(directory.runtimePath, 'secrets', spec.id);
+    const place = join(directory.runtimePath, TaskSecrets, spec.id);
     const mounted = new Set((await directory.mounts.list(place)).map(({ mountPoint }) => mountPoint));
     return new Set(spec.tasks.map(({ name }) => name).filter((name) => mounted.has(join(place, name))));
   }

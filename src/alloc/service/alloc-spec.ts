@@ -1,8 +1,8 @@
 /** What an alloc shall be, as its manifest says it, and which changes of it a living alloc can follow. */
 import { DunnageError } from '../../errors/dunnage-error.ts';
+import type { Isolation } from '../task-dir.ts';
 
-export const ISOLATIONS = ['none', 'image', 'chroot', 'unveil'] as const;
-export type TaskIsolation = (typeof ISOLATIONS)[number];
+export const ISOLATIONS: readonly Isolation[] = ['none', 'image', 'chroot', 'unveil'];
 
 /** A projection bound read-only into a task directory. */
 export interface PresentedProjection {
@@ -16,7 +16,7 @@ export interface TaskSpec {
   readonly name: string;
   /** `uid[:gid]` or a name of the host; undefined: what the reference gives nobody is nobody's. */
   readonly user?: string;
-  readonly isolation: TaskIsolation;
+  readonly isolation: Isolation;
   readonly secretsSizeBytes: number;
   /** An ordinary directory where a tmpfs cannot be had. */
   readonly secretsOnDisk: boolean;

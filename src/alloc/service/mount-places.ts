@@ -8,6 +8,7 @@ import { closeSync, lstatSync, mkdirSync, openSync, readdirSync, rmdirSync, type
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
 import { loadNative } from '../../native/load.ts';
 import { NAME_DIRECTORY, READ_DIRECTORY } from '../../native/open-flags.ts';
+import { systemCode } from '../../native/system-error.ts';
 
 const PLACE_MODE = 0o755;
 
@@ -60,7 +61,7 @@ function removeOne(
     }
     return true;
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENOTEMPTY'].includes(systemCode(error) ?? '')) return false;
     throw fromSystemError(error, `cannot remove ${components.join('/')}`);
   }
 }
@@ -75,7 +76,7 @@ function makeOne(place: string): boolean {
     mkdirSync(place, { mode: PLACE_MODE });
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    if (systemCode(error) === 'EEXIST') return false;
     throw error;
   }
 }

@@ -58,6 +58,9 @@ export interface SnapshotReport {
   };
 }
 
+/** What became of a restore that a crash had interrupted. */
+export type MendedRestore = 'nothing' | 'undone' | 'finished';
+
 export interface UnpackSummary {
   readonly entries: number;
   /** Bytes of files. */
@@ -66,7 +69,7 @@ export interface UnpackSummary {
   readonly lostXattrs: number;
   /** Of a restore: the directories that were replaced, relative to the alloc's. */
   readonly replaced?: readonly string[];
-  readonly outcome?: 'nothing' | 'undone' | 'finished';
+  readonly outcome?: MendedRestore;
 }
 
 export interface Failed {

@@ -12,7 +12,7 @@ import { READ_DIRECTORY } from '../../native/open-flags.ts';
 import { systemCode } from '../../native/system-error.ts';
 import type { BackingDirectory } from '../backing-directory.ts';
 import { requireAllocId } from '../layout.ts';
-import type { UnpackSummary } from './messages.ts';
+import type { MendedRestore, UnpackSummary } from './messages.ts';
 import { runOnArchive } from './run-on-archive.ts';
 import { rootPath, type SnapshotRoot, snapshotRoots } from './snapshot-names.ts';
 
@@ -28,9 +28,6 @@ export interface RestoreReport extends UnpackSummary {
   /** Directories that were replaced, relative to the alloc's: `alloc/data`, `web/local`. */
   readonly replaced: readonly string[];
 }
-
-/** What became of a restore that a crash had interrupted. */
-export type MendedRestore = 'nothing' | 'undone' | 'finished';
 
 /**
  * Nobody should use the alloc meanwhile: who has a file of it open keeps the old one.

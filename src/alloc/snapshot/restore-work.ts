@@ -9,7 +9,7 @@ import type { NativeBinding } from '../../native/binding.ts';
 import { READ_DIRECTORY } from '../../native/open-flags.ts';
 import { systemCode } from '../../native/system-error.ts';
 import { removeTree } from '../tree-work/remove-tree.ts';
-import type { SnapshotJob, UnpackSummary } from './messages.ts';
+import type { MendedRestore, SnapshotJob, UnpackSummary } from './messages.ts';
 import { commitPlan, makeExchanges, planExchanges, readPlan, TREE } from './restore-plan.ts';
 
 /** What is called so is removed at the next start, whatever it is. */
@@ -17,10 +17,11 @@ const DONE_PREFIX = 'deleted-';
 
 type MendJob = Pick<SnapshotJob & { readonly kind: 'mend' }, 'alloc' | 'staging' | 'name'>;
 
-export type Outcome = 'nothing' | 'undone' | 'finished';
-
 /** Finishes or undoes what is there, and removes it. @throws DunnageError BUSY if it is under way. */
-export function mendStaging(native: NativeBinding, job: MendJob): { outcome: Outcome; replaced: readonly string[] } {
+export function mendStaging(
+  native: NativeBinding,
+  job: MendJob,
+): { outcome: MendedRestore; replaced: readonly string[] } {
   let work: number;
   try {
     work = native.openNode(job.staging, job.name, READ_DIRECTORY, 0, true);

@@ -3,10 +3,11 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { type Command, Option } from 'commander';
+import { ISOLATIONS } from '../../alloc/service/alloc-spec.ts';
 import { formatBytes } from '../../base/units.ts';
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
 import { deleteAlloc } from '../alloc-deletion.ts';
-import { type AllocWords, ISOLATION_WORDS, toAllocManifest } from '../alloc-words.ts';
+import { type AllocWords, toAllocManifest } from '../alloc-words.ts';
 import { contextOf } from '../context.ts';
 import { withProgress } from '../output/progress.ts';
 import { formatResult, formatWarnings } from './apply.ts';
@@ -57,7 +58,7 @@ function addCreateCommand(alloc: Command): void {
     .argument('<id>', 'the alloc id: the name of its directory')
     .requiredOption('--task <name>', 'a task; may be repeated', collect)
     .option('--user <user>', 'owner of the task directories: uid, uid:gid or a name (default: nobody)')
-    .addOption(new Option('--isolation <kind>', 'how tasks are isolated (default: none)').choices([...ISOLATION_WORDS]))
+    .addOption(new Option('--isolation <kind>', 'how tasks are isolated (default: none)').choices([...ISOLATIONS]))
     .option('--secrets-size <bytes>', 'size of secrets/ in memory (default: 1MiB)')
     .option('--secrets-on-disk', 'allow secrets/ on disk where memory cannot be had')
     .addHelpText('after', CREATE_HELP)

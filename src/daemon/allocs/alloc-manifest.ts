@@ -15,6 +15,7 @@
  *         projections: [{name: secret.db, path: local/db}]
  */
 import { checkChrootMap } from '../../alloc/chroot-map.ts';
+import { DEFAULT_SECRETS_BYTES } from '../../alloc/layout.ts';
 import {
   cleanHostPath,
   cleanTaskPath,
@@ -23,13 +24,8 @@ import {
   validateAllocId,
   validateTaskName,
 } from '../../alloc/service/alloc-names.ts';
-import {
-  type AllocSpec,
-  ISOLATIONS,
-  type PresentedProjection,
-  type TaskIsolation,
-  type TaskSpec,
-} from '../../alloc/service/alloc-spec.ts';
+import { type AllocSpec, ISOLATIONS, type PresentedProjection, type TaskSpec } from '../../alloc/service/alloc-spec.ts';
+import type { Isolation } from '../../alloc/task-dir.ts';
 import { parseBytes } from '../../base/units.ts';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import { Field } from '../../projection/manifests/fields.ts';
@@ -39,7 +35,6 @@ import type { YamlDocument } from '../../projection/manifests/yaml-documents.ts'
 const TASKS_MAX = 256;
 const PROJECTIONS_MAX = 256;
 const CHROOT_MAX = 1024;
-const SECRETS_SIZE_BYTES = 1024 * 1024;
 const SECRETS_SIZE_BYTES_MIN = 4096;
 const SECRETS_SIZE_BYTES_MAX = 64 * 1024 ** 3;
 /** A number, or a name as useradd(8) takes it; the same for the group. */
@@ -128,7 +123,7 @@ function readUser(field: Field): string {
   throw field.error('must be "uid", "uid:gid" or the name of a user', 'write numbers in quotes, e.g. "1000:1000"');
 }
 
-function readIsolation(field: Field): TaskIsolation {
+function readIsolation(field: Field): Isolation {
   if (field.isAbsent) return 'none';
   const text = field.string();
   const isolation = ISOLATIONS.find((known) => known === text);
@@ -137,7 +132,7 @@ function readIsolation(field: Field): TaskIsolation {
 }
 
 function readSize(field: Field): number {
-  if (field.isAbsent) return SECRETS_SIZE_BYTES;
+  if (field.isAbsent) return DEFAULT_SECRETS_BYTES;
   const sizeBytes = typeof field.value === 'number' ? field.value : parseBytes(field.string());
   const isSize = Number.isSafeInteger(sizeBytes);
   if (isSize && Number(sizeBytes) >= SECRETS_SIZE_BYTES_MIN && Number(sizeBytes) <= SECRETS_SIZE_BYTES_MAX)
@@ -145,7 +140,7 @@ function readSize(field: Field): number {
   throw field.error('must be a size from 4KiB to 64GiB', 'write it as 1MiB, or as a number of bytes');
 }
 
-function readChroot(field: Field, isolation: TaskIsolation): Record<string, string> {
+function readChroot(field: Field, isolation: Isolation): Record<string, string> {
   if (field.isAbsent) return {};
   const entries = field.entries();
   if (isolation !== 'chroot') throw field.error('is for tasks with isolation chroot only', 'add isolation: chroot');
