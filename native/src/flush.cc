@@ -1,5 +1,4 @@
 // Durable commits of the store: one flush and the small write that follows it, in one visit to the libuv pool.
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -76,21 +75,9 @@ Napi::Value StartFlushThenWrite(const Napi::CallbackInfo& info) {
   return promise;
 }
 
-// Starts to write dirty pages back and does not wait: a flush that follows finds less to do.
-Napi::Value StartWriteback(const Napi::CallbackInfo& info) {
-  Arguments arguments(info);
-  const int descriptor = arguments.Descriptor();
-  if (arguments.failed()) return info.Env().Undefined();
-  if (sync_file_range(descriptor, 0, 0, SYNC_FILE_RANGE_WRITE) != 0) {
-    return ThrowSystemError(info.Env(), errno, "sync_file_range");
-  }
-  return info.Env().Undefined();
-}
-
 }  // namespace
 
 void ExportFlush(Napi::Env env, Napi::Object exports) {
-  exports.Set("startWriteback", Napi::Function::New(env, StartWriteback, "startWriteback"));
   exports.Set("flushThenWrite", Napi::Function::New(env, StartFlushThenWrite, "flushThenWrite"));
 }
 

@@ -59,8 +59,6 @@ export interface NativeBinding {
   /** openat2(2) beneath the directory: RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS, plus RESOLVE_NO_SYMLINKS unless `followLinks`. Adds O_CLOEXEC. */
   openBeneath(directory: number, path: string, flags: number, mode: number, followLinks: boolean): number;
   closeDescriptor(descriptor: number): void;
-  /** sync_file_range(2): starts to write the file's dirty pages back and does not wait. Promises nothing by itself. */
-  startWriteback(descriptor: number): void;
   /**
    * fdatasync(2) of one descriptor, then pwrite(2) of all bytes to another, in one visit to the libuv pool: a durable commit
    * pays for one change of threads instead of two. The bytes are copied. Nothing is written if the flush fails.

@@ -81,7 +81,6 @@ export function withoutAddon(reason: DunnageError): NativeBinding {
     openBeneath: walkBeneath,
     closeDescriptor: (descriptor) => closeSync(descriptor),
     // A hint only: the flush that follows it writes all.
-    startWriteback: () => undefined,
     flushThenWrite,
     forbidCoreDumps,
     hasWriter: () => undefined,

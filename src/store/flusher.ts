@@ -112,15 +112,6 @@ export class Flusher {
     return this.#next;
   }
 
-  /** Starts to write back what was committed: a flush soon after has less to wait for. */
-  startWriteback(): void {
-    try {
-      loadNative().startWriteback(this.#dataFd);
-    } catch {
-      // Only a hint: what is wrong with the disk is told by the flush.
-    }
-  }
-
   flushSync(): void {
     this.assertHealthy();
     const candidate = this.#pinNewest();

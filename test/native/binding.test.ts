@@ -68,7 +68,6 @@ const CONTRACT: Record<keyof NativeBinding, true> = {
   createLoopback: true,
   loopbackMemoryBytes: true,
   flushThenWrite: true,
-  startWriteback: true,
   deviceMapperCommand: true,
   makeDeviceNode: true,
   blockDeviceSize: true,

@@ -11,17 +11,6 @@ before(() => {
 });
 after(() => rmSync(folder, { recursive: true }));
 
-describe('startWriteback', () => {
-  it('takes a file and refuses what cannot be written back', () => {
-    const descriptor = openSync(join(folder, 'dirty'), 'w+');
-    loadNative().startWriteback(descriptor);
-    closeSync(descriptor);
-    const [one, other] = loadNative().socketPair('stream');
-    assert.throws(() => loadNative().startWriteback(one), { code: 'ESPIPE', syscall: 'sync_file_range' });
-    for (const open of [one, other]) closeSync(open);
-  });
-});
-
 describe('flushThenWrite', () => {
   it('writes all bytes where they belong, from a copy made at the call', async () => {
     const path = join(folder, 'whole');
