@@ -60,7 +60,8 @@ function cleanUp(before: Before, marker: string, temporaryFolder: string, tally:
   // On a machine that people use, these may be theirs.
   for (const mount of isCi ? others : []) tally.problems.push(`left mounted: ${mount.mountPoint} (${mount.type})`);
   for (const loop of loopDevices()) {
-    if (!before.loops.includes(loop)) tally.problems.push(`left attached: ${loop}`);
+    const mayBeTheirs = !isCi && !loop.includes(` ${temporaryFolder}/`);
+    if (!before.loops.includes(loop) && !mayBeTheirs) tally.problems.push(`left attached: ${loop}`);
   }
   const stillMounted = currentMounts().some((mount) => mount.mountPoint.startsWith(`${temporaryFolder}/`));
   if (!stillMounted) rmSync(temporaryFolder, { recursive: true, force: true });
