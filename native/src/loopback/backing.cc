@@ -84,6 +84,11 @@ int Engine::PathOf(Node* node, DescriptorCache::Use* use) {
   return 0;
 }
 
+int Engine::AnyOf(Node* node, DescriptorCache::Use* use) {
+  *use = descriptors.Find(node->id, DescriptorKind::kWrite);
+  return use->valid() ? 0 : PathOf(node, use);
+}
+
 int Engine::IoOf(Node* node, bool writes, DescriptorCache::Use* use) {
   const uint64_t id = node->id;
   *use = descriptors.Find(id, DescriptorKind::kWrite);
@@ -108,11 +113,11 @@ int Engine::AttributesOf(Node* node, Attributes* attributes) {
     *attributes = node->attributes;
     return 0;
   }
-  DescriptorCache::Use path;
-  int error = PathOf(node, &path);
+  DescriptorCache::Use file;
+  int error = AnyOf(node, &file);
   if (error != 0) return error;
   struct statx found;
-  error = Examine(path.get(), "", &found);
+  error = Examine(file.get(), "", &found);
   if (error != 0) return error;
   if ((node->flags & Node::kOrphan) != 0 && found.stx_nlink > 0) found.stx_nlink--;
   ToAttributes(found, attributes);

@@ -32,9 +32,10 @@ struct Parent {
 // While it lives the thread is the caller.
 class AsCaller {
  public:
-  AsCaller(Call& call, uint32_t umask) : identity_(call.identity) {
+  // `mode`: of what is made. To change capabilities costs more than most requests: only where it matters.
+  AsCaller(Call& call, uint32_t umask, mode_t mode) : identity_(call.identity) {
     identity_.Umask(umask & 0777);
-    identity_.KeepSetid(Identity::KernelStripsSetgid());
+    if ((mode & (S_ISUID | S_ISGID)) != 0) identity_.KeepSetid(Identity::KernelStripsSetgid());
     identity_.Become(call.header.user, call.header.group);
   }
   ~AsCaller() { identity_.BecomeSelf(); }
@@ -67,7 +68,7 @@ int Mknod(Call& call) {
   if (error != 0) return error;
   const dev_t number = makedev((in->rdev & 0xfff00) >> 8, (in->rdev & 0xff) | ((in->rdev >> 12) & 0xfff00));
   {
-    const AsCaller caller(call, in->umask);
+    const AsCaller caller(call, in->umask, in->mode);
     if (mknodat(place.directory.get(), name, in->mode, number) != 0) error = errno;
   }
   return EnterMade(call, place, name, error, in->mode & S_IFMT);
@@ -81,7 +82,7 @@ int Mkdir(Call& call) {
   int error = place.Find(call, call.header.node);
   if (error != 0) return error;
   {
-    const AsCaller caller(call, in->umask);
+    const AsCaller caller(call, in->umask, in->mode);
     if (mkdirat(place.directory.get(), name, in->mode & 07777) != 0) error = errno;
   }
   return EnterMade(call, place, name, error, S_IFDIR);
@@ -95,7 +96,7 @@ int Symlink(Call& call) {
   int error = place.Find(call, call.header.node);
   if (error != 0) return error;
   {
-    const AsCaller caller(call, 0);
+    const AsCaller caller(call, 0, 0);
     if (symlinkat(target, place.directory.get(), name) != 0) error = errno;
   }
   return EnterMade(call, place, name, error, S_IFLNK);
@@ -150,7 +151,7 @@ int Create(Call& call) {
   const int flags = O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
   FileDescriptor file;
   {
-    const AsCaller caller(call, in->umask);
+    const AsCaller caller(call, in->umask, in->mode);
     file = FileDescriptor(openat(place.directory.get(), name, flags | O_CREAT | O_EXCL, in->mode & 07777));
     if (!file.valid()) error = errno;
   }
@@ -181,7 +182,7 @@ int Tmpfile(Call& call) {
   if (error != 0) return error;
   FileDescriptor file;
   {
-    const AsCaller caller(call, in->umask);
+    const AsCaller caller(call, in->umask, in->mode);
     file = FileDescriptor(openat(place.directory.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, in->mode & 07777));
     if (!file.valid()) return errno;
   }

@@ -61,6 +61,8 @@ class Engine {
   // --- Files (backing.cc) ---
   // Its O_PATH descriptor. ESTALE if the file was removed by somebody else, ENOENT if through the mount.
   int PathOf(Node* node, DescriptorCache::Use* use);
+  // The one that is open for writing if there is one, otherwise that: for what any descriptor will do for.
+  int AnyOf(Node* node, DescriptorCache::Use* use);
   // A descriptor to read from or to write to.
   int IoOf(Node* node, bool writes, DescriptorCache::Use* use);
   int OpenNode(Node* node, int flags);  // a descriptor, or a negative errno

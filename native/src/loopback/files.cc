@@ -91,8 +91,9 @@ int OpenFileOf(Call& call, Node* node, uint32_t flags, int descriptor, Descripto
     if ((flags & O_ACCMODE) == O_RDWR) ExpectUnseen(engine, node);
   } else {
     open->flags |= kOpenKeepCache;
-    if (owned.valid()) engine.descriptors.Add(node->id, kind, owned.Release());
   }
+  // Who opens a file asks for more of it soon, and whoever has just made it has nothing else to open it by.
+  if (owned.valid()) engine.descriptors.Add(node->id, kind, owned.Release());
   return 0;
 }
 

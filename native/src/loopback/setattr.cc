@@ -62,7 +62,7 @@ int Change(Call& call, Node* node, int path, const SetattrIn& in) {
     if (error != 0) return error;
   }
   if ((in.valid & kSetMode) != 0) {
-    call.identity.KeepSetid(true);
+    if ((in.mode & (S_ISUID | S_ISGID)) != 0) call.identity.KeepSetid(true);
     const int error = ChangeMode(path, in.mode & 07777);
     if (error != 0) return error;
   }
@@ -117,9 +117,9 @@ int Setattr(Call& call) {
       return 0;
     }
   }
-  DescriptorCache::Use path;
-  int error = engine.PathOf(node, &path);
-  if (error == 0) error = Change(call, node, path.get(), *in);
+  DescriptorCache::Use file;
+  int error = engine.AnyOf(node, &file);
+  if (error == 0) error = Change(call, node, file.get(), *in);
   if (error != 0) return error;
   return engine.AttributesOf(node, &out->attributes);
 }

@@ -68,11 +68,16 @@ size_t WithoutTrusted(char* names, size_t length) {
 int Getxattr(Call& call) {
   const auto* in = call.Take<GetxattrIn>();
   const char* name = call.TakeText();
+  Node* node = call.engine.nodes.Find(call.header.node);
   if (in == nullptr || name == nullptr) return EINVAL;
-  DescriptorCache::Use path;
-  const int error = PathOfCall(call, &path);
-  if (error != 0) return error == ENOENT ? ENODATA : error;
+  if (node == nullptr) return ESTALE;
   const size_t room = in->size < XATTR_SIZE_MAX ? in->size : XATTR_SIZE_MAX;
+  // A file that is being written is asked for its capabilities again and again.
+  const DescriptorCache::Use open = call.engine.descriptors.Find(node->id, DescriptorKind::kWrite);
+  if (open.valid()) return ReplyValue(call, fgetxattr(open.get(), name, call.room, room), in->size);
+  DescriptorCache::Use path;
+  const int error = call.engine.PathOf(node, &path);
+  if (error != 0) return error == ENOENT ? ENODATA : error;
   return ReplyValue(call, getxattr(ProcName(path).text, name, call.room, room), in->size);
 }
 

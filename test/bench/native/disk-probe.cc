@@ -8,6 +8,8 @@
 //   disk-probe create FOLDER COUNT       makes files of 4 KiB in a new folder, which is removed afterwards
 //   disk-probe stat FOLDER ROUNDS        stats every file of a folder
 //   disk-probe walk FOLDER               goes through a tree: every folder read, every file looked at
+//
+// Files are named from their folder on: the way to it is not what is measured, and in a container there is hardly one.
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -100,9 +102,9 @@ long long at_random(const std::string& path, int flags, long count, const Act& a
 }
 
 long long create_files(const std::string& folder, long count) {
-  if (mkdir(folder.c_str(), 0755) != 0) fail("mkdir", folder);
+  if (mkdir(folder.c_str(), 0755) != 0 || chdir(folder.c_str()) != 0) fail("mkdir", folder);
   std::vector<std::string> paths;
-  for (long i = 0; i < count; ++i) paths.push_back(folder + "/file-" + std::to_string(i));
+  for (long i = 0; i < count; ++i) paths.push_back("file-" + std::to_string(i));
   const long long start = now_ns();
   for (const std::string& path : paths) {
     const int fd = open_or_fail(path, O_WRONLY | O_CREAT | O_EXCL);
@@ -130,7 +132,8 @@ void for_each(const std::string& folder, const Visit& visit) {
 
 long long stat_files(const std::string& folder, long rounds) {
   std::vector<std::string> paths;
-  for_each(folder, [&](DIR&, const char* name) { paths.push_back(folder + "/" + name); });
+  for_each(folder, [&](DIR&, const char* name) { paths.push_back(name); });
+  if (chdir(folder.c_str()) != 0) fail("chdir", folder);
   struct stat st;
   const long long start = now_ns();
   for (long round = 0; round < rounds; ++round) {
