@@ -105,6 +105,24 @@ std::vector<int> Arguments::DescriptorList() {
   return {};
 }
 
+std::vector<std::string> Arguments::TextList() {
+  if (failed_) return {};
+  const Napi::Value value = Next();
+  std::vector<std::string> result;
+  if (value.IsArray()) {
+    const auto array = value.As<Napi::Array>();
+    for (uint32_t index = 0; index < array.Length(); index++) {
+      const Napi::Value item = array.Get(index);
+      if (!item.IsString()) break;
+      result.push_back(item.As<Napi::String>().Utf8Value());
+      if (result.back().find('\0') != std::string::npos) break;
+    }
+    if (result.size() == array.Length()) return result;
+  }
+  Fail("a list of strings");
+  return {};
+}
+
 Napi::Object Arguments::Object() {
   if (failed_) return Napi::Object();
   const Napi::Value value = Next();

@@ -30,6 +30,7 @@ class Arguments {
   std::string ByteText();    // the same with one byte per character: a file name, whatever its encoding
   ByteView Bytes();          // a Uint8Array (or Buffer); valid until the call returns
   std::vector<int> DescriptorList();
+  std::vector<std::string> TextList();
   Napi::Object Object();
   Napi::Function Function();
 

@@ -9,9 +9,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "arguments.h"
@@ -23,8 +26,11 @@ namespace dunnage {
 namespace {
 
 constexpr unsigned kLoopMajor = 7;
-// A number that was free can be taken by somebody else before it is configured.
+// A number that was free can be taken by somebody else before it is configured. Until that is done, which takes milliseconds, the
+// kernel tells everybody that same number; so of this process one after another attaches, and other processes are waited for.
 constexpr int kAttachTriesMax = 64;
+constexpr auto kAttachPause = std::chrono::milliseconds(2);
+std::mutex attaching;
 constexpr int kEmptyTriesMax = 16;
 constexpr uint64_t kOffsetBehindAll = uint64_t{1} << 62;
 constexpr size_t kBackingPathBytesMax = 8192;
@@ -52,26 +58,32 @@ struct AttachRequest {
   bool auto_clear = false;
 };
 
+// EBUSY if somebody else was quicker.
+Outcome<Attached> TryAttach(int control, const AttachRequest& request) {
+  using Result = Outcome<Attached>;
+  const int number = ioctl(control, LOOP_CTL_GET_FREE);
+  if (number < 0) return Result::Failed(errno, "ioctl", "LOOP_CTL_GET_FREE");
+  FileDescriptor device = OpenLoop(number);
+  if (!device.valid()) return Result::Failed(errno, "open", LoopPath(number));
+  loop_config config{};
+  config.fd = static_cast<uint32_t>(request.file);
+  config.block_size = request.block_size_bytes;
+  config.info.lo_flags = LO_FLAGS_DIRECT_IO | (request.auto_clear ? LO_FLAGS_AUTOCLEAR : 0);
+  if (ioctl(device.get(), LOOP_CONFIGURE, &config) != 0) return Result::Failed(errno, "ioctl", "LOOP_CONFIGURE");
+  loop_info64 info{};
+  if (ioctl(device.get(), LOOP_GET_STATUS64, &info) != 0) return Result::Failed(errno, "ioctl", "LOOP_GET_STATUS64");
+  return Result::Of({number, device.Release(), (info.lo_flags & LO_FLAGS_DIRECT_IO) != 0});
+}
+
 Outcome<Attached> Attach(const AttachRequest& request) {
   using Result = Outcome<Attached>;
   const FileDescriptor control(open("/dev/loop-control", O_RDWR | O_CLOEXEC));
   if (!control.valid()) return Result::Failed(errno, "open", "/dev/loop-control");
   for (int tries = 0; tries < kAttachTriesMax; tries++) {
-    const int number = ioctl(control.get(), LOOP_CTL_GET_FREE);
-    if (number < 0) return Result::Failed(errno, "ioctl", "LOOP_CTL_GET_FREE");
-    FileDescriptor device = OpenLoop(number);
-    if (!device.valid()) return Result::Failed(errno, "open", LoopPath(number));
-    loop_config config{};
-    config.fd = static_cast<uint32_t>(request.file);
-    config.block_size = request.block_size_bytes;
-    config.info.lo_flags = LO_FLAGS_DIRECT_IO | (request.auto_clear ? LO_FLAGS_AUTOCLEAR : 0);
-    if (ioctl(device.get(), LOOP_CONFIGURE, &config) != 0) {
-      if (errno == EBUSY) continue;
-      return Result::Failed(errno, "ioctl", "LOOP_CONFIGURE");
-    }
-    loop_info64 info{};
-    if (ioctl(device.get(), LOOP_GET_STATUS64, &info) != 0) return Result::Failed(errno, "ioctl", "LOOP_GET_STATUS64");
-    return Result::Of({number, device.Release(), (info.lo_flags & LO_FLAGS_DIRECT_IO) != 0});
+    if (tries > 0) std::this_thread::sleep_for(kAttachPause);
+    const std::lock_guard lock(attaching);
+    const Result attached = TryAttach(control.get(), request);
+    if (attached.error != EBUSY) return attached;
   }
   return Result::Failed(EBUSY, "ioctl", "LOOP_CONFIGURE");
 }

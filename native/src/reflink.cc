@@ -58,22 +58,37 @@ bool Link(int file, int directory, const std::string& name) {
   return linkat(AT_FDCWD, path.c_str(), directory, name.c_str(), AT_SYMLINK_FOLLOW) == 0;
 }
 
-Outcome<Nothing> NameDurably(int file, int directory, const std::string& name) {
-  using Result = Outcome<Nothing>;
-  if (fsync(file) != 0) return Result::Failed(errno, "fsync");
-  if (!Link(file, directory, name)) return Result::Failed(errno, "linkat", name);
+// The first flush of a file takes what belongs to the others along, so those of many cost little more than one.
+Outcome<std::vector<int>> NameDurably(const std::vector<int>& files, int directory, const std::vector<std::string>& names) {
+  using Result = Outcome<std::vector<int>>;
+  for (const int file : files) {
+    if (fsync(file) != 0) return Result::Failed(errno, "fsync");
+  }
+  std::vector<int> errors;
+  for (size_t index = 0; index < files.size(); index++) {
+    errors.push_back(Link(files[index], directory, names[index]) ? 0 : errno);
+  }
   if (fsync(directory) != 0) return Result::Failed(errno, "fsync");
-  return Result::Of({});
+  return Result::Of(std::move(errors));
 }
 
-Napi::Value NameFile(const Napi::CallbackInfo& info) {
+Napi::Value NameFiles(const Napi::CallbackInfo& info) {
   Arguments arguments(info);
-  const int file = arguments.Descriptor();
+  const std::vector<int> files = arguments.DescriptorList();
   const int directory = arguments.Descriptor();
-  const std::string name = arguments.Text();
+  const std::vector<std::string> names = arguments.TextList();
   if (arguments.failed()) return info.Env().Undefined();
-  return PoolWork<Nothing>::Start(
-      info.Env(), "dunnage:nameFile", [=] { return NameDurably(file, directory, name); }, ToUndefined);
+  if (files.size() != names.size()) {
+    Napi::TypeError::New(info.Env(), "as many names as files are needed").ThrowAsJavaScriptException();
+    return info.Env().Undefined();
+  }
+  return PoolWork<std::vector<int>>::Start(
+      info.Env(), "dunnage:nameFiles", [=] { return NameDurably(files, directory, names); },
+      [](Napi::Env env, const std::vector<int>& errors) -> Napi::Value {
+        Napi::Array result = Napi::Array::New(env, errors.size());
+        for (uint32_t index = 0; index < errors.size(); index++) result.Set(index, errors[index]);
+        return result;
+      });
 }
 
 struct ExtentTotals {
@@ -181,7 +196,7 @@ Napi::Value TrimFileSystem(const Napi::CallbackInfo& info) {
 void ExportReflink(Napi::Env env, Napi::Object exports) {
   exports.Set("createUnnamedFile", Napi::Function::New(env, CreateUnnamedFile, "createUnnamedFile"));
   exports.Set("cloneToUnnamedFile", Napi::Function::New(env, CloneToUnnamedFile, "cloneToUnnamedFile"));
-  exports.Set("nameFile", Napi::Function::New(env, NameFile, "nameFile"));
+  exports.Set("nameFiles", Napi::Function::New(env, NameFiles, "nameFiles"));
   exports.Set("fileExtents", Napi::Function::New(env, FileExtents, "fileExtents"));
   exports.Set("allocateSpace", Napi::Function::New(env, AllocateSpace, "allocateSpace"));
   exports.Set("thawFileSystem", Napi::Function::New(env, ThawFileSystem, "thawFileSystem"));

@@ -107,8 +107,11 @@ export interface NativeBinding {
   createUnnamedFile(directory: number): Promise<number>;
   /** The same with the content of `source`, sharing its blocks: FICLONE, atomic towards writers of `source`. */
   cloneToUnnamedFile(directory: number, source: number): Promise<number>;
-  /** fsync(2), linkat(2), fsync(2) of the directory: the file has that name, durably. EEXIST if the name is taken. */
-  nameFile(file: number, directory: number, name: string): Promise<void>;
+  /**
+   * fsync(2) and linkat(2) of each file, fsync(2) of the directory: the files have those names, durably. Resolves to the errno of each
+   * that could not be linked (EEXIST: the name is taken) and 0 for the others.
+   */
+  nameFiles(files: readonly number[], directory: number, names: readonly string[]): Promise<readonly number[]>;
   /** FS_IOC_FIEMAP, after flushing the file: bytes in blocks of its own and in blocks shared with other files. */
   fileExtents(file: number): Promise<FileExtents>;
   /**

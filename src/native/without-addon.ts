@@ -70,7 +70,7 @@ export function withoutAddon(reason: DunnageError): NativeBinding {
     growLoop: missing('growing a loop device'),
     createUnnamedFile: missing('making an image'),
     cloneToUnnamedFile: missing('cloning an image'),
-    nameFile: missing('making an image'),
+    nameFiles: missing('making an image'),
     fileExtents: missing('counting the blocks of a file'),
     allocateSpace: missing('allocating space'),
     thawFileSystem: missing('thawing a file system'),

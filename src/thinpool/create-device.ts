@@ -40,19 +40,25 @@ export async function createDevice(
     throw new DunnageError(code, `thin device ${name} of pool ${metadata.pool}: ${reason}`);
   }
   const admission = await admit?.(sizeBytes);
-  let added: { info: DeviceInfo; transaction: number };
+  let adding: Promise<{ info: DeviceInfo; transaction: number }>;
   try {
-    added = await metadata.addDeviceNumbered({ ...creation.device, state: 'Creating' });
+    adding = metadata.addDeviceNumbered({ ...creation.device, state: 'Creating' });
   } finally {
+    // The metadata count the device from now on, before it is on disk. To hold the room until then would be to count it twice.
     admission?.release();
   }
+  const added = await adding;
   let info = added.info;
   try {
     info = await createWithFreeId(parts, info, creation.create);
     note(parts, name, 'Created');
-    await advanceClock(parts, added.transaction);
-    note(parts, name, 'Activating');
-    await driver.activate(name, info.deviceId, sizeBytes);
+    const advanced = advanceClock(parts, added.transaction);
+    try {
+      note(parts, name, 'Activating');
+      await driver.activate(name, info.deviceId, sizeBytes);
+    } finally {
+      await advanced;
+    }
     // Durable before the caller hears of it: a device in state Creating would be undone after a power failure.
     return await metadata.changeDeviceState(name, 'Activated');
   } catch (error) {

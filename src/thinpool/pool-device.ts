@@ -156,15 +156,17 @@ export class PoolDevice {
         );
       }
       const admission = await this.#options.admit?.(sizeBytes - before.sizeBytes);
-      let info: DeviceInfo;
+      let growing: Promise<DeviceInfo>;
       try {
         // First written down: an activation after a crash gives the new size, and nobody loses an end that was written to.
-        info = await this.metadata.updateDevice(name, (draft) => {
+        growing = this.metadata.updateDevice(name, (draft) => {
           draft.sizeBytes = sizeBytes;
         });
       } finally {
+        // Counted from now on, see createDevice.
         admission?.release();
       }
+      const info = await growing;
       const { driver } = this.#parts;
       if (await driver.isActive(name)) await driver.resize(name, sizeBytes);
       return info;

@@ -57,6 +57,8 @@ export class PoolMetadata {
   readonly #devices: Table<PoolKey, DeviceInfo>;
   readonly #ids: Table<PoolKey, IdRow>;
   readonly #pools: Table<string, PoolRow>;
+  /** Counted once, then kept; nobody else writes these records. */
+  #promisedBytes: number | undefined;
   #ownsStore = false;
 
   constructor(store: Store, pool: string) {
@@ -223,6 +225,15 @@ export class PoolMetadata {
       .map(({ key }) => Number(key[1]));
   }
 
+  /** Sum of the sizes of all devices, Faulty ones included. */
+  get promisedBytes(): number {
+    if (this.#promisedBytes === undefined) {
+      this.#promisedBytes = 0;
+      for (const { sizeBytes } of this.walkDevices()) this.#promisedBytes += sizeBytes;
+    }
+    return this.#promisedBytes;
+  }
+
   /** How many changes of the pool (new devices, removals) were begun. The pool itself has this number too, see `transaction-clock.ts`. */
   get transaction(): number {
     return this.#row().transaction_id;
@@ -250,7 +261,16 @@ export class PoolMetadata {
     }
     const info = { name, deviceId: this.#takeId(), sizeBytes, parentName, state, error: '' };
     this.#devices.put([this.pool, name], info);
+    this.#promise(sizeBytes - (there?.sizeBytes ?? 0));
     return info;
+  }
+
+  /** Preconditions: in the transaction that changes sizes by so much. */
+  #promise(changeBytes: number): void {
+    if (changeBytes === 0) return;
+    this.#store.afterCommit(() => {
+      if (this.#promisedBytes !== undefined) this.#promisedBytes += changeBytes;
+    });
   }
 
   #update(name: string, change: (draft: DeviceDraft) => void): DeviceInfo {
@@ -261,12 +281,14 @@ export class PoolMetadata {
       throw new DunnageError('INVALID_ARGUMENT', `thin device ${name}: neither name nor id can be changed`);
     }
     this.#devices.put([this.pool, name], draft);
+    this.#promise(draft.sizeBytes - before.sizeBytes);
     return draft;
   }
 
   #remove(name: string): void {
-    const { deviceId } = this.getDevice(name);
+    const { deviceId, sizeBytes } = this.getDevice(name);
     this.#devices.remove([this.pool, name]);
+    this.#promise(-sizeBytes);
     this.#release(deviceId);
   }
 

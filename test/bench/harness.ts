@@ -96,9 +96,14 @@ export async function runBenchmark<Context>(
     const { name, target, better, baseline } = benchmark;
     return { name, target, better, baseline, skipped: rounds };
   }
+  let result: Result;
   try {
-    return await measure(benchmark, rounds, Math.max(count, ROUNDS_MIN));
-  } finally {
-    await rounds.close();
+    result = await measure(benchmark, rounds, Math.max(count, ROUNDS_MIN));
+  } catch (error) {
+    // What went wrong first may be why it cannot be closed either.
+    await rounds.close().catch(() => undefined);
+    throw error;
   }
+  await rounds.close();
+  return result;
 }

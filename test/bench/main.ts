@@ -15,6 +15,7 @@ import { scaleBenchmarks } from './projection-scale.ts';
 import { thousandFilesBenchmarks } from './projection-swap-thousand.ts';
 import { swappingBenchmarks } from './projection-swapping.ts';
 import { formatTable } from './report.ts';
+import { thinpoolBenchmarks } from './thinpool.ts';
 
 const BENCHMARKS: readonly Benchmark<BenchContext>[] = [
   ...readingBenchmarks,
@@ -23,6 +24,7 @@ const BENCHMARKS: readonly Benchmark<BenchContext>[] = [
   ...scaleBenchmarks,
   ...allocFileBenchmarks,
   ...allocSnapshotBenchmarks,
+  ...thinpoolBenchmarks,
 ];
 
 /** Why nothing that needs a mount can be measured here; undefined if it can. */

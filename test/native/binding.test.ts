@@ -81,7 +81,7 @@ const CONTRACT: Record<keyof NativeBinding, true> = {
   growLoop: true,
   createUnnamedFile: true,
   cloneToUnnamedFile: true,
-  nameFile: true,
+  nameFiles: true,
   fileExtents: true,
   allocateSpace: true,
   thawFileSystem: true,

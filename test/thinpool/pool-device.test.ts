@@ -95,6 +95,31 @@ describe('a device that cannot be made', () => {
     assert.equal(metadata.getDevice('a').sizeBytes, SIZE + 512);
   });
 
+  it('holds no room any more as soon as the metadata count it, also before that is on disk', async (t) => {
+    let heldBytes = 0;
+    const admit = async (sizeBytes: number) => {
+      heldBytes += sizeBytes;
+      const release = (): void => {
+        heldBytes -= sizeBytes;
+      };
+      return { release };
+    };
+    const { pool, metadata } = await makeScene(t, { admit });
+    const counted: number[] = [];
+    for (const method of ['addDeviceNumbered', 'updateDevice'] as const) {
+      const write = metadata[method].bind(metadata) as (...given: unknown[]) => Promise<unknown>;
+      t.mock.method(metadata, method, (...given: unknown[]) => {
+        const written = write(...given);
+        queueMicrotask(() => counted.push(metadata.getDevice('a').sizeBytes + heldBytes));
+        return written;
+      });
+    }
+    await pool.createThinDevice('a', SIZE);
+    await pool.growDevice('a', 2 * SIZE);
+    // Once for its record, once for the state at the end of its creation, once when it grows.
+    assert.deepEqual(counted, [SIZE, SIZE, 2 * SIZE]);
+  });
+
   it('never takes the place of a device that is active under its name', async (t) => {
     const { pool, metadata } = await makeScene(t);
     await pool.createThinDevice('a', SIZE);

@@ -101,6 +101,32 @@ describe('removeDevice', () => {
   });
 });
 
+describe('promisedBytes', () => {
+  it('is the sum of the sizes after every change, and those that failed do not count', async (t) => {
+    const metadata = openMetadata(t);
+    const { sizeBytes } = await metadata.addDevice(device('a'));
+    assert.equal(metadata.promisedBytes, sizeBytes);
+    await metadata.addDevice(device('b'));
+    await assert.rejects(metadata.addDevice(device('b')), { code: 'ALREADY_EXISTS' });
+    assert.equal(metadata.promisedBytes, 2 * sizeBytes);
+    await metadata.updateDevice('b', (draft) => {
+      draft.sizeBytes += 7;
+    });
+    const failing = metadata.updateDevice('b', (draft) => {
+      draft.sizeBytes = 5;
+      throw new RangeError('mine');
+    });
+    await assert.rejects(failing, RangeError);
+    assert.equal(metadata.promisedBytes, 2 * sizeBytes + 7);
+    await metadata.markFaulty('a', 'by hand');
+    await metadata.addDevice({ ...device('a'), sizeBytes: 100 });
+    assert.equal(metadata.promisedBytes, sizeBytes + 107);
+    await metadata.removeDevice('b');
+    metadata.removeDeviceBuffered('a');
+    assert.equal(metadata.promisedBytes, 0);
+  });
+});
+
 describe('updateDevice', () => {
   it('keeps what was changed', async (t) => {
     const metadata = openMetadata(t);

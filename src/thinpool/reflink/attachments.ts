@@ -4,8 +4,9 @@
  */
 import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { SharedRun } from '../../base/shared-run.ts';
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
-import type { LoopStatus } from '../../native/binding.ts';
+import type { LoopRow, LoopStatus } from '../../native/binding.ts';
 import { loadNative } from '../../native/load.ts';
 import { systemCode } from '../../native/system-error.ts';
 import { type ImageFolder, imageId } from './image-folder.ts';
@@ -30,6 +31,7 @@ export interface Attachment {
 
 export class Attachments {
   readonly #images: ImageFolder;
+  readonly #listing: SharedRun<readonly LoopRow[]> = new SharedRun(() => loadNative().listLoops());
 
   constructor(images: ImageFolder) {
     this.#images = images;
@@ -57,9 +59,9 @@ export class Attachments {
     return found.filter((attachment) => attachment !== undefined);
   }
 
-  async #listed(): Promise<readonly { number: number; backingFile: string }[]> {
+  async #listed(): Promise<readonly LoopRow[]> {
     try {
-      return await loadNative().listLoops();
+      return await this.#listing.ask();
     } catch (error) {
       throw fromSystemError(error, 'cannot list loop devices');
     }

@@ -3,8 +3,10 @@
  * the same kind at `<runtime>/dev/<name>`. Links, because device nodes are dead below /run on most hosts (it is mounted nodev).
  *
  * All of it lies on a tmpfs and is gone after a restart of the host. Links are hints: what `/dev/loopN` is attached to is asked each time.
+ *
+ * Nothing here waits for a disk, so it is done at once and not in the libuv pool, where it would wait behind flushes.
  */
-import { mkdir, readdir, readlink, rm, symlink } from 'node:fs/promises';
+import { mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { limits } from '../../base/limits.ts';
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
@@ -23,8 +25,7 @@ export class DeviceNames {
   }
 
   async open(): Promise<void> {
-    for (const folder of [this.#publicFolder, this.#recordFolder])
-      await mkdir(folder, { recursive: true, mode: 0o755 });
+    for (const folder of [this.#publicFolder, this.#recordFolder]) mkdirSync(folder, { recursive: true, mode: 0o755 });
   }
 
   /** @throws DunnageError INVALID_ARGUMENT for what cannot be a file name, or begins with a dot */
@@ -44,46 +45,45 @@ export class DeviceNames {
 
   /** Number of the loop device that had the name last. */
   async numberOf(name: string): Promise<number | undefined> {
-    return await loopNumber(this.#record(name));
+    return loopNumber(this.#record(name));
   }
 
   async isPublic(name: string): Promise<boolean> {
-    return (await loopNumber(this.path(name))) !== undefined;
+    return loopNumber(this.path(name)) !== undefined;
   }
 
   async all(): Promise<readonly { readonly name: string; readonly number: number }[]> {
-    const names = await readdir(this.#recordFolder);
-    const rows = await Promise.all(names.map(async (name) => ({ name, number: await this.numberOf(name) })));
+    const rows = readdirSync(this.#recordFolder).map((name) => ({ name, number: loopNumber(this.#record(name)) }));
     return rows.filter((row): row is { name: string; number: number } => row.number !== undefined);
   }
 
   /** @throws DunnageError BUSY if the name is recorded already */
   async record(name: string, number: number): Promise<void> {
-    await link(this.#record(name), number, name);
+    link(this.#record(name), number, name);
   }
 
   /** @throws DunnageError BUSY if another pool, or somebody else, has something there */
   async publish(name: string, number: number): Promise<void> {
     const path = this.path(name);
-    if ((await loopNumber(path)) === number) return;
-    await link(path, number, name);
+    if (loopNumber(path) === number) return;
+    link(path, number, name);
   }
 
   async hide(name: string): Promise<void> {
-    await rm(this.path(name), { force: true });
+    rmSync(this.path(name), { force: true });
   }
 
   /** Preconditions: it is hidden, or the public link belongs to this record. */
   async remove(name: string): Promise<void> {
-    const number = await this.numberOf(name);
-    if (number !== undefined && (await loopNumber(this.path(name))) === number) await this.hide(name);
-    await rm(this.#record(name), { force: true });
+    const number = loopNumber(this.#record(name));
+    if (number !== undefined && loopNumber(this.path(name)) === number) await this.hide(name);
+    rmSync(this.#record(name), { force: true });
   }
 }
 
-async function link(path: string, number: number, name: string): Promise<void> {
+function link(path: string, number: number, name: string): void {
   try {
-    await symlink(`/dev/loop${number}`, path);
+    symlinkSync(`/dev/loop${number}`, path);
   } catch (error) {
     if (systemCode(error) === 'EEXIST') {
       throw new DunnageError('BUSY', `a device named ${name} is active already: ${path}`, { cause: error });
@@ -92,7 +92,13 @@ async function link(path: string, number: number, name: string): Promise<void> {
   }
 }
 
-async function loopNumber(path: string): Promise<number | undefined> {
-  const match = /^\/dev\/loop(\d+)$/.exec(await readlink(path).catch(() => ''));
+function loopNumber(path: string): number | undefined {
+  let target: string;
+  try {
+    target = readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+  const match = /^\/dev\/loop(\d+)$/.exec(target);
   return match === null ? undefined : Number(match[1]);
 }

@@ -6,8 +6,11 @@
 import { closeSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { getSystemErrorName } from 'node:util';
+import { SharedRun } from '../../base/shared-run.ts';
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
 import { loadNative } from '../../native/load.ts';
+import { systemError } from '../../native/system-error.ts';
 import type { DeviceUsage } from '../driver.ts';
 
 const IMAGE_NAME = /^([1-9]\d{0,7}|0)\.img$/;
@@ -18,9 +21,21 @@ export function imageId(fileName: string): number | undefined {
   return match === null ? undefined : Number(match[1]);
 }
 
+/** A file that waits for its name. */
+interface Naming {
+  readonly file: number;
+  readonly name: string;
+  /** Of linkat(2), when it has been tried. */
+  errno: number;
+}
+
 export class ImageFolder {
   readonly path: string;
   readonly #directory: FileHandle;
+  #unnamed: Naming[] = [];
+  /** Those who wait at the same time are flushed together. */
+  readonly #naming: SharedRun<void> = new SharedRun(() => this.#nameAll());
+  readonly #flush: SharedRun<void> = new SharedRun(() => this.#directory.sync());
 
   private constructor(path: string, directory: FileHandle) {
     this.path = path;
@@ -92,16 +107,31 @@ export class ImageFolder {
   }
 
   async #name(file: number, id: number): Promise<void> {
+    const naming: Naming = { file, name: `${id}.img`, errno: 0 };
+    this.#unnamed.push(naming);
     try {
-      await loadNative().nameFile(file, this.#directory.fd, `${id}.img`);
+      await this.#naming.ask();
     } catch (error) {
-      if ((error as { code?: unknown }).code === 'EEXIST') {
-        throw new DunnageError('ALREADY_EXISTS', `the pool has a device ${id} already`, { cause: error });
-      }
       throw fromSystemError(error, `cannot make device ${id}`);
     } finally {
       closeSync(file);
     }
+    if (naming.errno === 0) return;
+    const code = getSystemErrorName(-naming.errno);
+    if (code === 'EEXIST') throw new DunnageError('ALREADY_EXISTS', `the pool has a device ${id} already`);
+    throw fromSystemError(
+      systemError(code, 'linkat', naming.name, 'an image cannot be named'),
+      `cannot make device ${id}`,
+    );
+  }
+
+  async #nameAll(): Promise<void> {
+    const all = this.#unnamed;
+    this.#unnamed = [];
+    const files = all.map(({ file }) => file);
+    const names = all.map(({ name }) => name);
+    const errors = await loadNative().nameFiles(files, this.#directory.fd, names);
+    for (const [index, naming] of all.entries()) naming.errno = errors[index] ?? 0;
   }
 
   /** Its blocks are free when this resolves, unless another image shares them. @throws DunnageError NOT_FOUND */
@@ -109,7 +139,7 @@ export class ImageFolder {
     const image = await this.openImage(id);
     try {
       await unlink(this.pathOf(id));
-      await this.#directory.sync();
+      await this.#flush.ask();
       // The kernel frees the blocks of a removed file some time later; of one that is cut off, now.
       await image.truncate(0);
     } catch (error) {

@@ -12,6 +12,7 @@ import { constants, openSync } from 'node:fs';
 import { mkdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../base/log.ts';
+import { SharedRun } from '../../base/shared-run.ts';
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
 import { findMount } from '../../mounts/mount-table.ts';
 import { loadNative } from '../../native/load.ts';
@@ -68,6 +69,7 @@ export class ReflinkDriver implements PoolDriver {
   readonly kind = 'reflink';
   readonly #options: ReflinkOptions;
   readonly #names: DeviceNames;
+  readonly #looking: SharedRun<PoolStatus> = new SharedRun(() => this.#status());
   #service: Service | undefined;
 
   constructor(options: ReflinkOptions) {
@@ -216,7 +218,13 @@ export class ReflinkDriver implements PoolDriver {
     }
     await this.#open.guard?.stop();
     await this.close();
-    unmountPlace(this.#options.place, this.#mountPoint);
+    try {
+      unmountPlace(this.#options.place, this.#mountPoint);
+    } catch (error) {
+      // Somebody is in there: the pool stays in service, and this call can be repeated.
+      await this.open();
+      throw error;
+    }
   }
 
   /** For what changes the pool's file system. */
@@ -382,9 +390,12 @@ export class ReflinkDriver implements PoolDriver {
   }
 
   async status(): Promise<PoolStatus> {
+    return await this.#looking.ask();
+  }
+
+  async #status(): Promise<PoolStatus> {
     const { mounted, space } = this.#open;
-    const figures = await space.figures();
-    const row = await findMount(mounted.path);
+    const [figures, row] = await Promise.all([space.figures(), findMount(mounted.path)]);
     const isReadOnly = row !== undefined && (row.options.includes('ro') || row.superOptions.includes('ro'));
     return {
       ...figures,

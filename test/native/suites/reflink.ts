@@ -14,6 +14,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
+import { constants as systemConstants } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { loadNative } from '../../../src/native/load.ts';
@@ -42,11 +43,13 @@ function suite(type: ScratchType): void {
         readdirSync(scratch.path).filter((name) => name !== 'lost+found'),
         [],
       );
-      await native.nameFile(file, directory, 'named');
+      assert.deepEqual(await native.nameFiles([file], directory, ['named']), [0]);
       assert.equal(statSync(join(scratch.path, 'named')).ino, fstatSync(file).ino);
-      const second = await native.createUnnamedFile(directory);
-      await assert.rejects(native.nameFile(second, directory, 'named'), { code: 'EEXIST', syscall: 'linkat' });
-      for (const open of [file, second]) closeSync(open);
+      const more = [await native.createUnnamedFile(directory), await native.createUnnamedFile(directory)];
+      assert.deepEqual(await native.nameFiles(more, directory, ['named', 'also']), [systemConstants.errno.EEXIST, 0]);
+      assert.equal(statSync(join(scratch.path, 'also')).ino, fstatSync(more[1] ?? -1).ino);
+      assert.throws(() => native.nameFiles(more, directory, ['too-few']), TypeError);
+      for (const open of [file, ...more]) closeSync(open);
     });
 
     it('a clone has the content, shares the blocks, and keeps them when the source changes', async () => {
@@ -60,7 +63,7 @@ function suite(type: ScratchType): void {
         { ownBytes: content.length, sharedBytes: 0, extents: 0 },
       );
       const clone = await native.cloneToUnnamedFile(directory, source);
-      await native.nameFile(clone, directory, 'clone');
+      assert.deepEqual(await native.nameFiles([clone], directory, ['clone']), [0]);
       assert.equal((await native.fileExtents(source)).sharedBytes, content.length);
       writeSync(source, randomBytes(MEBIBYTE), 0, MEBIBYTE, 0);
       fsyncSync(source);
