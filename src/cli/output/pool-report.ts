@@ -1,39 +1,43 @@
-/** What a check or a repair of a pool has found, for people. */
+/** What a check or a repair of a pool has found, for people: sentences are long here, so it is no table. */
 import type { PoolCheckReport, PoolFinding } from '../../server/pool-operations.ts';
-import { type Column, formatTable, printable } from './table.ts';
+import { onOneLine } from './pool-tables.ts';
 import type { Terminal } from './terminal.ts';
 
-const COLUMNS: readonly Column<PoolFinding>[] = [
-  { title: 'OBJECT', cell: ({ object }) => object },
-  { title: 'WHAT', cell: ({ what }) => what },
-];
+type Painter = Pick<Terminal, 'paint'>;
 
-export function formatPoolReport(report: PoolCheckReport, terminal: Pick<Terminal, 'paint'>): string {
+export function formatPoolReport(report: PoolCheckReport, terminal: Painter): string {
   const { repaired, remaining, repair, notes } = report;
-  const parts: string[] = [];
-  if (repaired.length > 0) {
-    parts.push(formatTable([...COLUMNS, { title: 'MENDED', cell: ({ action }) => action }], repaired));
-  }
-  if (remaining.length > 0) {
-    const cell = ({ repairable, action }: PoolFinding): string =>
-      repair || repairable ? action : `cannot be mended: ${action}`;
-    parts.push(formatTable([...COLUMNS, { title: repair ? 'TO DO' : 'REPAIR', cell }], remaining));
-  }
-  const told = notes.map((line) => `note: ${printable(line)}\n`).join('');
-  parts.push(`${told}${summary(report, terminal)}\n`);
+  const found = [
+    ...repaired.map((finding) => formatFinding(terminal.paint('green', 'mended:'), finding, finding.action)),
+    ...remaining.map((finding) => formatFinding(terminal.paint('red', 'found:'), finding, toDo(finding, repair))),
+  ];
+  const parts = [
+    ...(found.length === 0 ? [] : [found.join('')]),
+    `${notes.map((line) => `note: ${onOneLine(line)}\n`).join('')}${summary(report, terminal)}\n`,
+  ];
   return parts.join('\n');
 }
 
-function summary(
-  { name, driver, outcome, repaired, remaining }: PoolCheckReport,
-  terminal: Pick<Terminal, 'paint'>,
-): string {
+function formatFinding(word: string, { object, what }: PoolFinding, action: string): string {
+  return `${word} ${onOneLine(`${object}: ${what}`)}\n  ${onOneLine(action)}\n`;
+}
+
+function toDo({ repairable, action }: PoolFinding, repair: boolean): string {
+  if (repair) return `to do: ${action}`;
+  return repairable ? `repair: ${action}` : `cannot be mended: ${action}`;
+}
+
+function summary({ name, driver, outcome, repaired, remaining }: PoolCheckReport, terminal: Painter): string {
   const head = `pool/${name} (${driver}):`;
   switch (outcome) {
     case 'clean':
       return `${head} ${terminal.paint('green', 'nothing is wrong.')}`;
-    case 'found':
-      return `${head} ${terminal.paint('red', `${findings(remaining.length)}.`)} Mend them with: dunnage pool repair ${name}`;
+    case 'found': {
+      const mend = remaining.some(({ repairable }) => repairable)
+        ? ` dunnage pool repair ${name} mends what it can.`
+        : '';
+      return `${head} ${terminal.paint('red', `${findings(remaining.length)}.`)}${mend}`;
+    }
     case 'repaired':
       return `${head} ${terminal.paint('yellow', `${findings(repaired.length)}, all mended.`)}`;
     case 'unrepaired':

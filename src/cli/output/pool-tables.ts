@@ -26,10 +26,13 @@ export function formatPools(pools: readonly PoolSummary[], nowMs: number, termin
   return withNotes(formatTable(columns, pools), notes);
 }
 
+/** States of devices that a block device belongs to: it is missing while the pool is not in service. */
+const LIVE = new Set(['Activated', 'Resumed', 'Suspended']);
+
 const DEVICE_COLUMNS: readonly Column<PoolDeviceSummary>[] = [
   { title: 'DEVICE', cell: ({ name }) => name },
   { title: 'ID', cell: ({ id }) => String(id), align: 'right' },
-  { title: 'STATE', cell: ({ state }) => state },
+  { title: 'STATE', cell: ({ state, active }) => (active || !LIVE.has(state) ? state : `${state}, not there`) },
   { title: 'SIZE', cell: ({ sizeBytes }) => formatBytes(sizeBytes), align: 'right' },
   { title: 'OWN', cell: ({ ownBytes }) => formatBytes(ownBytes), align: 'right' },
   { title: 'SHARED', cell: ({ sharedBytes }) => formatBytes(sharedBytes), align: 'right' },
@@ -46,7 +49,7 @@ export function formatPool(pool: PoolStatusDoc, terminal: Painter): string {
     ['State', [state, ...conditionsOf(pool)].join(', ')],
     ['Place', place],
     ['Data', formatSpace(data)],
-    ['Metadata', metadata.totalBytes === 0 ? 'within the data' : formatSpace(metadata)],
+    ['Metadata', driver === 'reflink' && metadata.totalBytes === 0 ? 'within the data' : formatSpace(metadata)],
     ['Promised', formatPromise(pool)],
     ['Overcommit', formatOvercommit(pool)],
     ['Devices', String(devices.length)],
@@ -114,7 +117,12 @@ function naming(pool: string, warning: string): string {
 }
 
 function note(terminal: Painter, colour: Colour, word: string, text: string): string {
-  return `${terminal.paint(colour, word)} ${printable(text)}\n`;
+  return `${terminal.paint(colour, word)} ${onOneLine(text)}\n`;
+}
+
+/** What programs say has line breaks. */
+export function onOneLine(text: string): string {
+  return printable(text.replace(/\s*\n\s*/g, ' '));
 }
 
 function withNotes(text: string, notes: readonly string[]): string {

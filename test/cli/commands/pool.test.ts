@@ -162,7 +162,7 @@ test('check and repair tell what they found by their exit codes, too', async (t)
   pools.report = examplePoolReport('found');
   assert.match(
     (await dunnage(['pool', 'check', 'fast', '--socket', socketPath])).stdout,
-    /2 findings\. Mend them with/,
+    /2 findings\. dunnage pool repair fast mends/,
   );
   await dunnage(['pool', 'repair', 'fast', '--delete-unknown', '--socket', socketPath]);
   assert.deepEqual(pools.calls.at(-1), ['repairPool', 'fast', { deleteUnknown: true }]);

@@ -15,20 +15,27 @@ test('a clean pool: what was not looked at, and one line', () => {
 test('findings, each with what a repair would do, or that it cannot', () => {
   assert.equal(
     formatPoolReport(examplePoolReport('found'), plain),
-    `OBJECT       WHAT                 REPAIR
-device web   is Faulty            settles it again
-id 9         no record names it   cannot be mended: see what it holds
+    `found: device web: is Faulty
+  repair: settles it again
+found: id 9: no record names it
+  cannot be mended: see what it holds
 
-pool/fast (reflink): 2 findings. Mend them with: dunnage pool repair fast
+pool/fast (reflink): 2 findings. dunnage pool repair fast mends what it can.
 `,
   );
 });
 
 test('a repair tells what was mended and what is left to do', () => {
-  assert.match(
+  assert.equal(
     formatPoolReport(examplePoolReport('repaired'), plain),
-    /MENDED\n.*was settled\n\n.*1 finding, all mended/,
+    'mended: device web: is Faulty\n  was settled\n\npool/fast (reflink): 1 finding, all mended.\n',
   );
   const partly = formatPoolReport(examplePoolReport('unrepaired'), plain);
-  assert.match(partly, /TO DO\nid 9 +no record names it +see what it holds\n\n.*1 mended, 1 not\.\n$/);
+  assert.match(partly, /\nfound: id 9: no record names it\n {2}to do: see what it holds\n\n.*1 mended, 1 not\.\n$/);
+});
+
+test('what a program said in several lines stays one, and drives no terminal', () => {
+  const finding = { object: 'pool', what: 'mount says:\n  no \u001b[2J', repairable: false, action: 'see\ndmesg' };
+  const text = formatPoolReport({ ...examplePoolReport('found'), remaining: [finding] }, plain);
+  assert.match(text, /^found: pool: mount says: no \\x1b\[2J\n {2}cannot be mended: see dmesg\n\n.* 1 finding\.\n$/);
 });

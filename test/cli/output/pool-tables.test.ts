@@ -78,6 +78,11 @@ test('a broken pool tells why; without devices there is no table', () => {
   assert.match(text, /^State: +broken$/m);
   assert.match(text, /\n\nerror: \/dev\/sdb1 is gone\n$/);
   assert.doesNotMatch(text, /DEVICE|every device/);
+  const { path: _, ...device } = { ...exampleDevice('web'), active: false };
+  const mapper = examplePool({ driver: 'devicemapper', state: 'broken', reason: 'mount:\n  no', devices: [device] });
+  assert.match(formatPool(mapper, plain), /^Metadata: +not known/m);
+  assert.match(formatPool(mapper, plain), /^web +1 +Activated, not there +10 GiB .* -$/m);
+  assert.match(formatPool(mapper, plain), /^error: mount: no$/m);
 });
 
 test('what the warnings of the daemon say already is not said again', async () => {
