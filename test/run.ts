@@ -1,6 +1,6 @@
 /**
  * The test runner: `npm test [-- --only PREFIX]`. Runs every compiled `*.test.ts` with node:test, first what can
- * run side by side, then what mounts, one after another. Fails too if a file ran no test, if a test left a mount, a
+ * run side by side, then what mounts, one after another, and beside it what has a kernel of its own. Fails too if a file ran no test, if a test left a mount, a
  * loop device or a process behind, and, with CI=true, if a test was skipped for a reason that is not in
  * test/allowed-skips.json. The last line is `N passed, N failed, N skipped`.
  */
@@ -8,6 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { parseArgs } from 'node:util';
@@ -22,23 +23,28 @@ import {
   RUN_MARKER,
   removeMount,
 } from './tools/runner/leftovers.ts';
-import { compiledPath, findTests, intoPhases, type Phase } from './tools/runner/selection.ts';
+import { compiledPath, findTests, intoSteps, type Phase, type Step } from './tools/runner/selection.ts';
 import { type AllowedSkip, Tally, type TestOutcome } from './tools/runner/tally.ts';
 
-const FILE_TIMEOUT_MS = 6 * 60_000;
 const RUN_TIMEOUT_MS = 40 * 60_000;
 const isCi = process.env['CI'] === 'true';
 
-/** Runs one phase to its end; every outcome is in `tally` and on the terminal. */
-async function runPhase(phase: Phase, tally: Tally, signal: AbortSignal): Promise<void> {
+/** Starts one phase: what is reported comes from the stream, every outcome is in `tally`. */
+function startPhase(phase: Phase, tally: Tally, signal: AbortSignal): Readable {
   const testFolder = join(compiledRoot(), 'test');
   const files = phase.sources.map((source) => compiledPath(testFolder, source));
-  const stream = run({ files, concurrency: phase.concurrency, timeout: FILE_TIMEOUT_MS, signal });
+  const stream = run({ files, concurrency: phase.concurrency, timeout: phase.fileMinutesMax * 60_000, signal });
   stream.on('test:pass', (outcome) => tally.pass(outcome as TestOutcome));
   stream.on('test:fail', (outcome) => tally.fail(outcome as TestOutcome));
-  const report = stream.compose(new spec());
-  report.pipe(process.stdout, { end: false });
-  await new Promise<void>((resolve, reject) => report.on('end', resolve).on('error', reject));
+  return stream.compose(new spec()) as unknown as Readable;
+}
+
+/** Runs the phases of a step beside each other. The reports do not mix: the first is shown as it comes, the others at its end. */
+async function runStep(step: Step, tally: Tally, signal: AbortSignal): Promise<void> {
+  const [shown, ...held] = step.map((phase) => startPhase(phase, tally, signal));
+  const kept = held.map((report) => report.toArray());
+  if (shown !== undefined) for await (const text of shown) process.stdout.write(text);
+  for (const texts of kept) process.stdout.write((await texts).join(''));
 }
 
 interface Before {
@@ -53,9 +59,14 @@ function cleanUp(before: Before, marker: string, temporaryFolder: string, tally:
     endProcess(left.pid);
   }
   const { ours, others } = newMounts(before.mounts, currentMounts(), temporaryFolder);
-  for (const mount of ours.reverse()) {
+  // The newest first. What lies beneath a dead connection has no path any more: it goes with the connection's mount.
+  const failures = ours.reverse().map((mount) => {
     tally.problems.push(`left mounted: ${mount.mountPoint} (${mount.type})`);
-    removeMount(mount);
+    return { mount, failure: removeMount(mount) };
+  });
+  const still = currentMounts();
+  for (const { mount, failure } of failures) {
+    if (still.some(({ id }) => id === mount.id)) tally.problems.push(`still mounted: ${mount.mountPoint}: ${failure}`);
   }
   // On a machine that people use, these may be theirs.
   for (const mount of isCi ? others : []) tally.problems.push(`left mounted: ${mount.mountPoint} (${mount.type})`);
@@ -63,8 +74,8 @@ function cleanUp(before: Before, marker: string, temporaryFolder: string, tally:
     const mayBeTheirs = !isCi && !loop.includes(` ${temporaryFolder}/`);
     if (!before.loops.includes(loop) && !mayBeTheirs) tally.problems.push(`left attached: ${loop}`);
   }
-  const stillMounted = currentMounts().some((mount) => mount.mountPoint.startsWith(`${temporaryFolder}/`));
-  if (!stillMounted) rmSync(temporaryFolder, { recursive: true, force: true });
+  const isMounted = still.some((mount) => mount.mountPoint.startsWith(`${temporaryFolder}/`));
+  if (!isMounted) rmSync(temporaryFolder, { recursive: true, force: true });
 }
 
 function reportSkips(tally: Tally, root: string): void {
@@ -96,7 +107,7 @@ async function main(): Promise<void> {
   process.env['TMPDIR'] = temporaryFolder;
   const overall = AbortSignal.timeout(RUN_TIMEOUT_MS);
   try {
-    for (const phase of intoPhases(sources, availableParallelism())) await runPhase(phase, tally, overall);
+    for (const step of intoSteps(sources, availableParallelism())) await runStep(step, tally, overall);
   } finally {
     cleanUp(before, marker, temporaryFolder, tally);
     unmountFusectl();

@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { repositoryRoot } from './tools/repository.ts';
-import { endProcess, newMounts, parseMounts, processesOf, RUN_MARKER } from './tools/runner/leftovers.ts';
-import { findTests, intoPhases } from './tools/runner/selection.ts';
+import { endProcess, newMounts, parseMounts, processesOf, RUN_MARKER, removeMount } from './tools/runner/leftovers.ts';
+import { findTests, intoSteps } from './tools/runner/selection.ts';
 import { Tally, type TestOutcome } from './tools/runner/tally.ts';
 
 const outcome = (fields: Partial<TestOutcome>): TestOutcome => ({
@@ -50,18 +50,33 @@ test('Tally.forbiddenSkips: a reason must match a row of the list as a whole', (
   );
 });
 
-test('findTests finds by prefix, with or without test/; phases keep what mounts apart', () => {
+test('findTests finds by prefix, with or without test/', () => {
   const folder = join(repositoryRoot(), 'test');
   assert.deepEqual(findTests(folder, 'test/runner'), ['runner.test.ts']);
   assert.deepEqual(findTests(folder, 'no-such'), []);
-  const phases = intoPhases(['kernel/a.test.ts', 'base/b.test.ts'], 2);
+});
+
+test('intoSteps keeps what mounts apart, and runs what has a kernel of its own beside it', () => {
+  const steps = intoSteps(['kernel/a.test.ts', 'kernel/uml.test.ts', 'base/b.test.ts'], 2);
   assert.deepEqual(
-    phases.map((phase) => [phase.concurrency, phase.sources]),
+    steps.map((step) => step.map(({ concurrency, sources }) => [concurrency, sources])),
     [
-      [2, ['base/b.test.ts']],
-      [1, ['kernel/a.test.ts']],
+      [[2, ['base/b.test.ts']]],
+      [
+        [1, ['kernel/a.test.ts']],
+        [1, ['kernel/uml.test.ts']],
+      ],
     ],
   );
+  assert.deepEqual(
+    intoSteps(['kernel/uml.test.ts'], 2).map((step) => step.map(({ sources }) => sources)),
+    [[['kernel/uml.test.ts']]],
+  );
+});
+
+test('removeMount says why a mount cannot be removed, and throws nothing: the next one still has its turn', () => {
+  const failure = removeMount({ id: '1', mountPoint: '/nowhere/at all', type: 'tmpfs', minor: '0' });
+  assert.match(failure ?? '', /\/nowhere\/at all/);
 });
 
 test('newMounts tells the mounts of tests from those of others', () => {

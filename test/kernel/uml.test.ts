@@ -1,10 +1,11 @@
 /**
  * The same kernel suites on another kernel: Debian's user-mode-linux (6.1), which has neither FUSE_NOTIFY_RESEND nor the newer
- * INIT flags. Each suite gets a kernel of its own, two at a time, because such a kernel has one processor.
+ * INIT flags. Each suite gets a kernel of its own. Such a kernel has one processor; one of the host's is left to the other tests.
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -31,6 +32,7 @@ const SUITES = [
   'device-mapper-daemon',
   'device-mapper-commands',
 ] as const;
+const GUESTS = Math.max(1, availableParallelism() - 1);
 const SUITE_SECONDS_MAX = 240;
 const OUTPUT_BYTES_MAX = 32 * 1024 * 1024;
 
@@ -86,7 +88,7 @@ function failures(output: string): string {
   return parts.length > 0 ? parts.join('\n') : output.slice(-4000);
 }
 
-describe('on the kernel of user-mode-linux', { concurrency: 2, skip: missing() }, () => {
+describe('on the kernel of user-mode-linux', { concurrency: GUESTS, skip: missing() }, () => {
   // There it would take a minute.
   before(() => {
     compileProgram('test/conformance/posix/native', 'posix-syscalls');

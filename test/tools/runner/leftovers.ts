@@ -93,21 +93,29 @@ export function endProcess(pid: number): void {
   }
 }
 
+function abortConnection(minor: string): void {
+  if (!existsSync(FUSE_CONTROL) || readdirSync(FUSE_CONTROL).length === 0) {
+    try {
+      execFileSync('mount', ['-t', 'fusectl', 'none', FUSE_CONTROL], { stdio: 'ignore' });
+    } catch {
+      // Mounted already and empty, or not allowed: the lazy unmount still takes the tree away.
+    }
+  }
+  const abort = join(FUSE_CONTROL, minor, 'abort');
+  if (existsSync(abort) && statSync(abort).isFile()) writeFileSync(abort, '1');
+}
+
 /**
  * Aborts the connection behind a FUSE mount, so that nobody waits for an answer that never comes, then detaches the
- * mount. Touches no file of it: that could be the very wait to be ended.
+ * mount. Touches no file of it: that could be the very wait to be ended. Returns what went wrong, if it did: one that cannot
+ * be removed must not keep the others.
  */
-export function removeMount(mount: Mount): void {
-  if (mount.type.startsWith('fuse')) {
-    if (!existsSync(FUSE_CONTROL) || readdirSync(FUSE_CONTROL).length === 0) {
-      try {
-        execFileSync('mount', ['-t', 'fusectl', 'none', FUSE_CONTROL], { stdio: 'ignore' });
-      } catch {
-        // Mounted already and empty, or not allowed: the lazy unmount below still takes the tree away.
-      }
-    }
-    const abort = join(FUSE_CONTROL, mount.minor, 'abort');
-    if (existsSync(abort) && statSync(abort).isFile()) writeFileSync(abort, '1');
+export function removeMount(mount: Mount): string | undefined {
+  try {
+    if (mount.type.startsWith('fuse')) abortConnection(mount.minor);
+    execFileSync('umount', ['--lazy', '--no-canonicalize', mount.mountPoint], { stdio: ['ignore', 'inherit', 'pipe'] });
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
   }
-  execFileSync('umount', ['--lazy', '--no-canonicalize', mount.mountPoint], { stdio: 'inherit' });
 }

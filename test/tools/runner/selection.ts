@@ -6,15 +6,22 @@ export interface Phase {
   readonly name: string;
   /** Test files run side by side. */
   readonly concurrency: number;
+  readonly fileMinutesMax: number;
   /** Sources, relative to test/. */
   readonly sources: readonly string[];
 }
+
+/** Phases that run beside each other. */
+export type Step = readonly Phase[];
 
 /**
  * These mount, kill daemons or count what a daemon does: side by side on a small machine they would disturb each
  * other's timing, and what one leaves behind could not be told from what another still uses.
  */
 const SERIAL_ROOMS = ['kernel/', 'crash/', 'daemon/', 'cli/', 'bench/', 'examples'];
+
+/** These have a kernel of their own: they need a processor for long, and share nothing with what mounts on this one. */
+const GUESTS = ['kernel/uml.test.ts'];
 
 /** Every `*.test.ts` below `testFolder` whose path (with or without `test/`) begins with `only`, in a stable order. */
 export function findTests(testFolder: string, only: string): string[] {
@@ -24,13 +31,23 @@ export function findTests(testFolder: string, only: string): string[] {
     .sort();
 }
 
-export function intoPhases(sources: readonly string[], processors: number): readonly Phase[] {
-  const serial = (source: string): boolean => SERIAL_ROOMS.some((room) => source.startsWith(room));
-  const phases: Phase[] = [
-    { name: 'side by side', concurrency: processors, sources: sources.filter((source) => !serial(source)) },
-    { name: 'one after another', concurrency: 1, sources: sources.filter(serial) },
+export function intoSteps(sources: readonly string[], processors: number): readonly Step[] {
+  const isGuest = (source: string): boolean => GUESTS.includes(source);
+  const isSerial = (source: string): boolean => SERIAL_ROOMS.some((room) => source.startsWith(room));
+  const phase = (
+    name: string,
+    concurrency: number,
+    fileMinutesMax: number,
+    isIn: (source: string) => boolean,
+  ): Phase => ({ name, concurrency, fileMinutesMax, sources: sources.filter(isIn) });
+  const steps: Step[] = [
+    [phase('side by side', processors, 6, (source) => !isSerial(source))],
+    [
+      phase('one after another', 1, 6, (source) => isSerial(source) && !isGuest(source)),
+      phase('in guests', 1, 20, isGuest),
+    ],
   ];
-  return phases.filter((phase) => phase.sources.length > 0);
+  return steps.map((step) => step.filter(({ sources }) => sources.length > 0)).filter((step) => step.length > 0);
 }
 
 /** The compiled file of a source: found from the source, so that what was compiled from a removed one never runs. */
