@@ -4,8 +4,10 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "arguments.h"
+#include "callback.h"
 #include "exports.h"
 #include "system-error.h"
 
@@ -115,19 +117,12 @@ Napi::ArrayBuffer Channel::Expose(const Block& block) {
 Napi::Value Channel::Start(const Napi::CallbackInfo& info) {
   if (closing_ || closed_) return ThrowSystemError(info.Env(), EBADF, "start", "closed channel");
   if (started_) return ThrowSystemError(info.Env(), EALREADY, "start");
-  uv_loop_t* loop = nullptr;
-  napi_get_uv_event_loop(Env(), &loop);
-  auto* poll = new LoopHandle<uv_poll_t>;
-  const int error = uv_poll_init(loop, &poll->handle, device_->get());
-  if (error != 0) {
-    delete poll;
-    return ThrowSystemError(info.Env(), -error, "uv_poll_init");
-  }
-  poll->owner = this;
-  poll->handle.data = poll;
-  poll_ = poll;
+  int error = 0;
+  poll_ = LoopHandle<uv_poll_t>::Open(
+      Env(), this, [this](uv_loop_t* loop, uv_poll_t* handle) { return uv_poll_init(loop, handle, device_->get()); }, &error);
+  if (poll_ == nullptr) return ThrowSystemError(info.Env(), error, "uv_poll_init");
   started_ = true;
-  uv_poll_start(&poll->handle, UV_READABLE, OnReadable);
+  uv_poll_start(&poll_->handle, UV_READABLE, OnReadable);
   UpdateHold();
   return info.Env().Undefined();
 }
@@ -148,7 +143,7 @@ void Channel::ServeTurn(bool hung_up) {
     if (length > 0) {
       turn++;
       // Where the environment ended in the middle the mark stays: the handler did not finish.
-      if (!CallBack(on_request, static_cast<uint32_t>(length))) return;
+      if (!CallBack(Env(), on_request, static_cast<uint32_t>(length))) return;
       ClearRequest();
       if (poll_ == nullptr) return;
       continue;
@@ -162,26 +157,13 @@ void Channel::ServeTurn(bool hung_up) {
   if (hung_up) uv_poll_start(&poll_->handle, UV_READABLE, OnReadable);
 }
 
-// False if the environment ends and no JavaScript may run any more. An exception goes where uncaught ones go.
-bool Channel::CallBack(napi_value function, uint32_t argument) {
-  napi_value undefined, number, result;
-  if (napi_get_undefined(Env(), &undefined) != napi_ok) return false;
-  if (napi_create_uint32(Env(), argument, &number) != napi_ok) return false;
-  if (napi_call_function(Env(), undefined, function, 1, &number, &result) == napi_ok) return true;
-  bool pending = false;
-  napi_value error;
-  if (napi_is_exception_pending(Env(), &pending) != napi_ok || !pending) return false;
-  if (napi_get_and_clear_last_exception(Env(), &error) != napi_ok) return false;
-  return napi_fatal_exception(Env(), error) == napi_ok;
-}
-
 void Channel::End(int error) {
   const napi_value on_end = on_end_.Value();
   uv_poll_stop(&poll_->handle);
   poll_->owner = nullptr;
   handles_closing_++;
   std::exchange(poll_, nullptr)->Close([this] { OnHandleClosed(); });
-  CallBack(on_end, static_cast<uint32_t>(error));
+  CallBack(Env(), on_end, static_cast<uint32_t>(error));
 }
 
 Napi::Value Channel::Send(const Napi::CallbackInfo& info) {
@@ -243,23 +225,15 @@ Napi::Value Channel::NotifierDrained(const Napi::CallbackInfo& info) {
     return deferred.Promise();
   }
   if (wake_ == nullptr) {
-    uv_loop_t* loop = nullptr;
-    napi_get_uv_event_loop(Env(), &loop);
-    auto* wake = new LoopHandle<uv_async_t>;
-    const int error = uv_async_init(loop, &wake->handle, OnNotifierWake);
-    if (error != 0) {
-      delete wake;
-      return ThrowSystemError(info.Env(), -error, "uv_async_init");
-    }
-    wake->owner = this;
-    wake->handle.data = wake;
-    wake_ = wake;
+    int error = 0;
+    wake_ = LoopHandle<uv_async_t>::Open(
+        Env(), this, [](uv_loop_t* loop, uv_async_t* handle) { return uv_async_init(loop, handle, OnNotifierWake); }, &error);
+    if (wake_ == nullptr) return ThrowSystemError(info.Env(), error, "uv_async_init");
   }
-  drains_.emplace_back(status.queued, deferred);
+  const Napi::Promise drained = drains_.Add(info.Env(), *notifier_, &wake_->handle);
   uv_ref(wake_->base());
   UpdateHold();
-  notifier_->WakeAt(drains_.front().first, &wake_->handle);
-  return deferred.Promise();
+  return drained;
 }
 
 void Channel::OnNotifierWake(uv_async_t* handle) {
@@ -267,15 +241,11 @@ void Channel::OnNotifierWake(uv_async_t* handle) {
   if (wake->owner != nullptr) static_cast<Channel*>(wake->owner)->SettleDrained();
 }
 
-// Tickets only grow, so the first ones are due first.
 void Channel::SettleDrained() {
   const Napi::HandleScope handles(Env());
   const Napi::CallbackScope callbacks(Env(), *async_context_);
-  const uint64_t written = notifier_->status().written;
-  size_t due = 0;
-  while (due < drains_.size() && drains_[due].first <= written) drains_[due++].second.Resolve(Env().Undefined());
-  drains_.erase(drains_.begin(), drains_.begin() + static_cast<ptrdiff_t>(due));
-  if (!drains_.empty()) return notifier_->WakeAt(drains_.front().first, &wake_->handle);
+  drains_.Settle(Env(), *notifier_, &wake_->handle);
+  if (!drains_.empty()) return;
   uv_unref(wake_->base());
   UpdateHold();
 }
@@ -288,9 +258,7 @@ Napi::Value Channel::Close(const Napi::CallbackInfo& info) {
   }
   closers_.push_back(deferred);
   if (closing_) return deferred.Promise();
-  for (auto& [ticket, drain] : std::exchange(drains_, {})) {
-    drain.Reject(SystemError(info.Env(), ECANCELED, "notifierDrained").Value());
-  }
+  drains_.Cancel(info.Env(), "notifierDrained");
   StopServing();
   return deferred.Promise();
 }

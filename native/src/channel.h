@@ -14,10 +14,10 @@
 
 #include <memory>
 #include <optional>
-#include <utility>
 #include <vector>
 
 #include "cleanup-hook.h"
+#include "drains.h"
 #include "file-descriptor.h"
 #include "loop-handle.h"
 #include "notifier.h"
@@ -45,7 +45,6 @@ class Channel : public Napi::ObjectWrap<Channel> {
   static void OnReadable(uv_poll_t* handle, int status, int events);
   static void OnNotifierWake(uv_async_t* handle);
   void ServeTurn(bool hung_up);
-  bool CallBack(napi_value function, uint32_t argument);
   void End(int error);
 
   void SettleDrained();
@@ -76,7 +75,7 @@ class Channel : public Napi::ObjectWrap<Channel> {
   std::unique_ptr<Notifier> notifier_;
   LoopHandle<uv_poll_t>* poll_ = nullptr;
   LoopHandle<uv_async_t>* wake_ = nullptr;
-  std::vector<std::pair<uint64_t, Napi::Promise::Deferred>> drains_;
+  Drains drains_;
 
   bool started_ = false;
   bool closing_ = false;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <string>
 #include <utility>
 
 namespace dunnage {
@@ -36,5 +37,8 @@ class FileDescriptor {
  private:
   int number_ = -1;
 };
+
+// Leads to the very object of the descriptor, of whatever kind that is (O_PATH, a link), whatever has become of its name.
+inline std::string DescriptorPath(int number) { return "/proc/self/fd/" + std::to_string(number); }
 
 }  // namespace dunnage

@@ -6,6 +6,7 @@
 
 #include "arguments.h"
 #include "exports.h"
+#include "file-descriptor.h"
 #include "system-error.h"
 
 namespace dunnage {
@@ -17,15 +18,13 @@ Napi::Value InotifyOpen(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), opened);
 }
 
-// Through /proc/self/fd a descriptor of any kind (O_PATH too) names exactly its own object.
 Napi::Value InotifyAdd(const Napi::CallbackInfo& info) {
   Arguments arguments(info);
   const int inotify = arguments.Descriptor();
   const int watched = arguments.Descriptor();
   const uint32_t mask = arguments.Unsigned();
   if (arguments.failed()) return info.Env().Undefined();
-  const std::string path = "/proc/self/fd/" + std::to_string(watched);
-  const int watch = inotify_add_watch(inotify, path.c_str(), mask);
+  const int watch = inotify_add_watch(inotify, DescriptorPath(watched).c_str(), mask);
   if (watch < 0) return ThrowSystemError(info.Env(), errno, "inotify_add_watch");
   return Napi::Number::New(info.Env(), watch);
 }

@@ -54,8 +54,7 @@ Napi::Value CloneToUnnamedFile(const Napi::CallbackInfo& info) {
 bool Link(int file, int directory, const std::string& name) {
   if (linkat(file, "", directory, name.c_str(), AT_EMPTY_PATH) == 0) return true;
   if (errno != ENOENT) return false;
-  const std::string path = "/proc/self/fd/" + std::to_string(file);
-  return linkat(AT_FDCWD, path.c_str(), directory, name.c_str(), AT_SYMLINK_FOLLOW) == 0;
+  return linkat(AT_FDCWD, DescriptorPath(file).c_str(), directory, name.c_str(), AT_SYMLINK_FOLLOW) == 0;
 }
 
 // The first flush of a file takes what belongs to the others along, so those of many cost little more than one.

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "arguments.h"
+#include "callback.h"
 #include "cleanup-hook.h"
 #include "exports.h"
 #include "file-descriptor.h"
@@ -31,22 +32,15 @@ class Watch : public std::enable_shared_from_this<Watch> {
 
   // 0 or an errno.
   int Start() {
-    uv_loop_t* loop = nullptr;
-    napi_get_uv_event_loop(env_, &loop);
-    auto* poll = new LoopHandle<uv_poll_t>;
-    const int error = uv_poll_init(loop, &poll->handle, events_.get());
-    if (error != 0) {
-      delete poll;
-      return -error;
-    }
-    poll->owner = this;
-    poll->handle.data = poll;
-    poll_ = poll;
+    int error = 0;
+    poll_ = LoopHandle<uv_poll_t>::Open(
+        env_, this, [this](uv_loop_t* loop, uv_poll_t* handle) { return uv_poll_init(loop, handle, events_.get()); }, &error);
+    if (poll_ == nullptr) return error;
     cleanup_.emplace(env_, [this] {
       environment_ends_ = true;
       Stop();
     });
-    uv_poll_start(&poll->handle, UV_READABLE, OnEvent);
+    uv_poll_start(&poll_->handle, UV_READABLE, OnEvent);
     return 0;
   }
 
@@ -73,12 +67,7 @@ class Watch : public std::enable_shared_from_this<Watch> {
     const Napi::CallbackScope callbacks(self->env_, *self->async_context_);
     const napi_value callback = self->callback_.Value();
     self->Stop();
-    napi_value undefined, result, error;
-    napi_get_undefined(self->env_, &undefined);
-    if (napi_call_function(self->env_, undefined, callback, 0, nullptr, &result) == napi_ok) return;
-    bool pending = false;
-    if (napi_is_exception_pending(self->env_, &pending) != napi_ok || !pending) return;
-    if (napi_get_and_clear_last_exception(self->env_, &error) == napi_ok) napi_fatal_exception(self->env_, error);
+    CallBack(self->env_, callback, std::nullopt);
   }
 
   Napi::Env env_;

@@ -8,6 +8,7 @@
 
 #include "arguments.h"
 #include "exports.h"
+#include "file-descriptor.h"
 #include "system-error.h"
 
 namespace dunnage {
@@ -16,20 +17,17 @@ namespace {
 // The list may grow between asking for its length and reading it.
 constexpr int kTriesMax = 8;
 
-// A descriptor of O_PATH (a link, a device, a fifo) takes no fgetxattr; its magic link leads to the very same node, whatever has
-// become of its name.
-std::string MagicLink(int descriptor) { return "/proc/self/fd/" + std::to_string(descriptor); }
-
+// A descriptor of O_PATH (a link, a device, a fifo) takes no flistxattr(2) and the like (EBADF): it goes by its path then.
 ssize_t ListNames(int descriptor, char* list, size_t size) {
   const ssize_t length = flistxattr(descriptor, list, size);
   if (length >= 0 || errno != EBADF) return length;
-  return listxattr(MagicLink(descriptor).c_str(), list, size);
+  return listxattr(DescriptorPath(descriptor).c_str(), list, size);
 }
 
 ssize_t GetValue(int descriptor, const char* name, void* value, size_t size) {
   const ssize_t length = fgetxattr(descriptor, name, value, size);
   if (length >= 0 || errno != EBADF) return length;
-  return getxattr(MagicLink(descriptor).c_str(), name, value, size);
+  return getxattr(DescriptorPath(descriptor).c_str(), name, value, size);
 }
 
 // Calls `read` with ever enough room. False with errno set if that fails.
@@ -92,7 +90,7 @@ Napi::Value SetXattr(const Napi::CallbackInfo& info) {
   if (arguments.failed()) return info.Env().Undefined();
   int result = fsetxattr(descriptor, name.c_str(), value.data, value.size, 0);
   if (result != 0 && errno == EBADF) {
-    result = setxattr(MagicLink(descriptor).c_str(), name.c_str(), value.data, value.size, 0);
+    result = setxattr(DescriptorPath(descriptor).c_str(), name.c_str(), value.data, value.size, 0);
   }
   if (result != 0) return ThrowSystemError(info.Env(), errno, "fsetxattr", name);
   return info.Env().Undefined();
@@ -104,7 +102,7 @@ Napi::Value RemoveXattr(const Napi::CallbackInfo& info) {
   const std::string name = arguments.ByteText();
   if (arguments.failed()) return info.Env().Undefined();
   int result = fremovexattr(descriptor, name.c_str());
-  if (result != 0 && errno == EBADF) result = removexattr(MagicLink(descriptor).c_str(), name.c_str());
+  if (result != 0 && errno == EBADF) result = removexattr(DescriptorPath(descriptor).c_str(), name.c_str());
   if (result != 0) return ThrowSystemError(info.Env(), errno, "fremovexattr", name);
   return info.Env().Undefined();
 }

@@ -53,8 +53,6 @@ FileDescriptor OpenPlace(const char* base, const std::string& path) {
   return Walk(root.get(), rest.empty() ? "." : rest.substr(1), kernel::kResolveBeneath);
 }
 
-std::string DescriptorPath(int descriptor) { return "/proc/self/fd/" + std::to_string(descriptor); }
-
 // Empty, with errno set, if it cannot be told.
 std::string RealPath(int descriptor) {
   char buffer[PATH_MAX];

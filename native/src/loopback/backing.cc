@@ -58,6 +58,13 @@ int Engine::Identify(int descriptor, FileIdentity* identity) const {
   return 0;
 }
 
+int Engine::IdentityOf(int descriptor, FileIdentity* identity) const {
+  struct stat status;
+  if (fstat(descriptor, &status) != 0) return errno;
+  identity->ino = status.st_ino;
+  return Identify(descriptor, identity);
+}
+
 int Engine::OpenNode(Node* node, int flags) {
   if (!has_handles) return OpenByPlace(node, flags);
   HandleBuffer buffer;

@@ -12,22 +12,10 @@
 #include "engine.h"
 #include "handlers.h"
 #include "opening.h"
+#include "parent.h"
 
 namespace dunnage::loopback {
 namespace {
-
-// The directory something is made in.
-struct Parent {
-  Node* node = nullptr;
-  DescriptorCache::Use directory;
-
-  int Find(Call& call, uint64_t id) {
-    node = call.engine.nodes.Find(id);
-    if (node == nullptr) return ESTALE;
-    if (call.engine.IsSealed(node)) return EROFS;
-    return call.engine.PathOf(node, &directory);
-  }
-};
 
 // While it lives the thread is the caller.
 class AsCaller {

@@ -145,8 +145,11 @@ int Readdir(Call& call) {
 int Fsyncdir(Call& call) {
   Node* node = call.engine.nodes.Find(call.header.node);
   if (node == nullptr) return ESTALE;
-  const FileDescriptor directory(call.engine.OpenNode(node, O_RDONLY | O_DIRECTORY));
-  if (!directory.valid()) return ESTALE;
+  // Nothing of a removed one is to outlive a crash.
+  if ((node->flags & Node::kGone) != 0) return 0;
+  const int opened = call.engine.OpenNode(node, O_RDONLY | O_DIRECTORY);
+  if (opened < 0) return -opened;
+  const FileDescriptor directory(opened);
   return fsync(directory.get()) == 0 ? 0 : errno;
 }
 

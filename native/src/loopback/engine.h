@@ -66,7 +66,8 @@ class Engine {
   // A descriptor to read from or to write to.
   int IoOf(Node* node, bool writes, DescriptorCache::Use* use);
   int OpenNode(Node* node, int flags);  // a descriptor, or a negative errno
-  // `identity->ino` is the caller's to fill in.
+  int IdentityOf(int descriptor, FileIdentity* identity) const;
+  // Where the inode number is known: `identity->ino` is the caller's to fill in.
   int Identify(int descriptor, FileIdentity* identity) const;
   // statx(2) of a name or, if it is empty, of the descriptor. EXDEV if it is on another file system.
   int Examine(int directory, const char* name, struct statx* found) const;
@@ -140,7 +141,6 @@ class Engine {
   bool is_takeover_ = false;
   bool has_resend_ = false;
 };
-
 
 void ToAttributes(const struct statx& found, Attributes* attributes);
 uint32_t TypeFlags(uint32_t mode);

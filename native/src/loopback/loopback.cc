@@ -2,13 +2,14 @@
 
 #include <fcntl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "../arguments.h"
+#include "../callback.h"
 #include "../exports.h"
 #include "../kernel-abi.h"
 #include "../system-error.h"
@@ -57,9 +58,16 @@ bool HasFeature(const Napi::Array& features, const char* name) {
   return false;
 }
 
-FileDescriptor OpenBeneath(int root, const std::string& path) {
+// There is nothing to wait for.
+Napi::Promise Done(Napi::Env env) {
+  const Napi::Promise::Deferred done(env);
+  done.Resolve(env.Undefined());
+  return done.Promise();
+}
+
+FileDescriptor OpenBeneath(int root, const std::string& path, uint64_t more_flags = 0) {
   kernel::OpenHow how{};
-  how.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+  how.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC | more_flags;
   how.resolve = kernel::kResolveBeneath | kernel::kResolveNoSymlinks | kernel::kResolveNoMounts;
   return FileDescriptor(kernel::Openat2(root, path.empty() ? "." : path.c_str(), &how));
 }
@@ -132,17 +140,12 @@ bool Loopback::StartServer(const Napi::Object& options) {
     ThrowSystemError(Env(), errno, "fcntl");
     return false;
   }
-  uv_loop_t* loop = nullptr;
-  napi_get_uv_event_loop(Env(), &loop);
-  auto* wake = new LoopHandle<uv_async_t>;
-  error = uv_async_init(loop, &wake->handle, OnWake);
-  if (error != 0) {
-    delete wake;
-    ThrowSystemError(Env(), -error, "uv_async_init");
+  auto* wake = LoopHandle<uv_async_t>::Open(
+      Env(), this, [](uv_loop_t* loop, uv_async_t* handle) { return uv_async_init(loop, handle, OnWake); }, &error);
+  if (wake == nullptr) {
+    ThrowSystemError(Env(), error, "uv_async_init");
     return false;
   }
-  wake->owner = this;
-  wake->handle.data = wake;
   error = server_->Start(static_cast<uint32_t>(threads), &wake->handle);
   if (error != 0) {
     server_->Detach();
@@ -163,18 +166,12 @@ bool Loopback::SealedDirectory(const Napi::CallbackInfo& info, FileIdentity* ide
     ThrowSystemError(Env(), EBADF, "seal", path);
     return false;
   }
-  const FileDescriptor directory = OpenBeneath(server_->engine.root.get(), path);
-  struct stat status;
-  if (!directory.valid() || fstat(directory.get(), &status) != 0) {
+  const FileDescriptor directory = OpenBeneath(server_->engine.root.get(), path, O_DIRECTORY);
+  if (!directory.valid()) {
     ThrowSystemError(Env(), errno, "openat2", path);
     return false;
   }
-  if (!S_ISDIR(status.st_mode)) {
-    ThrowSystemError(Env(), ENOTDIR, "openat2", path);
-    return false;
-  }
-  identity->ino = status.st_ino;
-  const int error = server_->engine.Identify(directory.get(), identity);
+  const int error = server_->engine.IdentityOf(directory.get(), identity);
   if (error != 0) ThrowSystemError(Env(), error, "name_to_handle_at", path);
   return error == 0;
 }
@@ -195,11 +192,8 @@ uint64_t Loopback::NodeOfPath(const char* path) {
   Engine& engine = server_->engine;
   if (*path == 0 || std::strcmp(path, ".") == 0) return kRootId;
   const FileDescriptor file = OpenBeneath(engine.root.get(), path);
-  struct stat status;
-  if (!file.valid() || fstat(file.get(), &status) != 0) return 0;
   FileIdentity identity;
-  identity.ino = status.st_ino;
-  if (engine.Identify(file.get(), &identity) != 0) return 0;
+  if (!file.valid() || engine.IdentityOf(file.get(), &identity) != 0) return 0;
   const Node* node = engine.nodes.FindFile(identity);
   return node == nullptr ? 0 : node->id.load();
 }
@@ -216,12 +210,8 @@ Napi::Value Loopback::Forget(const Napi::CallbackInfo& info) {
     return ThrowSystemError(info.Env(), EINVAL, "forget", name);
   }
   const uint64_t node = NodeOfPath(parent.c_str());
-  if (node == 0) {
-    // The kernel does not know the directory, and so no name in it.
-    const Napi::Promise::Deferred done(info.Env());
-    done.Resolve(info.Env().Undefined());
-    return done.Promise();
-  }
+  // The kernel does not know the directory, and so no name in it.
+  if (node == 0) return Done(info.Env());
   const std::string path = parent.empty() ? name : parent + "/" + name;
   const bool is_there = OpenBeneath(server_->engine.root.get(), path).valid();
   const InvalidateEntryOut body{node, static_cast<uint32_t>(name.size()), is_there && has_expire_ ? kExpireOnly : 0};
@@ -234,11 +224,7 @@ Napi::Value Loopback::Refresh(const Napi::CallbackInfo& info) {
   if (arguments.failed()) return info.Env().Undefined();
   if (closing_ || closed_) return ThrowSystemError(info.Env(), EBADF, "refresh", path);
   const uint64_t node = NodeOfPath(path.c_str());
-  if (node == 0) {
-    const Napi::Promise::Deferred done(info.Env());
-    done.Resolve(info.Env().Undefined());
-    return done.Promise();
-  }
+  if (node == 0) return Done(info.Env());
   return Notify(info.Env(), Message(kInvalidateInode, InvalidateInodeOut{node, 0, 0}));
 }
 
@@ -246,10 +232,7 @@ Napi::Value Loopback::Refresh(const Napi::CallbackInfo& info) {
 Napi::Value Loopback::Notify(Napi::Env env, std::vector<uint8_t> message) {
   const int error = notifier_->Queue(std::move(message));
   if (error != 0) return ThrowSystemError(env, error, "pthread_create");
-  const Napi::Promise::Deferred deferred(env);
-  drains_.emplace_back(notifier_->status().queued, deferred);
-  notifier_->WakeAt(drains_.front().first, &wake_->handle);
-  return deferred.Promise();
+  return drains_.Add(env, *notifier_, &wake_->handle);
 }
 
 Napi::Value Loopback::Statistics(const Napi::CallbackInfo& info) {
@@ -290,38 +273,17 @@ void Loopback::Settle() {
   }
   const Napi::HandleScope handles(Env());
   const Napi::CallbackScope callbacks(Env(), *async_context_);
-  const uint64_t written = notifier_->status().written;
-  size_t due = 0;
-  while (due < drains_.size() && drains_[due].first <= written) drains_[due++].second.Resolve(Env().Undefined());
-  drains_.erase(drains_.begin(), drains_.begin() + static_cast<ptrdiff_t>(due));
-  if (!drains_.empty()) notifier_->WakeAt(drains_.front().first, &wake_->handle);
+  drains_.Settle(Env(), *notifier_, &wake_->handle);
   const int end = server_->TakeEnd();
-  if (end != 0) TellEnd(end);
-}
-
-// An exception goes where uncaught ones go.
-void Loopback::TellEnd(int error) {
-  napi_value undefined, number, result;
-  if (napi_get_undefined(Env(), &undefined) != napi_ok) return;
-  if (napi_create_int32(Env(), error, &number) != napi_ok) return;
-  if (napi_call_function(Env(), undefined, on_end_.Value(), 1, &number, &result) == napi_ok) return;
-  bool pending = false;
-  napi_value thrown;
-  if (napi_is_exception_pending(Env(), &pending) != napi_ok || !pending) return;
-  if (napi_get_and_clear_last_exception(Env(), &thrown) == napi_ok) napi_fatal_exception(Env(), thrown);
+  if (end != 0) CallBack(Env(), on_end_.Value(), static_cast<uint32_t>(end));
 }
 
 Napi::Value Loopback::Close(const Napi::CallbackInfo& info) {
+  if (closed_) return Done(info.Env());
   const Napi::Promise::Deferred deferred(info.Env());
-  if (closed_) {
-    deferred.Resolve(info.Env().Undefined());
-    return deferred.Promise();
-  }
   closers_.push_back(deferred);
   if (closing_) return deferred.Promise();
-  for (auto& [ticket, drain] : std::exchange(drains_, {})) {
-    drain.Reject(SystemError(info.Env(), ECANCELED, "close").Value());
-  }
+  drains_.Cancel(info.Env(), "close");
   StopServing();
   return deferred.Promise();
 }

@@ -10,10 +10,10 @@
 
 #include <memory>
 #include <optional>
-#include <utility>
 #include <vector>
 
 #include "../cleanup-hook.h"
+#include "../drains.h"
 #include "../loop-handle.h"
 #include "../notifier.h"
 #include "server.h"
@@ -42,7 +42,6 @@ class Loopback : public Napi::ObjectWrap<Loopback> {
   Napi::Value Notify(Napi::Env env, std::vector<uint8_t> message);
   static void OnWake(uv_async_t* handle);
   void Settle();
-  void TellEnd(int error);
   void StopServing();
   void FinishClose();
 
@@ -52,7 +51,7 @@ class Loopback : public Napi::ObjectWrap<Loopback> {
   Napi::FunctionReference on_end_;
   std::optional<Napi::AsyncContext> async_context_;
   std::optional<CleanupHook> cleanup_;
-  std::vector<std::pair<uint64_t, Napi::Promise::Deferred>> drains_;
+  Drains drains_;
   std::vector<Napi::Promise::Deferred> closers_;
   bool has_expire_ = false;
   bool closing_ = false;

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "wire.h"
 
@@ -22,6 +23,11 @@ struct FileHandle {
   uint32_t bytes;
   int32_t type;
   uint8_t data[kBytesMax];
+
+  // Reads no more than it has itself: the other may be a node's, which attributes overwrite when its file is removed.
+  bool operator==(const FileHandle& other) const {
+    return bytes == other.bytes && type == other.type && std::memcmp(data, other.data, bytes) == 0;
+  }
 };
 
 struct Node {

@@ -1,7 +1,5 @@
 #include "node-table.h"
 
-#include <cstring>
-
 namespace dunnage::loopback {
 namespace {
 
@@ -10,9 +8,7 @@ constexpr uint32_t kDeleted = 1;
 constexpr uint32_t kFirstPlace = 2;
 
 bool IsSame(const Node* node, const FileIdentity& identity) {
-  return node->ino == identity.ino && node->handle.bytes == identity.handle.bytes &&
-         node->handle.type == identity.handle.type &&
-         std::memcmp(node->handle.data, identity.handle.data, identity.handle.bytes) == 0;
+  return node->ino == identity.ino && identity.handle == node->handle;
 }
 
 }  // namespace
@@ -106,9 +102,7 @@ Node* NodeTable::Acquire(const FileIdentity& identity, uint32_t type_flags) {
   if (index == 0) return nullptr;
   node = memory_->node(index);
   node->ino = identity.ino;
-  node->handle.type = identity.handle.type;
-  node->handle.bytes = identity.handle.bytes;
-  std::memcpy(node->handle.data, identity.handle.data, identity.handle.bytes);
+  node->handle = identity.handle;
   node->flags = type_flags | Node::kTyped;
   node->opens = 0;
   node->backing = 0;

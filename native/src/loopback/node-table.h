@@ -25,7 +25,7 @@ class NodeTable {
 
   // The root has id 1 and is never forgotten.
   void SetRoot(const FileIdentity& identity);
-  // After a takeover: derives what is derived. Calls `idle` for places that were taken and never counted.
+  // After a takeover: derives what is derived.
   void Rebuild();
 
   static uint64_t IndexOf(uint64_t id) { return id == kRootId ? 1 : id & (Memory::kNodes - 1); }

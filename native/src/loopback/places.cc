@@ -47,10 +47,8 @@ void Engine::SetPlace(Node* node, const Node* parent, const char* name) {
 
 void Engine::Moved(const Node* parent, int directory, const char* name) {
   const FileDescriptor file(openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
-  struct stat status;
   FileIdentity identity;
-  if (!file.valid() || fstat(file.get(), &status) != 0 || Identify(file.get(), &identity) != 0) return;
-  identity.ino = status.st_ino;
+  if (!file.valid() || IdentityOf(file.get(), &identity) != 0) return;
   Node* node = nodes.FindFile(identity);
   if (node != nullptr) SetPlace(node, parent, name);
 }
@@ -61,9 +59,7 @@ int Engine::OpenByPlace(Node* node, int flags) {
     DescriptorCache::Use path;
     const int error = PathOf(node, &path);
     if (error != 0) return -error;
-    char name[40];
-    snprintf(name, sizeof name, "/proc/self/fd/%d", path.get());
-    const int opened = open(name, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    const int opened = open(DescriptorPath(path.get()).c_str(), flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     return opened < 0 ? -errno : opened;
   }
   if (node->id == kRootId) {
@@ -86,12 +82,9 @@ int Engine::OpenByPlace(Node* node, int flags) {
   how.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
   how.resolve = kernel::kResolveNoMounts;
   FileDescriptor file(kernel::Openat2(directory.valid() ? directory.get() : orphans.get(), place.name, &how));
-  struct stat status;
   FileIdentity identity;
-  if (!file.valid() || fstat(file.get(), &status) != 0 || Identify(file.get(), &identity) != 0) return -ESTALE;
-  const bool is_same = status.st_ino == node->ino && node->handle.bytes == identity.handle.bytes &&
-                       std::memcmp(node->handle.data, identity.handle.data, identity.handle.bytes) == 0;
-  return is_same ? file.Release() : -ESTALE;
+  if (!file.valid() || IdentityOf(file.get(), &identity) != 0) return -ESTALE;
+  return node->ino == identity.ino && identity.handle == node->handle ? file.Release() : -ESTALE;
 }
 
 }  // namespace dunnage::loopback

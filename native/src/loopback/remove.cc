@@ -10,6 +10,7 @@
 
 #include "engine.h"
 #include "handlers.h"
+#include "parent.h"
 
 namespace dunnage::loopback {
 
@@ -111,18 +112,6 @@ struct Victim {
   // Precondition: the node's lock.
   void Removed(Engine& engine) const {
     if (node != nullptr && IsLast()) engine.MarkGone(node, status);
-  }
-};
-
-struct Parent {
-  Node* node = nullptr;
-  DescriptorCache::Use directory;
-
-  int Find(Call& call, uint64_t id) {
-    node = call.engine.nodes.Find(id);
-    if (node == nullptr) return ESTALE;
-    if (call.engine.IsSealed(node)) return EROFS;
-    return call.engine.PathOf(node, &directory);
   }
 };
 

@@ -4,22 +4,12 @@
 // one, of another tenant. So a seal counts for the very directory it was put on, and one that lost its directory is dropped when its number is
 // sealed or unsealed again. Not when it is looked up: what was looked up may be the older of the two.
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include <cerrno>
-#include <cstring>
 
 #include "engine.h"
 
 namespace dunnage::loopback {
-namespace {
-
-bool IsSame(const FileHandle& one, const FileHandle& other) {
-  return one.bytes == other.bytes && one.type == other.type && std::memcmp(one.data, other.data, one.bytes) == 0;
-}
-
-}  // namespace
-
 bool Engine::Seal(const FileIdentity& identity) {
   const std::lock_guard lock(sealed_mutex_);
   auto* sealed = memory.sealed();
@@ -28,7 +18,7 @@ bool Engine::Seal(const FileIdentity& identity) {
   uint32_t place = used;
   for (uint32_t index = 0; index < used; index++) {
     if (sealed[index] == identity.ino) {
-      if (IsSame(handles[index], identity.handle)) return true;
+      if (handles[index] == identity.handle) return true;
       place = index;
       break;
     }
@@ -66,7 +56,7 @@ bool Engine::IsSealed(const FileIdentity& identity) {
   const auto* handles = memory.sealed_handles();
   const uint32_t used = memory.header()->sealed_used;
   for (uint32_t index = 0; index < used; index++) {
-    if (sealed[index] == identity.ino && IsSame(handles[index], identity.handle)) return true;
+    if (sealed[index] == identity.ino && handles[index] == identity.handle) return true;
   }
   return false;
 }
@@ -82,11 +72,9 @@ bool Engine::IsSealed(const Node* node) {
 int Engine::CheckSealed(int directory, const char* name, const struct statx& status) {
   if (!MayBeSealed(status.stx_ino)) return 0;
   const FileDescriptor file(openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
-  struct stat found;
-  if (!file.valid() || fstat(file.get(), &found) != 0) return errno;
+  if (!file.valid()) return errno;
   FileIdentity identity;
-  identity.ino = found.st_ino;
-  const int error = Identify(file.get(), &identity);
+  const int error = IdentityOf(file.get(), &identity);
   if (error != 0) return error;
   return IsSealed(identity) ? EBUSY : 0;
 }

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 
 #include "caller.h"
 #include "engine.h"
@@ -24,9 +23,7 @@ int ChangeMode(int path, mode_t mode) {
     if (errno != ENOSYS) return errno;
     has_fchmodat2 = false;
   }
-  char name[40];
-  snprintf(name, sizeof name, "/proc/self/fd/%d", path);
-  return chmod(name, mode) == 0 ? 0 : errno;
+  return chmod(DescriptorPath(path).c_str(), mode) == 0 ? 0 : errno;
 }
 
 timespec TimeOf(const SetattrIn& in, uint32_t bit, uint32_t now_bit, uint64_t seconds, uint32_t nanoseconds) {

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 
 #include "caller.h"
@@ -13,12 +12,6 @@
 
 namespace dunnage::loopback {
 namespace {
-
-// O_PATH descriptors have no attributes but by this name, which leads to the file itself, also if that is a link.
-struct ProcName {
-  char text[40];
-  explicit ProcName(const DescriptorCache::Use& path) { snprintf(text, sizeof text, "/proc/self/fd/%d", path.get()); }
-};
 
 int PathOfCall(Call& call, DescriptorCache::Use* path) {
   Node* node = call.engine.nodes.Find(call.header.node);
@@ -78,7 +71,7 @@ int Getxattr(Call& call) {
   DescriptorCache::Use path;
   const int error = call.engine.PathOf(node, &path);
   if (error != 0) return error == ENOENT ? ENODATA : error;
-  return ReplyValue(call, getxattr(ProcName(path).text, name, call.room, room), in->size);
+  return ReplyValue(call, getxattr(DescriptorPath(path.get()).c_str(), name, call.room, room), in->size);
 }
 
 int Listxattr(Call& call) {
@@ -88,7 +81,7 @@ int Listxattr(Call& call) {
   const int error = PathOfCall(call, &path);
   if (error != 0) return error;
   char* names = reinterpret_cast<char*>(call.room);
-  ssize_t length = listxattr(ProcName(path).text, names, XATTR_LIST_MAX);
+  ssize_t length = listxattr(DescriptorPath(path.get()).c_str(), names, XATTR_LIST_MAX);
   if (length > 0 && HasTrusted(names, static_cast<size_t>(length)) && !Caller(call).Has(CAP_SYS_ADMIN)) {
     length = static_cast<ssize_t>(WithoutTrusted(names, static_cast<size_t>(length)));
   }
@@ -120,7 +113,7 @@ int Setxattr(Call& call) {
   // An ACL of somebody outside of the group takes set-group-ID away: the thread is of no group and without the capability.
   call.identity.KeepSetid(!kills_setgid);
   if (kills_setgid) call.identity.Become(0, kInvalidId - 1);
-  error = setxattr(ProcName(path).text, name, value, size, static_cast<int>(flags)) == 0 ? 0 : errno;
+  error = setxattr(DescriptorPath(path.get()).c_str(), name, value, size, static_cast<int>(flags)) == 0 ? 0 : errno;
   call.identity.BecomeSelf();
   if (error == EEXIST && (flags & XATTR_CREATE) != 0 && call.is_repeated) return 0;
   return error;
@@ -132,7 +125,7 @@ int Removexattr(Call& call) {
   DescriptorCache::Use path;
   const int error = PathOfCall(call, &path);
   if (error != 0) return error;
-  if (removexattr(ProcName(path).text, name) == 0) return 0;
+  if (removexattr(DescriptorPath(path.get()).c_str(), name) == 0) return 0;
   return errno == ENODATA && call.is_repeated ? 0 : errno;
 }
 

@@ -101,6 +101,7 @@ export const directories: Area = {
       f = open d O_RDONLY|O_DIRECTORY
       unlink d/f
       rmdir d
+      fsync $f
       stat @$f -> nlink=0 type=d
       create @$f/x 0644 -> ENOENT
       stat @$f/x -> ENOENT
