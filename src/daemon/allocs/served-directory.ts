@@ -2,15 +2,22 @@
 import { lstat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { AllocMounts, BackingDirectory } from '../../alloc/backing-directory.ts';
-import type { LoopbackConnection } from '../../fuse/loopback-connection.ts';
 import type { AllocPlaces } from './alloc-places.ts';
 
+/** Of `LoopbackConnection`. */
+export interface LoopbackCommands {
+  seal(path: string): void | Promise<void>;
+  unseal(path: string): void | Promise<void>;
+  forget(parent: string, name: string): Promise<void>;
+  refresh(path: string): Promise<void>;
+}
+
 export interface ServedDirectoryOptions {
-  readonly places: AllocPlaces;
+  readonly places: Omit<AllocPlaces, 'orphans' | 'memory'>;
   readonly runtimeDir: string;
   /** Never shown in a task by a chroot map. */
   readonly ownPaths: readonly string[];
-  readonly loopback: Pick<LoopbackConnection, 'seal' | 'unseal' | 'forget' | 'refresh'>;
+  readonly loopback: LoopbackCommands;
   readonly mounts: AllocMounts;
 }
 
@@ -22,7 +29,7 @@ export class ServedDirectory implements BackingDirectory {
   readonly mountsPath: string;
   readonly ownPaths: readonly string[];
   readonly mounts: AllocMounts;
-  readonly #loopback: ServedDirectoryOptions['loopback'];
+  readonly #loopback: LoopbackCommands;
 
   constructor({ places, runtimeDir, ownPaths, loopback, mounts }: ServedDirectoryOptions) {
     this.path = places.tree;
@@ -36,11 +43,11 @@ export class ServedDirectory implements BackingDirectory {
   }
 
   async seal(path: string): Promise<void> {
-    this.#loopback.seal(path);
+    await this.#loopback.seal(path);
   }
 
   async unseal(path: string): Promise<void> {
-    this.#loopback.unseal(path);
+    await this.#loopback.unseal(path);
   }
 
   async attributesChanged(path: string): Promise<void> {
