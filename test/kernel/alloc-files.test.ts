@@ -11,7 +11,8 @@ import { promisify } from 'node:util';
 import { AllocFilesClient } from '../../src/server/alloc-files-client.ts';
 import { DaemonProcess } from '../tools/daemon-process.ts';
 import { compiledRoot } from '../tools/repository.ts';
-import { allocManifest, eventually, inAlloc } from './helpers/alloc-daemon.ts';
+import { until } from '../tools/until.ts';
+import { allocManifest, inAlloc } from './helpers/alloc-daemon.ts';
 
 const run = promisify(execFile);
 const WRITER = fileURLToPath(new URL('./programs/rotating-writer.js', import.meta.url));
@@ -61,7 +62,7 @@ describe('the file API of a daemon', { skip: process.getuid?.() === 0 ? false : 
     const log = inAlloc(daemon, 'a1/alloc/logs/db.stdout');
     for (const index of [0, 1, 2]) {
       writeFileSync(`${log}.${index}`, `file ${index}`);
-      await eventually(async () => (await textOf(log)) === `file ${index}`);
+      await until(`log ${index}`, async () => (await textOf(log)) === `file ${index}`);
     }
     assert.equal(readlinkSync(log), 'db.stdout.2');
     assert.equal(await daemon.dunnage('fs', 'cat', 'a1', 'alloc/logs/db.stdout'), 'file 2');
@@ -84,14 +85,14 @@ describe('the file API of a daemon', { skip: process.getuid?.() === 0 ? false : 
     const writer = spawn(process.execPath, [WRITER, logs, 'web', String(lines), '100', '0']);
     children.push(writer);
     const written = once(writer, 'close');
-    await eventually(async () => stdout.includes('line 200\n'));
+    await until('line 200', () => stdout.includes('line 200\n'));
     const { pid } = await daemon.client.status();
     process.kill(pid, 'SIGKILL');
     await daemon.up();
     await written;
-    await eventually(async () => stdout.endsWith('end\n') || follower.exitCode !== null);
+    await until('the end', () => stdout.endsWith('end\n') || follower.exitCode !== null);
     appendFileSync(join(logs, 'web.stdout.29'), 'after\n');
-    await eventually(async () => stdout.endsWith('after\n') || follower.exitCode !== null);
+    await until('what comes after it', () => stdout.endsWith('after\n') || follower.exitCode !== null);
     follower.kill('SIGINT');
     const [code] = (await ended) as [number | null];
     const expected = Array.from({ length: lines }, (_, line) => `line ${line}\n`).join('');

@@ -11,7 +11,8 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { only } from '../server/fake-operations.ts';
 import type { DaemonProcess } from '../tools/daemon-process.ts';
-import { allocManifest, eventually, inAlloc, isGone, mountsOf, mountsOfAlloc } from './helpers/alloc-daemon.ts';
+import { until } from '../tools/until.ts';
+import { allocManifest, deleteAllocs, inAlloc, mountsOf, mountsOfAlloc, untilGone } from './helpers/alloc-daemon.ts';
 import { startDaemon } from './helpers/projected.ts';
 
 const PROGRAM = fileURLToPath(new URL('./programs/dying-daemon.js', import.meta.url));
@@ -25,8 +26,7 @@ before(async () => {
   daemon = await startDaemon();
 });
 afterEach(async () => {
-  for (const { id } of await daemon.client.listAllocs()) await daemon.client.deleteAlloc(id);
-  await eventually(async () => (await daemon.client.listAllocs()).length === 0);
+  await deleteAllocs(daemon);
   for (const name of ['armed', 'steps']) await rm(join(daemon.folder, name), { force: true });
 });
 after(() => daemon.stop());
@@ -103,7 +103,7 @@ describe('kill -9 in the course of', { timeout: 600_000 }, () => {
       if (step === 1) {
         await assertWhole('a1');
         await remove();
-      } else await eventually(() => isGone(daemon, 'a1'));
+      } else await untilGone(daemon, 'a1');
       await assertNothingLeft();
       await make();
     }
@@ -160,7 +160,7 @@ describe('kill -9 in the course of', { timeout: 600_000 }, () => {
       await new Promise((resolve) => setTimeout(resolve, 60_000).unref());
     })();
     const restoring = assert.rejects(daemon.client.restoreAlloc('a1', never));
-    await eventually(async () => (await daemon.client.getAlloc('a1')).state === 'restoring');
+    await until('the restore', async () => (await daemon.client.getAlloc('a1')).state === 'restoring');
     assert.equal((await daemon.client.deleteAlloc('a1')).deleted, true);
     await restoring;
     await assertNothingLeft();

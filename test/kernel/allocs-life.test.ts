@@ -19,16 +19,17 @@ import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { DaemonProcess } from '../tools/daemon-process.ts';
+import { until } from '../tools/until.ts';
 import {
   allocManifest,
   backing,
-  eventually,
+  deleteAllocs,
   inAlloc,
-  isGone,
   mountsOf,
   mountsOfAlloc,
   reboot,
   startHolding,
+  untilGone,
 } from './helpers/alloc-daemon.ts';
 import { killDaemon, startDaemon } from './helpers/projected.ts';
 
@@ -44,10 +45,7 @@ let daemon: DaemonProcess;
 before(async () => {
   daemon = await startDaemon();
 });
-afterEach(async () => {
-  for (const { id } of await daemon.client.listAllocs()) await daemon.client.deleteAlloc(id);
-  await eventually(async () => (await daemon.client.listAllocs()).length === 0);
-});
+afterEach(() => deleteAllocs(daemon));
 after(() => daemon.stop());
 
 describe('an alloc', () => {
@@ -70,9 +68,11 @@ describe('an alloc', () => {
     await daemon.client.apply(allocManifest('a1', WEB));
     const logs = inAlloc(daemon, 'a1/alloc/logs');
     await writeFile(join(logs, 'web.stdout.0'), 'first');
-    await eventually(async () => (await readFile(join(logs, 'web.stdout'), 'utf8').catch(() => '')) === 'first');
+    const shows = async (text: string): Promise<boolean> =>
+      (await readFile(join(logs, 'web.stdout'), 'utf8').catch(() => '')) === text;
+    await until('the first log', () => shows('first'));
     await writeFile(join(logs, 'web.stdout.1'), 'second');
-    await eventually(async () => (await readFile(join(logs, 'web.stdout'), 'utf8')) === 'second');
+    await until('the second log', () => shows('second'));
   });
 
   it('df on a bind mount of it shows the disk it lies on', async () => {
@@ -155,7 +155,7 @@ describe('an alloc', () => {
     try {
       await daemon.up();
       assert.equal((await daemon.client.getAlloc('a1')).state, 'ready');
-      await eventually(async () => /left over/.test((await daemon.client.status()).warnings.join()));
+      await until('the warning', async () => /left over/.test((await daemon.client.status()).warnings.join()));
       assert.match((await daemon.client.status()).warnings.join(), /staging\/deleted-0 is left over: .*findmnt/);
       assert.deepEqual(await readdir(staging), ['deleted-0']);
     } finally {
@@ -163,7 +163,7 @@ describe('an alloc', () => {
     }
     await killDaemon(daemon);
     await daemon.up();
-    await eventually(async () => (await readdir(staging)).length === 0);
+    await until('what is left over to be removed', async () => (await readdir(staging)).length === 0);
     assert.doesNotMatch((await daemon.client.status()).warnings.join(), /left over/);
   });
 
@@ -255,7 +255,7 @@ describe('deletion', () => {
       assert.match((await daemon.client.status()).warnings.join(), /alloc a1 is being deleted, and waits/);
       await run('pkill', ['-9', '-P', String(holder.pid)]).catch(() => undefined);
       await holder.end();
-      await eventually(() => isGone(daemon, 'a1'));
+      await untilGone(daemon, 'a1');
       await assertNothingLeft();
     });
   }
@@ -272,7 +272,7 @@ describe('deletion', () => {
     assert.match(notes.join(), new RegExp(`deletion waits: pid ${holder.pid} \\(sleep\\) has`));
     await assert.rejects(daemon.client.apply(allocManifest('a1', WEB)), { code: 'BUSY' });
     await holder.end();
-    await eventually(() => isGone(daemon, 'a1'));
+    await untilGone(daemon, 'a1');
     await assertNothingLeft();
     await daemon.client.apply(allocManifest('a1', WEB));
     assert.ok(statSync(inAlloc(daemon, 'a1/web')).isDirectory());
@@ -286,7 +286,7 @@ describe('deletion', () => {
     const { awaiting } = await daemon.client.deleteAlloc('a1');
     assert.match(awaiting.join(), /\(sleep\) has \S+\/a1\/web\/local\/f open/);
     await holder.end();
-    await eventually(() => isGone(daemon, 'a1'));
+    await untilGone(daemon, 'a1');
     await assertNothingLeft();
   });
 });

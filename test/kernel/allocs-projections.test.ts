@@ -3,17 +3,15 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { after, afterEach, before, it } from 'node:test';
 import type { DaemonProcess } from '../tools/daemon-process.ts';
-import { allocManifest, backing, configMap, eventually, inAlloc, startHolding } from './helpers/alloc-daemon.ts';
+import { until } from '../tools/until.ts';
+import { allocManifest, backing, configMap, deleteAllocs, inAlloc, startHolding } from './helpers/alloc-daemon.ts';
 import { killDaemon, startDaemon } from './helpers/projected.ts';
 
 let daemon: DaemonProcess;
 before(async () => {
   daemon = await startDaemon();
 });
-afterEach(async () => {
-  for (const { id } of await daemon.client.listAllocs()) await daemon.client.deleteAlloc(id);
-  await eventually(async () => (await daemon.client.listAllocs()).length === 0);
-});
+afterEach(() => deleteAllocs(daemon));
 after(() => daemon.stop());
 
 const presenting = (id: string, name: string, path = 'local/conf'): string =>
@@ -40,7 +38,7 @@ it('[S163] one that does not exist is waited for with the reason, nothing can be
   await assert.rejects(writeFile(inAlloc(daemon, 'a1/web/local/conf/x'), ''), { code: 'EROFS' });
   assert.deepEqual(await readdir(backing(daemon, 'a1/web/local/conf')), []);
   await daemon.client.apply(configMap('late', { key: 'here' }));
-  await eventually(isPresented);
+  await until('it to be presented', isPresented);
   assert.equal(await shown('key'), 'here');
   assert.deepEqual((await daemon.client.getAlloc('a1')).notes, []);
 });
@@ -56,10 +54,10 @@ it('one that is deleted goes, also if somebody reads it, and comes back as the n
     inAlloc(daemon, 'a1/web/local/conf/key'),
   );
   await daemon.client.deleteProjection('ConfigMap', 'default', 'gone');
-  await eventually(async () => !(await isPresented()));
+  await until('it to go', async () => !(await isPresented()));
   assert.deepEqual(await readdir(inAlloc(daemon, 'a1/web/local/conf')), []);
   await daemon.client.apply(configMap('gone', { key: 'second' }));
-  await eventually(isPresented);
+  await until('it to be presented', isPresented);
   assert.equal(await shown('key'), 'second');
   await reader.end();
 });
@@ -74,7 +72,7 @@ it('an audited one is presented too, and opens in the task are written down', as
   assert.equal(await shown('key'), 'audited');
   // It is made with the first line.
   const written = (): Promise<string> => readFile(`${daemon.stateDir}/audit.log`, 'utf8').catch(() => '');
-  await eventually(async () => (await written()).includes('"watched"'));
+  await until('the line', async () => (await written()).includes('"watched"'));
 });
 
 it('it is there after a kill and after down and up, and shows the swaps of meanwhile', async () => {

@@ -11,6 +11,7 @@ import { KeyedMutex } from '../../src/base/mutex.ts';
 import { MountedProjection } from '../../src/server/mounted-projection.ts';
 import { atomicWriterConformance } from '../conformance/atomic-writer.ts';
 import type { DaemonProcess } from '../tools/daemon-process.ts';
+import { until } from '../tools/until.ts';
 import { mountsBeneath } from './helpers/fuse-connections.ts';
 import { fuseNativeSkip } from './helpers/fuse-native-transport.ts';
 import { InotifyWatch } from './helpers/inotify.ts';
@@ -33,14 +34,6 @@ const NAMES = ['large', 'a', 'b', 'c'];
 const AFTER_GRACE_MS = 2_500;
 
 const skip = fuseNativeSkip();
-
-async function eventually(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = AbortSignal.timeout(15_000);
-  while (!(await condition())) {
-    assert.ok(!deadline.aborted, 'not in time');
-    await delay(20);
-  }
-}
 
 describe('projections over fuse-native', { timeout: 300_000, ...(skip === undefined ? {} : { skip }) }, () => {
   let daemon: DaemonProcess;
@@ -244,11 +237,14 @@ describe('the life of a daemon over fuse-native', { timeout: 120_000, ...(skip =
   it('[S19] after kill -9 the mount answers ENOTCONN, the next up clears it away, and content is there', async () => {
     await killDaemon(daemon);
     // The serving process ends when it notices; attributes may be cached, an open never is.
-    await eventually(() =>
-      readFile(key()).then(
-        () => false,
-        ({ code }) => code === 'ENOTCONN',
-      ),
+    await until(
+      'ENOTCONN',
+      () =>
+        readFile(key()).then(
+          () => false,
+          ({ code }) => code === 'ENOTCONN',
+        ),
+      15,
     );
     await daemon.up();
     assert.equal((await daemon.client.status()).takenOver, false);

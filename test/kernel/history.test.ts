@@ -5,11 +5,11 @@ import { once } from 'node:events';
 import { constants } from 'node:fs';
 import { type FileHandle, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
+import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { ProjectionHistory, RollbackResult } from '../../src/server/history-operations.ts';
 import type { DaemonProcess } from '../tools/daemon-process.ts';
+import { until } from '../tools/until.ts';
 import { InotifyWatch } from './helpers/inotify.ts';
 import {
   projectionRoot,
@@ -22,7 +22,7 @@ import {
 import { run } from './helpers/run.ts';
 
 const PROGRAM = fileURLToPath(new URL('./programs/dying-daemon.js', import.meta.url));
-const UNTIL_MS = 20_000;
+const UNTIL_SECONDS = 20;
 
 let daemon: DaemonProcess;
 
@@ -36,13 +36,8 @@ async function kept(name: string): Promise<number[]> {
 
 /** Resolves when the figure has that value: content goes in the background, and nobody is told. */
 async function untilFigure(name: string, wanted: number): Promise<void> {
-  const deadlineMs = performance.now() + UNTIL_MS;
-  for (;;) {
-    const found = new RegExp(`^${name} (\\d+)$`, 'm').exec(await daemon.client.metrics())?.[1];
-    if (Number(found) === wanted) return;
-    if (performance.now() > deadlineMs) throw new Error(`${name} is ${found}, not ${wanted}`);
-    await pause(50);
-  }
+  const line = new RegExp(`^${name} ${wanted}$`, 'm');
+  await until(`${name} ${wanted}`, async () => line.test(await daemon.client.metrics()), UNTIL_SECONDS);
 }
 
 describe('the history of a projection', () => {
@@ -250,40 +245,43 @@ describe('extended attributes of a projection', () => {
 });
 
 describe('kill -9 in a rollback', () => {
-  beforeEach(async () => {
+  before(async () => {
     daemon = await startDaemon();
-    await write('web', { a: 'old', gone: 'old' });
-    await write('web', { a: 'new', made: 'new' });
-    await daemon.dunnage('down', '--keep');
   });
-  afterEach(() => daemon.stop());
+  after(() => daemon.stop());
 
-  for (const [name, at, left] of [
-    ['after staging', { dieAtStep: 'staged' }, 'new'],
-    ['before the rename', { dieBeforeOperation: 2 }, 'new'],
-    ['after the rename', { dieAtStep: 'published' }, 'old'],
-    ['before the links', { dieBeforeOperation: 3 }, 'old'],
-  ] as const) {
+  for (const [index, [name, at, left]] of (
+    [
+      ['after staging', { dieAtStep: 'staged' }, 'new'],
+      ['before the rename', { dieBeforeOperation: 2 }, 'new'],
+      ['after the rename', { dieAtStep: 'published' }, 'old'],
+      ['before the links', { dieBeforeOperation: 3 }, 'old'],
+    ] as const
+  ).entries()) {
+    const web = `web-${index}`;
     it(`[S33] ${name}: the ${left} content, and it can be repeated`, async () => {
+      await write(web, { a: 'old', gone: 'old' });
+      await write(web, { a: 'new', made: 'new' });
+      await daemon.dunnage('down', '--keep');
       const child = spawn(process.execPath, [PROGRAM, JSON.stringify({ folder: daemon.folder, ...at })], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
       const exited = once(child, 'exit');
       await once(child.stdout, 'data');
       await writeFile(join(daemon.folder, 'armed'), '');
-      await assert.rejects(daemon.client.rollbackProjection('Projection', 'default', 'web', 1));
+      await assert.rejects(daemon.client.rollbackProjection('Projection', 'default', web, 1));
       assert.equal((await exited)[1], 'SIGKILL');
       await rm(join(daemon.folder, 'armed'));
       await daemon.up();
-      await assertContent(left);
-      assert.deepEqual(await kept('web'), left === 'new' ? [2, 1] : [3, 2, 1]);
-      await daemon.client.rollbackProjection('Projection', 'default', 'web', 1);
-      await assertContent('old');
+      await assertContent(web, left);
+      assert.deepEqual(await kept(web), left === 'new' ? [2, 1] : [3, 2, 1]);
+      await daemon.client.rollbackProjection('Projection', 'default', web, 1);
+      await assertContent(web, 'old');
     });
   }
 
-  async function assertContent(which: 'old' | 'new'): Promise<void> {
-    const root = projectionRoot(daemon, 'web');
+  async function assertContent(web: string, which: 'old' | 'new'): Promise<void> {
+    const root = projectionRoot(daemon, web);
     assert.equal(await readFile(join(root, 'a'), 'utf8'), which);
     const visible = (await readdir(root)).filter((name) => !name.startsWith('..'));
     assert.deepEqual(visible.toSorted(), ['a', which === 'old' ? 'gone' : 'made']);

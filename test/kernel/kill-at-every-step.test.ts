@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, it } from 'node:test';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { DaemonProcess } from '../tools/daemon-process.ts';
 import { InotifyWatch, type SeenEvent } from './helpers/inotify.ts';
@@ -15,18 +15,24 @@ const OLD = { a: 'old', b: 'old', 'c/d': 'old' };
 const NEW = { b: 'new', 'c/e': 'new', f: 'new' };
 
 let daemon: DaemonProcess;
+before(async () => {
+  daemon = await startDaemon();
+});
+after(() => daemon.stop());
+
+/** Another one in each test. */
+let web: string;
+let webs = 0;
 /** Of a live file that the write changes. */
 let watch: InotifyWatch;
 beforeEach(async () => {
-  daemon = await startDaemon();
-  await daemon.client.writeProjection('web', text(OLD));
-  watch = await InotifyWatch.start(join(daemon.mountPoint, 'live/web/b'));
+  webs += 1;
+  web = `web-${webs}`;
+  await daemon.client.writeProjection(web, text(OLD));
+  watch = await InotifyWatch.start(join(daemon.mountPoint, 'live', web, 'b'));
   await daemon.dunnage('down', '--keep');
 });
-afterEach(async () => {
-  await watch.stop();
-  await daemon.stop();
-});
+afterEach(() => watch.stop());
 
 /** Takes the tree over with a daemon that dies in the course of the write; resolves when it is dead. */
 async function writeAndDie(settings: { dieAtStep?: string; dieBeforeOperation?: number }): Promise<void> {
@@ -36,7 +42,7 @@ async function writeAndDie(settings: { dieAtStep?: string; dieBeforeOperation?: 
   const exited = once(child, 'exit');
   await once(child.stdout, 'data');
   await writeFile(join(daemon.folder, 'armed'), '');
-  await assert.rejects(daemon.client.writeProjection('web', text(NEW)));
+  await assert.rejects(daemon.client.writeProjection(web, text(NEW)));
   const [, signal] = await exited;
   assert.equal(signal, 'SIGKILL');
   await rm(join(daemon.folder, 'armed'));
@@ -55,7 +61,7 @@ async function contents(root: string): Promise<Record<string, string>> {
 }
 
 async function assertOldOrNew(expected: 'old' | 'new'): Promise<void> {
-  const root = projectionRoot(daemon, 'web');
+  const root = projectionRoot(daemon, web);
   const wanted = expected === 'old' ? OLD : NEW;
   assert.deepEqual(await contents(root), wanted);
   const names = await readdir(root);
@@ -63,7 +69,7 @@ async function assertOldOrNew(expected: 'old' | 'new'): Promise<void> {
   assert.deepEqual(new Set(visible), new Set(Object.keys(wanted).map((path) => path.split('/')[0])));
   assert.ok(!names.includes('..data_tmp'));
   assert.equal((await timestampDirectories(root)).length, 1);
-  const live = join(daemon.mountPoint, 'live/web');
+  const live = join(daemon.mountPoint, 'live', web);
   assert.deepEqual(await contents(live), wanted);
   assert.deepEqual((await readdir(live)).sort(), visible.sort());
 }
@@ -98,7 +104,7 @@ describe('kill -9 in a write, then a takeover', () => {
       // Told by the daemon that died or by the one that took over, and before that has anything else to do.
       if (left === 'new') await watch.until(isClosedAfterWrite);
       else assert.ok(!watch.seen.some(isClosedAfterWrite));
-      await daemon.client.writeProjection('web', text(NEW));
+      await daemon.client.writeProjection(web, text(NEW));
       await assertOldOrNew('new');
       await watch.until(isClosedAfterWrite);
     });

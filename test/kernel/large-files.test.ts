@@ -9,9 +9,9 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { MountedProjection } from '../../src/server/mounted-projection.ts';
 import { filesBelow } from '../store/state-directory.ts';
 import type { DaemonProcess } from '../tools/daemon-process.ts';
+import { until } from '../tools/until.ts';
 import { killDaemon, projectionRoot, startDaemon } from './helpers/projected.ts';
 import { begin, run } from './helpers/run.ts';
-import { until } from './helpers/until.ts';
 
 const MIB = 1024 * 1024;
 const HUGE_BYTES = 1024 * MIB;
@@ -44,7 +44,7 @@ async function beginUpload(sizeBytes: number): Promise<ReturnType<typeof connect
     `PUT /v1/projections/web/files/part HTTP/1.1\r\nhost: x\r\ncontent-type: application/octet-stream\r\ncontent-length: ${2 * sizeBytes}\r\n\r\n`,
   );
   for await (const chunk of stream(sizeBytes)) if (!socket.write(chunk)) await once(socket, 'drain');
-  await until('the upload to arrive', async () => ((await temporaries()).length > 0 ? true : undefined));
+  await until('the upload to arrive', async () => (await temporaries()).length > 0);
   return socket;
 }
 
@@ -111,7 +111,7 @@ describe('an upload that is broken off', () => {
     assert.equal((await readFile(file('a'))).length, 10);
     assert.equal((await temporaries()).length, 1);
     socket.destroy();
-    await until('the upload to be gone', async () => ((await temporaries()).length === 0 ? true : undefined));
+    await until('the upload to be gone', async () => (await temporaries()).length === 0);
     assert.deepEqual(contentFiles(), []);
     await assert.rejects(readFile(file('part')), { code: 'ENOENT' });
   });

@@ -4,9 +4,8 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, unlink, writeFile } from '
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { LoopbackStatistics } from '../../src/native/binding.ts';
+import { until } from '../tools/until.ts';
 import { MountFolder, within } from './helpers/child-daemon.ts';
 import { LoopbackMount } from './helpers/loopback.ts';
 import { begin, mountTestsSkip, run } from './helpers/run.ts';
@@ -17,9 +16,6 @@ const TIMEOUT_MS = 60_000;
 const { ENODEV } = constants.errno;
 const skip = mountTestsSkip();
 const options = skip === undefined ? {} : { skip };
-
-const engineOf = (mount: LoopbackMount): Promise<LoopbackStatistics> =>
-  mount.daemon.command<LoopbackStatistics>('engine');
 
 describe('the loopback engine', options, () => {
   let mount: LoopbackMount;
@@ -50,20 +46,17 @@ describe('the loopback engine', options, () => {
   });
 
   it('forgets what the kernel forgets', async () => {
-    const before = await engineOf(mount);
+    // It does so a moment after the last user is gone: also what the test before has removed.
+    const isIdle = async (): Promise<boolean> => {
+      const { nodes, openFiles } = await mount.engine();
+      return nodes === 0 && openFiles === 0;
+    };
+    await until('what was there before to be forgotten', isIdle);
     await mkdir(mount.path('many'));
     for (let index = 0; index < 500; index += 1) await writeFile(mount.path('many', String(index)), '');
-    assert.ok((await engineOf(mount)).nodes >= before.nodes + 501);
+    assert.ok((await mount.engine()).nodes >= 501);
     await rm(mount.path('many'), { recursive: true });
-    const wait = async (): Promise<void> => {
-      for (;;) {
-        // The kernel tells both later, and several threads serve it.
-        const { nodes, openFiles } = await engineOf(mount);
-        if (nodes <= before.nodes && openFiles === 0) return;
-        await pause(5);
-      }
-    };
-    await within(wait(), TIMEOUT_MS, 'nodes and open files are forgotten');
+    await until('nodes to be forgotten', isIdle);
   });
 
   it('does not cross a mount point beneath its directory, and follows no link out of it', async () => {
@@ -109,7 +102,7 @@ describe('descriptors of the loopback engine', options, () => {
       await run('sh', ['-c', script, mount.settings.backing, String(FILES)]);
       const listed = await run('find', [mount.settings.mountPoint, '-type', 'f', '-size', '-2']);
       assert.equal(listed.trimEnd().split('\n').length, FILES);
-      const { nodes, descriptors } = await engineOf(mount);
+      const { nodes, descriptors } = await mount.engine();
       assert.ok(nodes > FILES, `${nodes} nodes`);
       assert.ok(descriptors <= 8192 + 64, `${descriptors} descriptors`);
       assert.ok((await mount.daemon.command<number>('descriptors')) < 8192 + 256);

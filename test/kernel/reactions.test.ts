@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { ReactionsSummary } from '../../src/server/operations.ts';
 import type { DaemonProcess } from '../tools/daemon-process.ts';
+import { until } from '../tools/until.ts';
 import { ControlGroup, controlGroupRoot } from './helpers/control-group.ts';
 import { killDaemon, startDaemon, text } from './helpers/projected.ts';
-import { until } from './helpers/until.ts';
 
 const groups = controlGroupRoot();
 const needsGroups = groups === undefined ? { skip: 'no control group (v2) can be made on this host' } : {};
@@ -87,7 +87,7 @@ describe('reactions to swaps', () => {
       `echo "$DUNNAGE_GENERATION" >> ${inFolder('runs')}; while [ ! -e ${gate} ]; do sleep 0.02; done`,
     );
     await apply('0', wait);
-    await until('the first run', async () => ((await lines('runs')).length === 1 ? true : undefined));
+    await until('the first run', async () => (await lines('runs')).length === 1);
     for (let swap = 1; swap < 5; swap += 1) assert.equal(await apply(String(swap), wait), 'configured');
     assert.equal((await reactions())?.pending, true);
     await writeFile(gate, '');
@@ -118,10 +118,10 @@ describe('reactions to swaps', () => {
     const gate = inFolder('gate');
     const script = `echo "$DUNNAGE_GENERATION" >> ${inFolder('runs')}; while [ ! -e ${gate} ]; do sleep 0.02; done`;
     await apply('0', shell(script));
-    await until('the first run', async () => ((await lines('runs')).length === 1 ? true : undefined));
+    await until('the first run', async () => (await lines('runs')).length === 1);
     await killDaemon(daemon);
     await daemon.up();
-    await until('the second run', async () => ((await lines('runs')).length === 2 ? true : undefined));
+    await until('the second run', async () => (await lines('runs')).length === 2);
     await writeFile(gate, '');
     await ran(1);
     await killDaemon(daemon);
@@ -177,11 +177,11 @@ describe('reactions to swaps', () => {
 
   it('[S30] that run when the daemon is ended are killed, and run again with the next', async () => {
     await apply('0', shell(`echo $$ >> ${inFolder('runs')}; exec sleep 1000`));
-    await until('the run', async () => ((await lines('runs')).length === 1 ? true : undefined));
+    await until('the run', async () => (await lines('runs')).length === 1);
     await daemon.dunnage('down');
     const [first] = await lines('runs');
     await assert.rejects(readFile(`/proc/${first}/stat`), { code: 'ENOENT' });
     await daemon.up();
-    await until('the next run', async () => ((await lines('runs')).length === 2 ? true : undefined));
+    await until('the next run', async () => (await lines('runs')).length === 2);
   });
 });

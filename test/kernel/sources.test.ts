@@ -7,6 +7,7 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { AtomicWriter } from '../../src/projection/atomic-writer.ts';
 import type { ProjectionDetail } from '../../src/server/operations.ts';
 import type { DaemonProcess } from '../tools/daemon-process.ts';
+import { until } from '../tools/until.ts';
 import { InotifyWatch, type SeenEvent } from './helpers/inotify.ts';
 import { killDaemon, projectionRoot, publishedDirectory, startDaemon, TEST_PARENT } from './helpers/projected.ts';
 
@@ -37,13 +38,8 @@ const applyObject = (kind: string, name: string, fields: object): Promise<unknow
 const at = (name: string, ...path: string[]): string => join(projectionRoot(daemon, name), ...path);
 const detail = (name: string): Promise<ProjectionDetail> => daemon.client.getProjection('Projection', 'default', name);
 
-/** Looks again and again; the timeout of the suite ends a wait for something that never comes. */
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 2));
-}
-
-const holds = (path: string, text: string) => async (): Promise<boolean> =>
-  (await readFile(path, 'utf8').catch(() => undefined)) === text;
+const untilHolds = (path: string, text: string): Promise<boolean> =>
+  until(`${path} to hold ${text}`, async () => (await readFile(path, 'utf8').catch(() => undefined)) === text);
 
 describe('sources through a mount', { timeout: 120_000 }, () => {
   it('[S60] a change of a host file is a swap that a watcher of the projection sees', async () => {
@@ -86,7 +82,7 @@ describe('sources through a mount', { timeout: 120_000 }, () => {
     const name = await project({ sources: [{ directory: { path: host } }] });
     await mkdir(join(host, 'a/b'), { recursive: true });
     for (let i = 0; i < 100; i += 1) await writeFile(join(host, 'a/b', `f${i}`), String(i));
-    await until(holds(at(name, 'a/b/f99'), '99'));
+    await untilHolds(at(name, 'a/b/f99'), '99');
     const { generation, files } = await detail(name);
     assert.deepEqual([generation, files], [2, 100]);
   });
@@ -102,7 +98,7 @@ describe('sources through a mount', { timeout: 120_000 }, () => {
       assert.equal(await readFile(at(name, 'slow'), 'utf8'), 'before');
     }
     closeSync(writer);
-    await until(holds(at(name, 'slow'), 'part '.repeat(10)));
+    await untilHolds(at(name, 'slow'), 'part '.repeat(10));
     assert.equal((await detail(name)).generation, 2);
   });
 
@@ -116,7 +112,7 @@ describe('sources through a mount', { timeout: 120_000 }, () => {
       }
     })();
     try {
-      await until(async () => (await detail(name)).generation > 2);
+      await until('the third generation', async () => (await detail(name)).generation > 2);
     } finally {
       isOver = true;
       await changing;
@@ -142,7 +138,7 @@ describe('sources through a mount', { timeout: 120_000 }, () => {
     })();
     try {
       for (let i = 1; i <= 200; i += 1) await writer.write(payload(i));
-      await until(holds(at(name, 'a'), '200'));
+      await untilHolds(at(name, 'a'), '200');
     } finally {
       isOver = true;
     }
@@ -162,10 +158,10 @@ describe('sources through a mount', { timeout: 120_000 }, () => {
       ],
     );
     await writer.write({ a: { data: Buffer.from('2'), mode: 0o400 }, b: { data: Buffer.from('2'), mode: 0o644 } });
-    await until(holds(at(name, 'b'), '2'));
+    await untilHolds(at(name, 'b'), '2');
     await appendFile(join(host, 'stray'), 'not of the writer');
     await writer.write({ a: { data: Buffer.from('3'), mode: 0o400 }, b: { data: Buffer.from('3'), mode: 0o644 } });
-    await until(holds(at(name, 'b'), '3'));
+    await untilHolds(at(name, 'b'), '3');
     assert.deepEqual([(await detail(name)).generation, (await detail(name)).files], [3, 2]);
   });
 
@@ -174,7 +170,7 @@ describe('sources through a mount', { timeout: 120_000 }, () => {
     const name = await project({ sources: [{ directory: { path: host } }] });
     await symlink('/etc/shadow', join(host, 'sneaky'));
     await writeFile(join(host, 'a'), '2');
-    await until(async () => (await detail(name)).refreshError !== undefined);
+    await until('the error', async () => (await detail(name)).refreshError !== undefined);
     const { refreshError, sources } = await detail(name);
     assert.match(refreshError ?? '', /sources\[0\] \(directory .*\): the link sneaky leads out of the directory/);
     assert.match(sources?.[0]?.error ?? '', /sneaky/);
@@ -185,8 +181,8 @@ describe('sources through a mount', { timeout: 120_000 }, () => {
       new RegExp(`^dunnage_source_refresh_failures_total\\{directory="${name}"\\} [1-9]`, 'm'),
     );
     await rm(join(host, 'sneaky'));
-    await until(holds(at(name, 'a'), '2'));
-    await until(async () => (await detail(name)).refreshError === undefined);
+    await untilHolds(at(name, 'a'), '2');
+    await until('the end of the error', async () => (await detail(name)).refreshError === undefined);
   });
 
   it('[S63] the tree of the daemon itself is refused, by every way to it', async () => {
@@ -211,13 +207,13 @@ describe('sources through a mount', { timeout: 120_000 }, () => {
       sources: [{ directory: { path: join(host, 'd') } }, { file: { path: join(host, 'f'), optional: true } }],
     });
     await rm(join(host, 'f'));
-    await until(async () => (await detail(name)).files === 1);
+    await until('one file', async () => (await detail(name)).files === 1);
     await rename(join(host, 'd'), join(host, 'elsewhere'));
-    await until(async () => /d does not exist/.test((await detail(name)).refreshError ?? ''));
+    await until('the error', async () => /d does not exist/.test((await detail(name)).refreshError ?? ''));
     assert.equal(await readFile(at(name, 'a'), 'utf8'), '1');
     await rename(join(host, 'elsewhere'), join(host, 'd'));
     await writeFile(join(host, 'd/a'), '2');
-    await until(holds(at(name, 'a'), '2'));
+    await untilHolds(at(name, 'a'), '2');
   });
 
   it('[S65] sources are followed again after a daemon was killed, with what changed meanwhile', async () => {
@@ -226,7 +222,7 @@ describe('sources through a mount', { timeout: 120_000 }, () => {
     await killDaemon(daemon);
     await writeFile(join(host, 'a'), 'while it was dead');
     await daemon.up();
-    await until(holds(at(name, 'a'), 'while it was dead'));
+    await untilHolds(at(name, 'a'), 'while it was dead');
     const watch = await InotifyWatch.start(at(name));
     try {
       await writeFile(join(host, 'a'), 'afterwards');

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, it } from 'node:test';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import type { DunnageError } from '../../src/errors/dunnage-error.ts';
 import type { DaemonProcess } from '../tools/daemon-process.ts';
 import { mountsBeneath } from './helpers/fuse-connections.ts';
@@ -15,10 +15,6 @@ const KILLS = 20;
 const NAMES = ['large', 'a', 'b', 'c'];
 
 let daemon: DaemonProcess;
-beforeEach(async () => {
-  daemon = await startDaemon();
-});
-afterEach(() => daemon.stop());
 
 /** Writes until told to stop; a call that the kill cuts off is made again when a daemon answers. */
 class Writer {
@@ -54,6 +50,11 @@ async function generationNumber(name: string): Promise<number> {
 }
 
 describe('kill -9 and takeover', () => {
+  before(async () => {
+    daemon = await startDaemon();
+  });
+  after(() => daemon.stop());
+
   it(`[S5] fails no read, tears nothing and loses no event in ${KILLS} kills`, { timeout: 300_000 }, async (t) => {
     await daemon.client.writeProjection('busy', generationFiles(NAMES, 0));
     await daemon.client.writeProjection('still', text({ key: 'content' }));
@@ -131,6 +132,11 @@ describe('kill -9 and takeover', () => {
 });
 
 describe('dunnage down', () => {
+  beforeEach(async () => {
+    daemon = await startDaemon();
+  });
+  afterEach(() => daemon.stop());
+
   it('unmounts everything and ends daemon and holder', async () => {
     const { pid, holderPid } = await daemon.client.status();
     await daemon.dunnage('down');

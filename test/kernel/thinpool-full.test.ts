@@ -18,8 +18,8 @@ import { WriteGuard } from '../../src/thinpool/reflink/write-guard.ts';
 import { type Overcommit, PoolSpace } from '../../src/thinpool/space/pool-space.ts';
 import { detachBelow } from '../thinpool/helpers/reflink-subject.ts';
 import { skipUnlessScratch } from '../tools/scratch-file-system.ts';
+import { until } from '../tools/until.ts';
 import { BLOCK_BYTES, blockOf } from './helpers/numbered-blocks.ts';
-import { until } from './helpers/until.ts';
 
 const MEBIBYTE = 1024 * 1024;
 const POOL_BYTES = 400 * MEBIBYTE;
@@ -193,16 +193,14 @@ describe('a pool that is filled', { skip: skipUnlessScratch('xfs') }, () => {
     const removal = pool.removeDevice(gone.name);
     await resumed;
     await removal;
-    await until('somebody goes on', async () =>
-      filling.some(({ acknowledged }, index) => acknowledged > (before[index] ?? 0)) ? true : undefined,
+    await until('somebody goes on', () =>
+      filling.some(({ acknowledged }, index) => acknowledged > (before[index] ?? 0)),
     );
     await pool.close();
     for (const writer of filling) writer.process.kill('SIGKILL');
     await endGuard();
-    await until('all have ended', async () =>
-      filling.every(({ process: { exitCode, signalCode } }) => exitCode !== null || signalCode !== null)
-        ? true
-        : undefined,
+    await until('all have ended', () =>
+      filling.every(({ process: { exitCode, signalCode } }) => exitCode !== null || signalCode !== null),
     );
     for (const { name, seed, acknowledged } of filling) assertHas(name, seed, acknowledged);
   });

@@ -14,7 +14,7 @@ import { findMount } from '../../src/mounts/mount-table.ts';
 import { ReflinkDriver, type ReflinkOptions } from '../../src/thinpool/reflink/reflink-driver.ts';
 import { detachBelow } from '../thinpool/helpers/reflink-subject.ts';
 import { skipUnlessScratch } from '../tools/scratch-file-system.ts';
-import { until } from './helpers/until.ts';
+import { until } from '../tools/until.ts';
 
 const MEBIBYTE = 1024 * 1024;
 const SIZE = 64 * MEBIBYTE;
@@ -76,13 +76,13 @@ describe('thin devices of a pool in a file', { skip }, () => {
       flushed = Number(text.trim().split('\n').at(-1));
     });
     try {
-      await until('twenty files', async () => (flushed >= 20 ? true : undefined));
+      await until('twenty files', () => flushed >= 20);
       const before = flushed;
       await driver.suspend('origin');
       await driver.createSnapshot(2, 1);
       await driver.resume('origin');
       const resumed = flushed;
-      await until('more files', async () => (flushed > resumed + 5 ? true : undefined));
+      await until('more files', () => flushed > resumed + 5);
       await driver.activate('copy', 2, SIZE);
       // Clean: no journal has to be replayed.
       assert.match(

@@ -25,8 +25,8 @@ import { findMount } from '../../src/mounts/mount-table.ts';
 import { loadNative } from '../../src/native/load.ts';
 import { agentProgramPath } from '../../src/native/programs.ts';
 import type { MountOperation, ThroughMount } from '../../src/vfs/ports.ts';
-import { until } from '../kernel/helpers/until.ts';
 import { skipUnlessRoot } from '../native/helpers/fuse-available.ts';
+import { until } from '../tools/until.ts';
 
 const { EEXIST, EINVAL, ENOENT, EXDEV, ELOOP, ENOTDIR, EROFS } = constants.errno;
 
@@ -189,10 +189,7 @@ test('the agent has no descriptor but its three pipes, and a base that is gone i
   const { base, agent } = scene(context);
   await agent.run('', [{ kind: 'unlink', name: 'x' }]);
   // It answers before it closes what it opened.
-  await until(
-    'it has its three pipes only',
-    async () => readdirSync(`/proc/${agent.pid}/fd`).sort().join() === '0,1,2' || undefined,
-  );
+  await until('it has its three pipes only', () => readdirSync(`/proc/${agent.pid}/fd`).sort().join() === '0,1,2');
   rmSync(base, { recursive: true });
   assert.deepEqual(await agent.run('', [{ kind: 'unlink', name: 'x' }]), [ENOENT]);
 });
@@ -208,7 +205,7 @@ function threadStates(pid: number): string[] {
 both('an agent that is killed is started anew by the next run', async ({ agent }) => {
   const first = agent.pid as number;
   process.kill(first, 'SIGSTOP');
-  await until('it is stopped', async () => threadStates(first).every((state) => state === 'T') || undefined);
+  await until('it is stopped', () => threadStates(first).every((state) => state === 'T'));
   const pending = agent.run('', [{ kind: 'unlink', name: 'x' }]);
   process.kill(first, 'SIGKILL');
   await assert.rejects(pending, { code: 'INTERRUPTED', message: new RegExp(`pid ${first}.*SIGKILL`) });

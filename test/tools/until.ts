@@ -1,16 +1,22 @@
 /** Waits for what nobody tells: looks again and again. */
 import { setTimeout as pause } from 'node:timers/promises';
 
-const WAIT_MS_MAX = 30_000;
+const WAIT_SECONDS_MAX = 30;
 const LOOK_EVERY_MS = 10;
 
-/** Resolves to the first answer that is not undefined. */
-export async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
-  const deadline = performance.now() + WAIT_MS_MAX;
+type Maybe<T> = T | false | undefined;
+
+/** Resolves to the first answer that is neither false nor undefined. */
+export async function until<T>(
+  what: string,
+  look: () => Maybe<T> | Promise<Maybe<T>>,
+  secondsMax: number = WAIT_SECONDS_MAX,
+): Promise<T> {
+  const deadlineMs = performance.now() + secondsMax * 1000;
   for (;;) {
     const found = await look();
-    if (found !== undefined) return found;
-    if (performance.now() > deadline) throw new Error(`waited in vain for ${what}`);
+    if (found !== undefined && found !== false) return found;
+    if (performance.now() > deadlineMs) throw new Error(`waited ${secondsMax} s in vain for: ${what}`);
     await pause(LOOK_EVERY_MS);
   }
 }

@@ -4,6 +4,7 @@ import { closeSync, constants, existsSync, openSync, readSync, writeSync } from 
 import { open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PoolDriver } from '../../../src/thinpool/driver.ts';
+import { until } from '../../tools/until.ts';
 import { type DriverSubject, MIB, pattern, read, type Scene, write } from './subject.ts';
 
 const SIZE = 16 * MIB;
@@ -13,15 +14,6 @@ async function active({ driver }: DriverSubject): Promise<PoolDriver> {
   await driver.createThin(1);
   await driver.activate('a', 1, SIZE);
   return driver;
-}
-
-/** What is wanted comes by itself, within ten seconds. */
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (let round = 0; round < 1000; round += 1) {
-    if (await holds()) return;
-    await sleep(10);
-  }
-  assert.fail(`not within ten seconds: ${what}`);
 }
 
 export function driverUsers(scene: Scene, holdsRawWrites: boolean): void {

@@ -7,6 +7,7 @@ import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { type MountRow, readMountTable } from '../../../src/mounts/mount-table.ts';
 import type { DaemonProcess } from '../../tools/daemon-process.ts';
+import { until } from '../../tools/until.ts';
 
 const run = promisify(execFile);
 
@@ -74,13 +75,18 @@ export async function startHolding(t: TestContext, program: string, ...args: rea
   };
 }
 
-/** Waits for what the daemon does by itself; the test's own time limit ends it. */
-export async function eventually(check: () => Promise<boolean>): Promise<void> {
-  while (!(await check())) await new Promise((resolve) => setTimeout(resolve, 20));
+async function isGone(daemon: DaemonProcess, id: string): Promise<boolean> {
+  return !(await daemon.client.listAllocs()).some((alloc) => alloc.id === id);
 }
 
-export async function isGone(daemon: DaemonProcess, id: string): Promise<boolean> {
-  return !(await daemon.client.listAllocs()).some((alloc) => alloc.id === id);
+export async function untilGone(daemon: DaemonProcess, id: string): Promise<void> {
+  await until(`alloc ${id} to be gone`, () => isGone(daemon, id));
+}
+
+/** Leaves none, for the next test. */
+export async function deleteAllocs(daemon: DaemonProcess): Promise<void> {
+  for (const { id } of await daemon.client.listAllocs()) await daemon.client.deleteAlloc(id);
+  await until('all allocs to be gone', async () => (await daemon.client.listAllocs()).length === 0);
 }
 
 /** What a reboot takes away: every mount, every process of the daemon, and everything below the runtime directory. */

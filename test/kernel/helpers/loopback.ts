@@ -5,6 +5,7 @@ import { silentLog } from '../../../src/base/log.ts';
 import type { Feature } from '../../../src/fuse/abi.ts';
 import { HolderClient } from '../../../src/fuse/holder-client.ts';
 import { startHolder } from '../../../src/fuse/start-holder.ts';
+import type { LoopbackStatistics } from '../../../src/native/binding.ts';
 import { loadNative } from '../../../src/native/load.ts';
 import { holderProgramPath } from '../../../src/native/programs.ts';
 import { ChildDaemon, MountFolder } from './child-daemon.ts';
@@ -78,6 +79,10 @@ export class LoopbackMount {
 
   async unmount(): Promise<void> {
     loadNative().unmount(this.settings.mountPoint, false);
+  }
+
+  engine(): Promise<LoopbackStatistics> {
+    return this.daemon.command('engine');
   }
 
   path(...names: readonly string[]): string {

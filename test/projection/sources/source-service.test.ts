@@ -11,6 +11,7 @@ import { createHistoryOperations } from '../../../src/daemon/history-operations.
 import { createPoolOperations } from '../../../src/daemon/pools/pool-operations.ts';
 import type { ControlOperations } from '../../../src/server/operations.ts';
 import { exampleStatus, FakeOperations } from '../../server/fake-operations.ts';
+import { until } from '../../tools/until.ts';
 import { TreeHarness } from '../helpers/tree-harness.ts';
 
 let harness: TreeHarness;
@@ -59,10 +60,6 @@ async function becomes(path: string, text: string | undefined): Promise<void> {
     if (now === text) return;
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
 const detail = (name: string) => operations.getProjection('Projection', 'default', name);
@@ -222,7 +219,7 @@ describe('following', { timeout: 30_000 }, () => {
     const sources = [{ directory: { path: join(host, 'd') } }, { configMap: { name: 'cm' } }];
     await operations.apply(projection('web', { sources }));
     const refreshFails = async (pattern: RegExp): Promise<void> => {
-      await until(async () => pattern.test((await detail('web')).refreshError ?? ''));
+      await until(`an error: ${pattern}`, async () => pattern.test((await detail('web')).refreshError ?? ''));
       assert.deepEqual(harness.sources.troubled(), ['web']);
       assert.equal(await harness.readFile('web/a'), '1');
       assert.equal(await harness.readFile('web/k'), '1');
@@ -230,11 +227,11 @@ describe('following', { timeout: 30_000 }, () => {
     symlinkSync('/etc/hostname', join(host, 'd/sneaky'));
     await refreshFails(/sources\[0\].*the link sneaky leads out/);
     rmSync(join(host, 'd/sneaky'));
-    await until(async () => (await detail('web')).refreshError === undefined);
+    await until('the end of the error', async () => (await detail('web')).refreshError === undefined);
     await operations.deleteProjection('ConfigMap', 'default', 'cm');
     await refreshFails(/configMap cm does not exist/);
     await operations.apply(configMap({ k: '1' }));
-    await until(async () => (await detail('web')).refreshError === undefined);
+    await until('the end of the error', async () => (await detail('web')).refreshError === undefined);
     writeFileSync(join(host, 'd/k'), 'collides');
     await refreshFails(/both give "k"/);
     rmSync(join(host, 'd'), { recursive: true });
@@ -242,7 +239,7 @@ describe('following', { timeout: 30_000 }, () => {
     mkdirSync(join(host, 'd'));
     writeFileSync(join(host, 'd/a'), '2');
     await becomes('web/a', '2');
-    await until(async () => harness.sources.troubled().length === 0);
+    await until('the end of trouble', () => harness.sources.troubled().length === 0);
   });
 
   it('adds an optional source when it appears and takes its files away when it goes', async () => {
@@ -299,7 +296,7 @@ describe('following', { timeout: 30_000 }, () => {
     harness.restart();
     useHarness();
     harness.sources.start();
-    await until(async () => (await detail('web')).sources?.[0]?.seenAtMs !== undefined);
+    await until('a first look', async () => (await detail('web')).sources?.[0]?.seenAtMs !== undefined);
     assert.equal(await harness.readFile('web/k'), 'rolled back');
     await operations.apply(configMap({ k: '2' }));
     await becomes('web/k', '2');

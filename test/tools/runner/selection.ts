@@ -18,7 +18,7 @@ export type Step = readonly Phase[];
  * These mount, kill daemons or count what a daemon does: side by side on a small machine they would disturb each
  * other's timing, and what one leaves behind could not be told from what another still uses.
  */
-const SERIAL_ROOMS = ['kernel/', 'crash/', 'daemon/', 'cli/', 'bench/', 'examples'];
+const SERIAL_ROOMS = ['kernel/', 'daemon/mounted-tree', 'cli/demo/', 'bench/', 'examples'];
 
 /** These have a kernel of their own: they need a processor for long, and share nothing with what mounts on this one. */
 const GUESTS = ['kernel/uml.test.ts'];
