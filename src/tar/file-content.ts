@@ -8,6 +8,22 @@ import { PIECE_BYTES, type TakePiece } from './piece-memory.ts';
 /** Blocks that are counted are of this size, whatever those of the file system are. */
 const COUNTED_BLOCK_BYTES = 512;
 
+/** Where an open file of that size has data, in ascending order. */
+export function* dataIn(
+  native: Pick<NativeBinding, 'seekData' | 'seekHole'>,
+  descriptor: number,
+  sizeBytes: number,
+): Generator<DataRegion, void, void> {
+  for (let at = 0; at < sizeBytes; ) {
+    const start = native.seekData(descriptor, at);
+    if (start < 0 || start >= sizeBytes) return;
+    const hole = native.seekHole(descriptor, start);
+    const end = hole < 0 ? sizeBytes : Math.min(hole, sizeBytes);
+    yield { offset: start, sizeBytes: end - start };
+    at = end;
+  }
+}
+
 /**
  * Where a file has data, if it takes less space than it is long; undefined if it has no holes. `sizeBytes` and `blocks` as its status says.
  */
@@ -18,16 +34,7 @@ export function dataRegions(
   blocks: number,
 ): readonly DataRegion[] | undefined {
   if (sizeBytes === 0 || blocks * COUNTED_BLOCK_BYTES >= sizeBytes) return undefined;
-  const regions: DataRegion[] = [];
-  let at = 0;
-  while (at < sizeBytes) {
-    const start = native.seekData(descriptor, at);
-    if (start < 0 || start >= sizeBytes) break;
-    const hole = native.seekHole(descriptor, start);
-    const end = hole < 0 ? sizeBytes : Math.min(hole, sizeBytes);
-    regions.push({ offset: start, sizeBytes: end - start });
-    at = end;
-  }
+  const regions = [...dataIn(native, descriptor, sizeBytes)];
   // File systems that know no holes (or compress) take all for data.
   const [first] = regions;
   if (regions.length === 1 && first?.offset === 0 && first.sizeBytes === sizeBytes) return undefined;

@@ -2,6 +2,7 @@
 import { ftruncateSync, readSync, writeSync } from 'node:fs';
 import { loadNative } from '../../native/load.ts';
 import { NODE } from '../../native/node-status.ts';
+import { dataIn } from '../../tar/file-content.ts';
 
 const PIECE_BYTES = 1024 * 1024;
 
@@ -14,11 +15,12 @@ export function copyContent(from: number, to: number, sizeBytes: number, onStep:
   const comparableBytes = native.statNode(to, '')[NODE.sizeBytes] ?? 0;
   if (comparableBytes !== sizeBytes) ftruncateSync(to, sizeBytes);
   const buffers = { source: Buffer.allocUnsafe(PIECE_BYTES), target: Buffer.allocUnsafe(PIECE_BYTES) };
-  for (const { start, end } of dataOf(from, sizeBytes)) {
-    for (let at = start; at < end; at += PIECE_BYTES) {
-      const length = Math.min(PIECE_BYTES, end - at);
-      copyPiece(from, to, at, length, at < comparableBytes, buffers);
-      onStep(length);
+  for (const { offset, sizeBytes: length } of dataIn(native, from, sizeBytes)) {
+    const end = offset + length;
+    for (let at = offset; at < end; at += PIECE_BYTES) {
+      const pieceBytes = Math.min(PIECE_BYTES, end - at);
+      copyPiece(from, to, at, pieceBytes, at < comparableBytes, buffers);
+      onStep(pieceBytes);
     }
   }
 }
@@ -51,32 +53,15 @@ function readWhole(file: number, buffer: Buffer, at: number, length: number): nu
   return done;
 }
 
-interface Range {
-  readonly start: number;
-  readonly end: number;
-}
-
-function* dataOf(file: number, sizeBytes: number): Generator<Range> {
-  const native = loadNative();
-  for (let at = 0; at < sizeBytes; ) {
-    const start = native.seekData(file, at);
-    if (start < 0 || start >= sizeBytes) return;
-    const hole = native.seekHole(file, start);
-    const end = hole < 0 ? sizeBytes : Math.min(hole, sizeBytes);
-    yield { start, end };
-    at = end;
-  }
-}
-
 function hasDataInHoles(from: number, to: number, sizeBytes: number): boolean {
   const native = loadNative();
   let at = 0;
-  for (const { start, end } of [...dataOf(from, sizeBytes), { start: sizeBytes, end: sizeBytes }]) {
-    if (at < start) {
+  for (const region of [...dataIn(native, from, sizeBytes), { offset: sizeBytes, sizeBytes: 0 }]) {
+    if (at < region.offset) {
       const data = native.seekData(to, at);
-      if (data >= 0 && data < start) return true;
+      if (data >= 0 && data < region.offset) return true;
     }
-    at = end;
+    at = region.offset + region.sizeBytes;
   }
   return false;
 }

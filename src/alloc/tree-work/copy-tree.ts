@@ -3,18 +3,24 @@
  * (ACLs among them), hard links, holes, fifos, sockets and devices. Each directory gets its own attributes when all that is in it is there.
  *
  * What an earlier attempt left is compared with the source byte by byte and mended; what the source does not have is removed.
+ *
+ * A task can nest directories as deep as it likes: only the last ones on the way are open.
  */
-import { closeSync, constants, fchmodSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import { loadNative } from '../../native/load.ts';
 import { NODE, nodeIdentity } from '../../native/node-status.ts';
 import { NAME_ONLY, READ_DIRECTORY } from '../../native/open-flags.ts';
 import { systemCode } from '../../native/system-error.ts';
+import { OpenParents } from '../../tar/open-parents.ts';
+import { copyAttributes, copyNameAttributes, field, setTimes } from './copy-attributes.ts';
 import { copyContent } from './copy-content.ts';
 import { removeTree } from './remove-tree.ts';
 
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const WRITE = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+/** Deeper trees have only their last directories open, and are gone back through `..`. */
+const OPEN_DIRECTORIES_MAX = 64;
 const TIMES = [NODE.sizeBytes, NODE.modifySeconds, NODE.modifyNanoseconds, NODE.changeSeconds, NODE.changeNanoseconds];
 
 export interface CopyOptions {
@@ -24,35 +30,113 @@ export interface CopyOptions {
 
 /** Copies the content of the open directory `source` into the open directory `target`, and its attributes onto it. */
 export function copyTree(source: number, target: number, options: CopyOptions): void {
-  new TreeCopy(target, options).directory(source, target, '');
+  new TreeCopy(target, options).run(source);
+}
+
+/** One side of a directory on the way. */
+interface Side {
+  /** Undefined while a deep copy has it closed. */
+  descriptor: number | undefined;
+  readonly identity: string;
+}
+
+/** One directory on the way from the root to where the copy is. */
+interface Frame {
+  readonly source: Side;
+  readonly target: Side;
+  readonly path: string;
+  readonly before: Float64Array;
+  readonly names: readonly string[];
+  readonly attributes: Float64Array;
+  next: number;
 }
 
 class TreeCopy {
   readonly #native = loadNative();
   readonly #target: number;
   readonly #options: CopyOptions;
+  readonly #frames: Frame[] = [];
   /** Where files with several names were copied to: by identity, the path beneath the target. */
   readonly #linked = new Map<string, string>();
+  readonly #linkParents: OpenParents;
 
   constructor(target: number, options: CopyOptions) {
     this.#target = target;
     this.#options = options;
+    this.#linkParents = new OpenParents(this.#native, target);
   }
 
-  directory(source: number, target: number, path: string): void {
-    const before = this.#native.statNode(source, '');
-    const { names, attributes } = this.#native.listNodes(source);
-    this.#removeOthers(target, new Set(names));
-    names.forEach((name, index) => {
-      const status = attributes.slice(index * NODE.fields, (index + 1) * NODE.fields);
-      this.#child(source, target, name, path === '' ? name : `${path}/${name}`, status);
-      this.#options.onStep(0);
-    });
-    this.#requireUnchanged(before, this.#native.statNode(source, ''), path);
-    this.#setAttributes(source, target, before, true);
+  run(source: number): void {
+    try {
+      this.#enter(this.#openAgain(source), this.#openAgain(this.#target), '');
+      for (let frame = this.#frames.at(-1); frame !== undefined; frame = this.#frames.at(-1)) {
+        if (frame.next === frame.names.length) {
+          this.#leave();
+          continue;
+        }
+        const at = frame.next * NODE.fields;
+        const status = frame.attributes.slice(at, at + NODE.fields);
+        const name = frame.names[frame.next] as string;
+        frame.next += 1;
+        this.#child(frame, name, frame.path === '' ? name : `${frame.path}/${name}`, status);
+        this.#options.onStep(0);
+      }
+    } finally {
+      for (const frame of this.#frames) closeFrame(frame);
+      this.#linkParents.close();
+    }
   }
 
-  #child(source: number, target: number, name: string, path: string, status: Float64Array): void {
+  /** Takes both descriptors over. */
+  #enter(source: number, target: number, path: string): void {
+    try {
+      const before = this.#native.statNode(source, '');
+      const { names, attributes } = this.#native.listNodes(source);
+      this.#removeOthers(target, new Set(names));
+      this.#frames.push({
+        source: { descriptor: source, identity: nodeIdentity(before) },
+        target: { descriptor: target, identity: nodeIdentity(this.#native.statNode(target, '')) },
+        ...{ path, before, names, attributes, next: 0 },
+      });
+    } catch (error) {
+      closeSync(source);
+      closeSync(target);
+      throw error;
+    }
+    const far = this.#frames.at(-1 - OPEN_DIRECTORIES_MAX);
+    if (far !== undefined) closeFrame(far);
+  }
+
+  /** All that is in it is there: it gets its attributes. Its parent is reached from it, while it may still be passed. */
+  #leave(): void {
+    const frame = this.#frames.pop() as Frame;
+    const [source, target] = descriptorsOf(frame);
+    try {
+      this.#requireUnchanged(frame.before, this.#native.statNode(source, ''), frame.path);
+      const parent = this.#frames.at(-1);
+      if (parent !== undefined) {
+        parent.source.descriptor ??= this.#openParent(source, parent.source, parent.path);
+        parent.target.descriptor ??= this.#openParent(target, parent.target, parent.path);
+      }
+      copyAttributes(source, target, frame.before);
+    } finally {
+      closeFrame(frame);
+    }
+  }
+
+  #openParent(child: number, { identity }: Side, path: string): number {
+    const descriptor = openSync(`/proc/self/fd/${child}/..`, READ_DIRECTORY);
+    if (nodeIdentity(this.#native.statNode(descriptor, '')) === identity) return descriptor;
+    closeSync(descriptor);
+    throw changed(path);
+  }
+
+  #openAgain(directory: number): number {
+    return this.#native.openNode(directory, '', READ_DIRECTORY, 0, true);
+  }
+
+  #child(frame: Frame, name: string, path: string, status: Float64Array): void {
+    const [source, target] = descriptorsOf(frame);
     const type = field(status, NODE.mode) & constants.S_IFMT;
     if (this.#isOfOtherType(target, name, type)) removeTree(target, name, { onStep: () => this.#options.onStep(0) });
     if (type === constants.S_IFDIR) this.#subdirectory(source, target, name, path);
@@ -63,19 +147,17 @@ class TreeCopy {
 
   #subdirectory(source: number, target: number, name: string, path: string): void {
     const from = this.#native.openNode(source, name, READ_DIRECTORY, 0, true);
+    let to: number;
     try {
       if (this.#statusOf(target, name) === undefined) {
         this.#native.makeNode(target, name, constants.S_IFDIR | 0o700, 0, 0);
       }
-      const to = this.#native.openNode(target, name, READ_DIRECTORY, 0, true);
-      try {
-        this.directory(from, to, path);
-      } finally {
-        closeSync(to);
-      }
-    } finally {
+      to = this.#native.openNode(target, name, READ_DIRECTORY, 0, true);
+    } catch (error) {
       closeSync(from);
+      throw error;
     }
+    this.#enter(from, to, path);
   }
 
   #file(source: number, target: number, name: string, path: string): void {
@@ -88,7 +170,7 @@ class TreeCopy {
       try {
         copyContent(from, to, field(before, NODE.sizeBytes), this.#options.onStep);
         this.#requireUnchanged(before, this.#native.statNode(from, ''), path);
-        this.#setAttributes(from, to, before, true);
+        copyAttributes(from, to, before);
       } finally {
         closeSync(to);
       }
@@ -108,8 +190,8 @@ class TreeCopy {
     const from = this.#native.openNode(source, name, NAME_ONLY, 0, true);
     const to = this.#native.openNode(target, name, NAME_ONLY, 0, true);
     try {
-      this.#setAttributes(from, to, status, false);
-      this.#setTimes(target, name, status);
+      copyNameAttributes(from, to, status);
+      setTimes(target, name, status);
     } finally {
       closeSync(from);
       closeSync(to);
@@ -125,49 +207,16 @@ class TreeCopy {
       this.#linked.set(identity, path);
       return false;
     }
-    const slash = first.lastIndexOf('/');
-    const parent = this.#native.openNode(this.#target, first.slice(0, Math.max(slash, 0)), READ_DIRECTORY, 0, true);
-    try {
-      const firstName = first.slice(slash + 1);
-      const present = this.#statusOf(target, name);
-      if (present !== undefined) {
-        if (nodeIdentity(present) === nodeIdentity(this.#native.statNode(parent, firstName))) return true;
-        this.#native.removeNode(target, name, false);
-      }
-      this.#native.makeLink(parent, firstName, target, name);
-    } finally {
-      closeSync(parent);
+    const names = first.split('/');
+    const firstName = names.pop() as string;
+    const parent = this.#linkParents.directory(names);
+    const present = this.#statusOf(target, name);
+    if (present !== undefined) {
+      if (nodeIdentity(present) === nodeIdentity(this.#native.statNode(parent, firstName))) return true;
+      this.#native.removeNode(target, name, false);
     }
+    this.#native.makeLink(parent, firstName, target, name);
     return true;
-  }
-
-  /** Times are the last: everything before changes them. Of a link they are set by its name. */
-  #setAttributes(from: number, to: number, status: Float64Array, isOpen: boolean): void {
-    if (process.geteuid?.() === 0) {
-      this.#native.setOwner(to, '', field(status, NODE.userId), field(status, NODE.groupId));
-    }
-    if (isOpen) fchmodSync(to, field(status, NODE.mode) & 0o7777);
-    this.#setXattrs(from, to);
-    if (isOpen) this.#setTimes(to, '', status);
-  }
-
-  #setTimes(directory: number, name: string, status: Float64Array): void {
-    this.#native.setTimes(
-      directory,
-      name,
-      field(status, NODE.accessSeconds),
-      field(status, NODE.accessNanoseconds),
-      field(status, NODE.modifySeconds),
-      field(status, NODE.modifyNanoseconds),
-    );
-  }
-
-  #setXattrs(from: number, to: number): void {
-    const wanted = new Set(this.#native.listXattrs(from));
-    for (const name of this.#native.listXattrs(to)) {
-      if (!wanted.has(name)) this.#native.removeXattr(to, name);
-    }
-    for (const name of wanted) this.#native.setXattr(to, name, this.#native.getXattr(from, name));
   }
 
   #isOfOtherType(target: number, name: string, type: number): boolean {
@@ -191,14 +240,25 @@ class TreeCopy {
   }
 
   #requireUnchanged(before: Float64Array, after: Float64Array, path: string): void {
-    if (TIMES.every((index) => before[index] === after[index])) return;
-    const name = Buffer.from(path, 'latin1').toString('utf8');
-    throw new DunnageError('BUSY', `${name === '' ? 'the directory' : name} changed while it was copied`, {
-      remedy: 'stop the tasks that write there, and try again: the copy goes on where it was',
-    });
+    if (!TIMES.every((index) => before[index] === after[index])) throw changed(path);
   }
 }
 
-function field(status: Float64Array, index: number): number {
-  return status[index] ?? 0;
+function changed(path: string): DunnageError {
+  const name = Buffer.from(path, 'latin1').toString('utf8');
+  return new DunnageError('BUSY', `${name === '' ? 'the directory' : name} changed while it was copied`, {
+    remedy: 'stop the tasks that write there, and try again: the copy goes on where it was',
+  });
+}
+
+/** Preconditions: it is the innermost. */
+function descriptorsOf({ source, target }: Frame): readonly [source: number, target: number] {
+  return [source.descriptor as number, target.descriptor as number];
+}
+
+function closeFrame({ source, target }: Frame): void {
+  for (const side of [source, target]) {
+    if (side.descriptor !== undefined) closeSync(side.descriptor);
+    side.descriptor = undefined;
+  }
 }
