@@ -76,7 +76,7 @@
     {
       "target_name": "dunnage-freezer",
       "type": "executable",
-      "sources": ["native/src/freezer/main.cc", "native/src/freezer/guard.cc", "native/src/freezer/hold.cc"],
+      "sources": ["native/src/freezer/main.cc", "native/src/freezer/guard.cc", "native/src/freezer/hold.cc", "native/src/freezer/trim.cc"],
       "cflags_cc!": ["<@(other_standards)"],
       "cflags_cc": ["<@(strict_flags)", "-pthread"],
       "ldflags": ["-pthread", "-static-libgcc", "-static-libstdc++", "-Wl,-z,relro,-z,now"],

@@ -176,20 +176,6 @@ Napi::Value FlushFileSystem(const Napi::CallbackInfo& info) {
       ToUndefined);
 }
 
-Napi::Value TrimFileSystem(const Napi::CallbackInfo& info) {
-  Arguments arguments(info);
-  const int directory = arguments.Descriptor();
-  if (arguments.failed()) return info.Env().Undefined();
-  return PoolWork<double>::Start(
-      info.Env(), "dunnage:trimFileSystem",
-      [directory] {
-        fstrim_range range{0, UINT64_MAX, 0};
-        if (ioctl(directory, FITRIM, &range) != 0) return Outcome<double>::Failed(errno, "ioctl", "FITRIM");
-        return Outcome<double>::Of(static_cast<double>(range.len));
-      },
-      ToNumber);
-}
-
 }  // namespace
 
 void ExportReflink(Napi::Env env, Napi::Object exports) {
@@ -200,7 +186,6 @@ void ExportReflink(Napi::Env env, Napi::Object exports) {
   exports.Set("allocateSpace", Napi::Function::New(env, AllocateSpace, "allocateSpace"));
   exports.Set("thawFileSystem", Napi::Function::New(env, ThawFileSystem, "thawFileSystem"));
   exports.Set("flushFileSystem", Napi::Function::New(env, FlushFileSystem, "flushFileSystem"));
-  exports.Set("trimFileSystem", Napi::Function::New(env, TrimFileSystem, "trimFileSystem"));
 }
 
 }  // namespace dunnage

@@ -131,8 +131,6 @@ export interface NativeBinding {
   thawFileSystem(directory: number): Promise<boolean>;
   /** syncfs(2) in the libuv pool. Waits while the file system is frozen. */
   flushFileSystem(directory: number): Promise<void>;
-  /** FITRIM of the whole file system: tells the device below which blocks are free. Resolves to their bytes. */
-  trimFileSystem(directory: number): Promise<number>;
 
   /*
    * Trees, by the descriptor of a directory and names below it. Names are bytes, one per character (`ByteText` of src/base): a

@@ -75,7 +75,6 @@ export function withoutAddon(reason: DunnageError): NativeBinding {
     allocateSpace: missing('allocating space'),
     thawFileSystem: missing('thawing a file system'),
     flushFileSystem: missing('flushing a file system'),
-    trimFileSystem: missing('trimming a file system'),
     unmount,
     tryLock,
     openBeneath: walkBeneath,

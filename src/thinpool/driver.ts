@@ -38,6 +38,14 @@ export interface PoolStatus {
   readonly isReadOnly: boolean;
   /** The pool found something wrong with itself: it wants to be checked before it is used again. */
   readonly needsCheck: boolean;
+  /** Less data is free than the low-water mark of the pool says, if it has one. */
+  readonly isBelowLowWater?: boolean;
+}
+
+/** What a pool in files shall have; what lies on block devices has their sizes. */
+export interface PoolSizes {
+  readonly dataBytes?: number;
+  readonly metadataBytes?: number;
 }
 
 /** A device as the kernel or the pool's file system really has it. */
@@ -98,6 +106,14 @@ export interface PoolDriver {
   status(): Promise<PoolStatus>;
   /** Everything that is there, also what the caller never heard of. */
   list(): Promise<readonly DriverDevice[]>;
+
+  /**
+   * Takes in what the place of the pool has become larger by, under its users. A pool in files gets the sizes that are said first, unless
+   * it has them. Repeated: nothing happens. INVALID_ARGUMENT if it would become smaller, NO_SPACE if there is no room for the files.
+   */
+  grow?(sizes: PoolSizes): Promise<void>;
+  /** Calls back when the pool may have something new to tell in its status. Undefined if nobody would tell; otherwise ends it. */
+  watch?(onEvent: () => void): Promise<(() => void) | undefined>;
 
   /** A number that the pool keeps for its user; 0 in a new pool. It shows that metadata and pool belong to the same moment. */
   transaction(): Promise<number>;

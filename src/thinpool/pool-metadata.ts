@@ -30,6 +30,8 @@ interface IdRow {
 interface PoolRow {
   readonly next_id: number;
   readonly transaction_id: number;
+  /** Milliseconds since the epoch. */
+  readonly trimmed_at?: number;
 }
 
 /** What `updateDevice` may change. */
@@ -250,6 +252,17 @@ export class PoolMetadata {
     for (const { key } of [...this.#devices.range(rowsOf(this.pool))]) this.#devices.remove(key);
     for (const { key } of [...this.#ids.range(rowsOf(this.pool))]) this.#ids.remove(key);
     this.#pools.remove(this.pool);
+  }
+
+  /** When what file systems on the devices do not use was last given back; undefined if never. Milliseconds since the epoch. */
+  get trimmedAtMs(): number | undefined {
+    return this.#row().trimmed_at;
+  }
+
+  setTrimmedAtMsBuffered(trimmedAtMs: number): void {
+    this.#store.transactBuffered(() => {
+      this.#pools.put(this.pool, { ...this.#row(), trimmed_at: trimmedAtMs });
+    });
   }
 
   #add(device: NewDevice): DeviceInfo {

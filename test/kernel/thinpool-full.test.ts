@@ -183,7 +183,7 @@ describe('a pool that is filled', { skip: skipUnlessScratch('xfs') }, () => {
     assert.ok(filling.every(({ process: writer }) => writer.exitCode === null || writer.exitCode === 0));
     await assert.rejects(pool.createThinDevice('more', DEVICE_BYTES), { code: 'NO_SPACE' });
     assert.equal(metadata.findDevice('more'), undefined);
-    assert.deepEqual(events, ['low', 'writers-stopped', 'refused']);
+    assert.deepEqual(events, ['filling', 'low', 'writers-stopped', 'refused']);
 
     // One that is not in use holds a good part of it: written before the others were.
     const gone = filling.pop() as Writer;
@@ -203,5 +203,27 @@ describe('a pool that is filled', { skip: skipUnlessScratch('xfs') }, () => {
       filling.every(({ process: { exitCode, signalCode } }) => exitCode !== null || signalCode !== null),
     );
     for (const { name, seed, acknowledged } of filling) assertHas(name, seed, acknowledged);
+  });
+
+  it('while writers wait the pool can be asked, and even what they write to can be taken from them', async () => {
+    await openPool({ highWaterPercent: 80 });
+    for (const name of ['d1', 'd2', 'd3', 'd4', 'd5', 'd6']) await pool.createThinDevice(name, DEVICE_BYTES);
+    const stopped = once(stops, 'stopped');
+    const filling = [1, 2, 3, 4, 5, 6].map((device) => fill(`d${device}`, device));
+    await stopped;
+    // One of them is killed: it goes on waiting in the kernel, and so does whoever opens its device.
+    const waiting = filling.find(({ process: writer }) => writer.exitCode === null) as Writer;
+    waiting.process.kill('SIGKILL');
+    assert.equal((await driver.list()).length, 6);
+    assert.equal(await pool.isLoaded(waiting.name), true);
+    assert.equal((await pool.status()).areWritersStopped, true);
+    const resumed = once(stops, 'resumed');
+    await pool.removeDevice(waiting.name);
+    await pool.removeDevice('d6').catch(() => undefined);
+    for (const { process: writer } of filling) writer.kill('SIGKILL');
+    for (const { name } of filling.slice(0, 4)) {
+      if (pool.metadata.findDevice(name) !== undefined) await pool.removeDevice(name);
+    }
+    await resumed;
   });
 });

@@ -31,6 +31,7 @@ const SUITES = [
   'device-mapper-pool',
   'device-mapper-daemon',
   'device-mapper-commands',
+  'device-mapper-space',
 ] as const;
 const GUESTS = Math.max(1, availableParallelism() - 1);
 const SUITE_SECONDS_MAX = 240;

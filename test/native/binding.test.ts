@@ -86,7 +86,6 @@ const CONTRACT: Record<keyof NativeBinding, true> = {
   allocateSpace: true,
   thawFileSystem: true,
   flushFileSystem: true,
-  trimFileSystem: true,
 };
 
 test('the addon exports the functions of the contract and nothing else', () => {

@@ -11,8 +11,10 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -224,6 +226,9 @@ void SpaceGuard::Serve() {
 }  // namespace
 
 int Guard(const GuardOptions& options) {
+  // Whoever fills the pool may need every processor for that; the guard needs little, and in time.
+  const sched_param priority{.sched_priority = 1};
+  if (sched_setscheduler(0, SCHED_RR, &priority) != 0) setpriority(PRIO_PROCESS, 0, -20);
   SpaceGuard guard(options);
   guard.Listen();
   guard.Serve();

@@ -1,4 +1,4 @@
-// The two ways to run the program; main.cc says what they are for.
+// The three ways to run the program; main.cc says what they are for.
 #pragma once
 
 #include <cstdint>
@@ -15,5 +15,7 @@ struct GuardOptions {
 };
 
 int Guard(const GuardOptions& options);
+
+int Trim();
 
 }  // namespace dunnage::freezer

@@ -2,6 +2,8 @@
 import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
 import type { NativeBinding } from '../../native/binding.ts';
+import type { PoolSizes } from '../driver.ts';
+import { growFile } from '../grow-file.ts';
 import { splitDevice } from './nodes.ts';
 import type { DeviceNumber } from './pool-table.ts';
 
@@ -74,7 +76,10 @@ async function findLoop(
   descriptors: number[],
 ): Promise<BackingDevice | undefined> {
   const { dev, ino } = fstatSync(file, { bigint: true });
-  for (const { number } of await native.listLoops()) {
+  for (const { number, backingFile } of await native.listLoops()) {
+    // Only one that seems to be ours is opened: those of others may let whoever opens them wait.
+    const backing = statSync(backingFile, { bigint: true, throwIfNoEntry: false });
+    if (backing?.dev !== dev || backing.ino !== ino) continue;
     const device = openSync(`/dev/loop${number}`, 'r');
     const status = await native.loopStatus(device).catch(() => undefined);
     if (
@@ -101,4 +106,21 @@ function describeLoop(native: NativeBinding, number: number, descriptor: number)
     sizeBytes: native.blockDeviceSize(descriptor),
     isLoop: true,
   };
+}
+
+/** Makes files longer, and takes the space for it now. Throws INVALID_ARGUMENT (smaller, or no file), NO_SPACE. */
+export async function growBacking(native: NativeBinding, paths: BackingPaths, sizes: PoolSizes): Promise<void> {
+  const wanted = [
+    [paths.metadataPath, sizes.metadataBytes],
+    [paths.dataPath, sizes.dataBytes],
+  ] as const;
+  for (const [path, sizeBytes] of wanted) {
+    if (sizeBytes === undefined) continue;
+    if (!statSync(path).isFile()) {
+      throw new DunnageError('INVALID_ARGUMENT', `${path} is no file: its size is not for the pool to say`, {
+        remedy: 'make the block device itself larger; the pool takes in what is new',
+      });
+    }
+    await growFile(native, path, sizeBytes);
+  }
 }

@@ -10,9 +10,11 @@ import { KeyedMutex } from '../../base/mutex.ts';
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
 import type { NativeBinding } from '../../native/binding.ts';
 import { assertDeviceSize } from '../device-names.ts';
-import type { DeactivateOptions, DeviceUsage, DriverDevice, PoolDriver, PoolStatus } from '../driver.ts';
-import type { BackingPaths } from './backing.ts';
+import type { DeactivateOptions, DeviceUsage, DriverDevice, PoolDriver, PoolSizes, PoolStatus } from '../driver.ts';
+import { type BackingPaths, growBacking } from './backing.ts';
 import { DeviceMapper, type DeviceStatus } from './control.ts';
+import { watchDeviceMapper } from './events.ts';
+import { waitForSpaceWithoutEnd } from './no-space-timeout.ts';
 import { DeviceNodes, kernelName } from './nodes.ts';
 import { type PoolParameters, SECTOR_BYTES, thinIdOf, thinTarget } from './pool-table.ts';
 import { PoolTarget } from './pool-target.ts';
@@ -27,6 +29,8 @@ export interface DeviceMapperDriverOptions extends BackingPaths {
   /** In front of their names there, if several pools share the directory. */
   readonly namePrefix?: string;
   readonly parameters?: Partial<PoolParameters>;
+  /** Writes to the full pool wait as long as it takes: for pools that promise more than they have. */
+  readonly waitsForSpace?: boolean;
   readonly log: Log;
 }
 
@@ -58,8 +62,10 @@ export class DeviceMapperDriver implements PoolDriver {
   }
 
   async open(): Promise<void> {
+    const { waitsForSpace = false, log } = this.#options;
     this.#nodes.prepare();
     await this.#pool.putIntoService();
+    if (waitsForSpace) waitForSpaceWithoutEnd(log);
     this.#nodes.sweep();
     for (const { name, id, status } of await this.#active()) {
       this.#believed.set(id, name);
@@ -186,7 +192,19 @@ export class DeviceMapperDriver implements PoolDriver {
 
   async status(): Promise<PoolStatus> {
     const { transaction: _, hasMetadataSnapshot: __, ...status } = await this.#pool.status();
-    return status;
+    const { lowWaterBlocks, blockBytes } = this.#pool.parameters;
+    const freeBytes = status.dataTotalBytes - status.dataUsedBytes;
+    return { ...status, isBelowLowWater: freeBytes <= lowWaterBlocks * blockBytes };
+  }
+
+  async grow(sizes: PoolSizes): Promise<void> {
+    await growBacking(this.#options.native, this.#options, sizes);
+    // It has the same name and other sizes.
+    await this.#pool.putIntoService();
+  }
+
+  async watch(onEvent: () => void): Promise<(() => void) | undefined> {
+    return await watchDeviceMapper(this.#options.native, onEvent, this.#options.log);
   }
 
   async list(): Promise<readonly DriverDevice[]> {

@@ -1,11 +1,19 @@
 /** Tables and status lines of the targets `thin-pool` and `thin`, as text. */
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import type { PoolStatus } from '../driver.ts';
+import { metadataReserveBytes } from '../space/space-marks.ts';
 import type { Target } from './wire.ts';
 
 export const SECTOR_BYTES = 512;
 /** Fixed by dm-thin. */
 const METADATA_BLOCK_BYTES = 4096;
+/** 255 bitmaps for 16,320 blocks each: just under 16 GiB. */
+const METADATA_BLOCKS_MAX = 255 * 16_320;
+/**
+ * What one block of one device needs in the metadata, at worst: 16 bytes in nodes that are half full, 8 for counting how many
+ * devices share it, and the way there.
+ */
+const METADATA_BYTES_PER_MAPPING = 48;
 
 export interface PoolParameters {
   /** Blocks are what a thin device grows by, and what snapshots share. A multiple of 64 KiB up to 1 GiB. */
@@ -132,11 +140,22 @@ export function parsePoolStatus(line: string, blockBytes: number): PoolTargetSta
     dataTotalBytes,
     metadataUsedBytes,
     metadataTotalBytes,
-    promisableBytes: dataTotalBytes,
+    promisableBytes: Math.min(dataTotalBytes, describableBytes(metadataTotalBytes, blockBytes)),
     isReadOnly: mode === 'ro',
     needsCheck: needsCheck === 'needs_check',
     areWritersStopped: mode === 'out_of_data_space' && onFull === 'queue_if_no_space',
     transaction: Number(transaction),
     hasMetadataSnapshot: held !== '-',
   };
+}
+
+/** What the kernel uses of a metadata device of that size. */
+export function usableMetadataBytes(sizeBytes: number): number {
+  return Math.min(Math.floor(sizeBytes / METADATA_BLOCK_BYTES), METADATA_BLOCKS_MAX) * METADATA_BLOCK_BYTES;
+}
+
+/** How much data such metadata can describe, whatever is written where. */
+function describableBytes(metadataBytes: number, blockBytes: number): number {
+  const usableBytes = metadataBytes - metadataReserveBytes(metadataBytes);
+  return Math.floor(usableBytes / METADATA_BYTES_PER_MAPPING) * blockBytes;
 }

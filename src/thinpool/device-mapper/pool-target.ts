@@ -13,6 +13,7 @@ import {
   type PoolTargetStatus,
   parsePoolStatus,
   poolTarget,
+  usableMetadataBytes,
   usesSameDevices,
 } from './pool-table.ts';
 import { readMetadataContent } from './superblock.ts';
@@ -50,7 +51,7 @@ export class PoolTarget {
       this.#metadataPath = metadata.path;
       const wanted = poolTarget(data.sizeBytes, metadata, data, this.parameters);
       const there = await this.#mapper.status(this.#options.pool);
-      if (there?.isLoaded === true) await this.#bringUpToDate(wanted);
+      if (there?.isLoaded === true) await this.#bringUpToDate(wanted, metadata.sizeBytes);
       else await this.#start(wanted, backing, there !== undefined);
       if (data.isLoop || metadata.isLoop) {
         this.#options.log.warn(
@@ -158,7 +159,7 @@ export class PoolTarget {
   }
 
   /** Another length or other parameters are put in force under the users of the pool. */
-  async #bringUpToDate(wanted: Target): Promise<void> {
+  async #bringUpToDate(wanted: Target, metadataBytes: number): Promise<void> {
     const { pool, log } = this.#options;
     const [there] = await this.#mapper.table(pool);
     if (there === undefined || there.type !== wanted.type || !usesSameDevices(there, wanted)) {
@@ -176,6 +177,10 @@ export class PoolTarget {
       }
       log.info({ pool, from: there, to: wanted }, 'the parameters of the pool change');
       await this.#mapper.load(pool, [wanted]);
+      await this.#mapper.suspend(pool);
+    } else if (usableMetadataBytes(metadataBytes) > (await this.status()).metadataTotalBytes) {
+      log.info({ pool, metadataBytes }, 'the metadata of the pool have more room');
+      // The kernel looks at its size when the pool is resumed.
       await this.#mapper.suspend(pool);
     }
     // Also if a process died between the two.

@@ -37,6 +37,7 @@ export const COMMANDS = {
   tableClear: 10,
   tableStatus: 12,
   targetMessage: 14,
+  armPoll: 16,
 } as const;
 export type CommandName = keyof typeof COMMANDS;
 

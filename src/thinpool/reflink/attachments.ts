@@ -1,7 +1,10 @@
 /**
  * Which images are block devices now. Nothing is remembered: loop devices are numbered anew after a restart of the host, and
  * anybody may detach one. So each look asks the kernel which file a device belongs to, by device and inode.
+ *
+ * To look, nothing is opened: whoever opens a device of a frozen pool, or closes it, waits with its writers.
  */
+import type { BigIntStats } from 'node:fs';
 import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { SharedRun } from '../../base/shared-run.ts';
@@ -39,8 +42,8 @@ export class Attachments {
 
   /** What a loop device is attached to, if it is an image of this pool. */
   async ofNumber(number: number): Promise<Attachment | undefined> {
-    const backingFile = await readFile(`/sys/block/loop${number}/loop/backing_file`, 'utf8').catch(() => undefined);
-    return backingFile === undefined ? undefined : await this.#check(number, backingFile.trimEnd());
+    const backingFile = await shown(number, 'loop/backing_file');
+    return backingFile === undefined ? undefined : await this.#check(number, backingFile);
   }
 
   /** The loop device of an image. */
@@ -71,9 +74,10 @@ export class Attachments {
   async #check(number: number, backingFile: string): Promise<Attachment | undefined> {
     const id = imageId(basename(backingFile));
     if (id === undefined) return undefined;
-    const image = await stat(this.#images.pathOf(id), { bigint: true }).catch(() => undefined);
+    const [image, backing] = await Promise.all([found(this.#images.pathOf(id)), found(backingFile)]);
     if (image === undefined) return undefined;
-    const status = await withLoop(number, statusOf);
+    // Attached in another mount namespace: only the device itself can say to what.
+    const status = backing === undefined ? await withLoop(number, statusOf) : await shownStatus(number, backing);
     if (status === undefined) return undefined;
     if (status.backingInode !== image.ino || BigInt(status.backingDevice) !== image.dev) return undefined;
     const isOdd = status.offsetBytes !== 0 || status.readOnly || !status.directIo;
@@ -136,6 +140,32 @@ async function withLoop<T>(number: number, look: (device: number) => Promise<T>)
   } finally {
     await device?.close();
   }
+}
+
+type ShownStatus = Omit<LoopStatus, 'number' | 'backingDevice'> & { readonly backingDevice: bigint | number };
+
+/** What sysfs shows of a device that is attached to a file which was found at the path that it shows. */
+async function shownStatus(number: number, { dev, ino }: BigIntStats): Promise<ShownStatus | undefined> {
+  const names = ['loop/offset', 'loop/dio', 'loop/autoclear', 'ro'];
+  const [offset, directIo, autoClear, readOnly] = await Promise.all(names.map((name) => shown(number, name)));
+  if (offset === undefined || directIo === undefined || autoClear === undefined) return undefined;
+  return {
+    backingDevice: dev,
+    backingInode: ino,
+    offsetBytes: Number(offset),
+    directIo: directIo === '1',
+    autoClear: autoClear === '1',
+    readOnly: readOnly === '1',
+  };
+}
+
+async function shown(number: number, name: string): Promise<string | undefined> {
+  const text = await readFile(`/sys/block/loop${number}/${name}`, 'utf8').catch(() => undefined);
+  return text?.trimEnd();
+}
+
+async function found(path: string): Promise<BigIntStats | undefined> {
+  return await stat(path, { bigint: true }).catch(() => undefined);
 }
 
 const statusOf = (device: number): Promise<LoopStatus> => loadNative().loopStatus(device);

@@ -7,6 +7,7 @@ import { statfs } from 'node:fs/promises';
 import { fromSystemError } from '../../errors/dunnage-error.ts';
 import type { PoolStatus } from '../driver.ts';
 import type { ImageFolder } from './image-folder.ts';
+import type { PoolMarker } from './pool-marker.ts';
 import type { MountedPlace } from './pool-place.ts';
 
 /** f_type of statfs(2). */
@@ -18,26 +19,29 @@ const BTRFS = 0x9123683e;
 const XFS_METADATA_SHARE = 0.01;
 const BTRFS_METADATA_SHARE = 0.1;
 
+/** What it had in use for itself when the pool was made, and how large it was. */
+export type EmptyFileSystem = Pick<PoolMarker, 'overheadBytes' | 'totalBytes'>;
+
 export type SpaceFigures = Pick<PoolStatus, 'dataUsedBytes' | 'dataTotalBytes' | 'promisableBytes'>;
 
 export class PoolFileSystemSpace {
   readonly #place: MountedPlace;
   readonly #images: ImageFolder;
-  readonly #overheadBytes: number;
+  readonly #empty: EmptyFileSystem;
 
-  /** `overheadBytes`: what the file system had in use when the pool was made. */
-  constructor(place: MountedPlace, images: ImageFolder, overheadBytes: number) {
+  constructor(place: MountedPlace, images: ImageFolder, empty: EmptyFileSystem) {
     this.#place = place;
     this.#images = images;
-    this.#overheadBytes = overheadBytes;
+    this.#empty = empty;
   }
 
-  async figures(): Promise<SpaceFigures> {
+  /** A file system that is frozen is not waited for: its figures may be a little old. */
+  async figures(isFrozen: boolean): Promise<SpaceFigures> {
     try {
-      const { type, bsize, blocks, bfree, bavail } = await this.#statistics();
+      const { type, bsize, blocks, bfree, bavail } = await this.#statistics(isFrozen);
       const dataTotalBytes = blocks * bsize;
       const backingBytes = this.#place.isOwnFileSystem
-        ? dataTotalBytes - this.#overheadBytes
+        ? dataTotalBytes - this.#overheadBytes(dataTotalBytes)
         : bavail * bsize + (await this.#ownBytes());
       const share = type === BTRFS ? BTRFS_METADATA_SHARE : XFS_METADATA_SHARE;
       const promisableBytes = Math.max(0, Math.floor(backingBytes * (1 - share)));
@@ -47,9 +51,15 @@ export class PoolFileSystemSpace {
     }
   }
 
-  async #statistics(): Promise<StatsFs> {
+  /** A file system that has become larger needs more for itself. */
+  #overheadBytes(dataTotalBytes: number): number {
+    const { overheadBytes, totalBytes = dataTotalBytes } = this.#empty;
+    return Math.ceil(overheadBytes * Math.max(1, dataTotalBytes / totalBytes));
+  }
+
+  async #statistics(isFrozen: boolean): Promise<StatsFs> {
     const statistics = await statfs(this.#place.path);
-    if (statistics.type !== BTRFS) return statistics;
+    if (statistics.type !== BTRFS || isFrozen) return statistics;
     // btrfs counts what was written and freed when it commits.
     await this.#images.sync();
     return await statfs(this.#place.path);

@@ -14,10 +14,17 @@ export interface PoolMarker {
   readonly name: string;
   /** What the empty file system had in use for itself. */
   readonly overheadBytes: number;
+  /** How large it was then. */
+  readonly totalBytes?: number;
 }
 
-export async function writeMarker(root: string, name: string, overheadBytes: number): Promise<void> {
-  const marker: PoolMarker = { format: FORMAT, name, overheadBytes };
+export async function writeMarker(
+  root: string,
+  name: string,
+  overheadBytes: number,
+  totalBytes: number,
+): Promise<void> {
+  const marker: PoolMarker = { format: FORMAT, name, overheadBytes, totalBytes };
   await writeDurably(root, MARKER, `${JSON.stringify(marker)}\n`);
 }
 

@@ -33,7 +33,7 @@ export async function markPool(options: MarkedPlace): Promise<void> {
       throw new DunnageError('ALREADY_EXISTS', `${place.path} holds the pool "${there}" already`);
     await assertSharesBlocks(root);
     const { bsize, blocks, bavail } = await statfs(root);
-    await writeMarker(root, poolName, (blocks - bavail) * bsize);
+    await writeMarker(root, poolName, (blocks - bavail) * bsize, blocks * bsize);
   });
 }
 

@@ -4,18 +4,15 @@
  *
  * The file system must share blocks between files: XFS (made so by `formatPool`) or btrfs.
  */
-import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
 import { mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { promisify } from 'node:util';
 import type { Log } from '../../base/log.ts';
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
 import { findMount } from '../../mounts/mount-table.ts';
 import { loadNative } from '../../native/load.ts';
 import { systemCode } from '../../native/system-error.ts';
-
-const run = promisify(execFile);
+import { runProgram } from '../run-program.ts';
 
 export type PoolPlace =
   | { readonly kind: 'directory'; readonly path: string }
@@ -24,7 +21,6 @@ export type PoolPlace =
 
 const MKFS_TIMEOUT_MS = 300_000;
 const MOUNT_TIMEOUT_MS = 120_000;
-const PROGRAM_ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C' };
 /** Times of last access would be writes to the pool. */
 const MOUNT_OPTIONS = 'noatime,nodev,nosuid,noexec';
 /** Of a pool in a file, wherever the file is moved to. */
@@ -66,7 +62,8 @@ export async function formatPool(place: PoolPlace, sizeBytes?: number): Promise<
 
 async function makeFileSystem(path: string, more: readonly string[]): Promise<void> {
   // -K: discarding would give back what was allocated for the pool.
-  await runProgram('mkfs.xfs', ['-q', '-K', '-m', 'reflink=1', ...more, path], MKFS_TIMEOUT_MS, 'xfsprogs');
+  const words = ['-q', '-K', '-m', 'reflink=1', ...more, path];
+  await runProgram('mkfs.xfs', words, { timeoutMs: MKFS_TIMEOUT_MS, debPackage: 'xfsprogs' });
 }
 
 export interface MountedPlace {
@@ -150,7 +147,8 @@ async function assertNotAttached(path: string): Promise<void> {
 }
 
 async function mountDevice(path: string, mountPoint: string): Promise<void> {
-  await runProgram('mount', ['--make-private', '-o', MOUNT_OPTIONS, path, mountPoint], MOUNT_TIMEOUT_MS, 'util-linux');
+  const words = ['--make-private', '-o', MOUNT_OPTIONS, path, mountPoint];
+  await runProgram('mount', words, { timeoutMs: MOUNT_TIMEOUT_MS, debPackage: 'util-linux' });
 }
 
 /**
@@ -185,26 +183,5 @@ export async function syncDirectory(path: string): Promise<void> {
     await directory.sync();
   } finally {
     await directory.close();
-  }
-}
-
-async function runProgram(
-  program: string,
-  words: readonly string[],
-  timeoutMs: number,
-  debPackage: string,
-): Promise<void> {
-  try {
-    await run(program, [...words], { timeout: timeoutMs, env: PROGRAM_ENVIRONMENT });
-  } catch (cause) {
-    const { code, stderr } = cause as { code?: unknown; stderr?: string };
-    if (code === 'ENOENT') {
-      throw new DunnageError('MISSING_DEPENDENCY', `the program ${program} is missing`, {
-        remedy: `install it: apt-get install ${debPackage}`,
-        cause,
-      });
-    }
-    const said = (stderr ?? '').trim() || (cause as Error).message;
-    throw new DunnageError('IO', `${program} ${words.at(-1)} failed: ${said}`, { cause });
   }
 }

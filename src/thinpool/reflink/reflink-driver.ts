@@ -9,7 +9,7 @@
  * An activation is made in the order attach, record, publish, and undone as hide, detach, remove the record.
  */
 import { constants, openSync } from 'node:fs';
-import { mkdir, statfs } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../base/log.ts';
 import { SharedRun } from '../../base/shared-run.ts';
@@ -17,16 +17,18 @@ import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
 import { findMount } from '../../mounts/mount-table.ts';
 import { loadNative } from '../../native/load.ts';
 import { freezerProgramPath } from '../../native/programs.ts';
-import type { DeactivateOptions, DeviceUsage, DriverDevice, PoolDriver, PoolStatus } from '../driver.ts';
-import { spaceMarks } from '../space/space-marks.ts';
+import type { DeactivateOptions, DeviceUsage, DriverDevice, PoolDriver, PoolSizes, PoolStatus } from '../driver.ts';
 import { type Attachment, Attachments, THIN_SECTOR_BYTES } from './attachments.ts';
 import { DeviceNames } from './device-names.ts';
 import { Freezer } from './freezer.ts';
+import { growPlace } from './grow-place.ts';
 import { ImageFolder } from './image-folder.ts';
 import { PoolFileSystemSpace } from './pool-file-system-space.ts';
+import { marksOf, startPoolGuard } from './pool-guard.ts';
 import { type PoolMarker, readMarker, readTransaction, writeTransaction } from './pool-marker.ts';
 import { IMAGES, markPool, poolRuntimeFolder, readPoolName } from './pool-marking.ts';
 import { formatPool, type MountedPlace, mountPlace, type PoolPlace, unmountPlace } from './pool-place.ts';
+import { StuckWrites } from './stuck-writes.ts';
 import { Suspensions } from './suspensions.ts';
 import { WriteGuard } from './write-guard.ts';
 
@@ -48,7 +50,7 @@ export interface ReflinkGuard {
   /** Used data in percent of all at which writers wait. */
   readonly highWaterPercent: number;
   /** Writers wait, or go on again. */
-  readonly onChange: (isFrozen: boolean, availableBytes: number) => void;
+  readonly onChange?: (isFrozen: boolean, availableBytes: number) => void;
 }
 
 /** What is in service while the driver is open. */
@@ -60,6 +62,7 @@ interface Service {
   readonly suspensions: Suspensions;
   readonly freezer: Freezer;
   readonly guard: WriteGuard | undefined;
+  readonly stuckWrites: StuckWrites;
   readonly space: PoolFileSystemSpace;
 }
 
@@ -70,6 +73,7 @@ export class ReflinkDriver implements PoolDriver {
   readonly #options: ReflinkOptions;
   readonly #names: DeviceNames;
   readonly #looking: SharedRun<PoolStatus> = new SharedRun(() => this.#status());
+  readonly #listeners = new Set<() => void>();
   #service: Service | undefined;
 
   constructor(options: ReflinkOptions) {
@@ -121,7 +125,7 @@ export class ReflinkDriver implements PoolDriver {
       const marker = await this.#marker(mounted);
       const directory = lockPool(mounted.path, marker.name);
       try {
-        this.#service = await this.#serve(mounted, directory, marker.overheadBytes);
+        this.#service = await this.#serve(mounted, directory, marker);
       } catch (error) {
         loadNative().closeDescriptor(directory);
         throw error;
@@ -143,7 +147,7 @@ export class ReflinkDriver implements PoolDriver {
     });
   }
 
-  async #serve(mounted: MountedPlace, directory: number, overheadBytes: number): Promise<Service> {
+  async #serve(mounted: MountedPlace, directory: number, marker: PoolMarker): Promise<Service> {
     const { log, suspendMsMax = SUSPEND_MS_MAX, guard: guardOptions } = this.#options;
     const notesFolder = join(this.#runtimeFolder, 'frozen');
     const freezer = new Freezer({ programPath: freezerProgramPath(), notesFolder, log });
@@ -162,30 +166,22 @@ export class ReflinkDriver implements PoolDriver {
       suspensions: new Suspensions(attachments, freezer, suspendMsMax, log),
       freezer,
       guard,
-      space: new PoolFileSystemSpace(mounted, images, overheadBytes),
+      stuckWrites: new StuckWrites(guard),
+      space: new PoolFileSystemSpace(mounted, images, marker),
     };
   }
 
-  async #startGuard(guard: ReflinkGuard, mounted: MountedPlace): Promise<WriteGuard> {
-    if (!mounted.isOwnFileSystem) {
-      throw new DunnageError(
-        'INVALID_ARGUMENT',
-        `${mounted.path} is not a file system of its own: writers cannot be stopped there`,
-        {
-          remedy: 'give the pool a block device, or the mount point of a file system that holds nothing else',
-        },
-      );
-    }
-    const socketPath = this.#guardSocket;
-    const directory = mounted.path;
-    const { bsize, blocks } = await statfs(directory);
-    const marks = spaceMarks(blocks * bsize, guard.highWaterPercent);
-    return await WriteGuard.start({
-      ...marks,
-      onChange: guard.onChange,
-      programPath: freezerProgramPath(),
-      socketPath,
-      directory,
+  async #startGuard({ highWaterPercent, onChange }: ReflinkGuard, mounted: MountedPlace): Promise<WriteGuard> {
+    return await startPoolGuard({
+      mounted,
+      highWaterPercent,
+      socketPath: this.#guardSocket,
+      poolName: this.#options.poolName,
+      onChange: (isFrozen, availableBytes) => {
+        this.#service?.stuckWrites.forget();
+        onChange?.(isFrozen, availableBytes);
+        for (const listener of this.#listeners) listener();
+      },
       log: this.#options.log,
     });
   }
@@ -295,6 +291,7 @@ export class ReflinkDriver implements PoolDriver {
     const isTaken = others.length > 0 || (named !== undefined && (await this.#names.isPublic(name)));
     if (attachment.isOdd || (isTaken && !attachment.isLeaving)) throw busy(`device ${id}`, attachment);
     if (!attachment.isLeaving) return attachment;
+    await this.#open.stuckWrites.end(attachment.number);
     const isKept = await attachments.keep(attachment.number);
     for (const other of others) await this.#names.remove(other.name);
     if (!isKept) await this.#names.remove(name);
@@ -324,6 +321,7 @@ export class ReflinkDriver implements PoolDriver {
     const image = await this.#open.images.openImage(id);
     try {
       await this.#fit(id, image, sizeBytes);
+      await this.#open.stuckWrites.end(number);
       await this.#open.attachments.grow(number);
     } finally {
       await image.close();
@@ -333,6 +331,14 @@ export class ReflinkDriver implements PoolDriver {
   async deactivate(name: string, options: DeactivateOptions): Promise<void> {
     const found = await this.#find(name);
     if (found === undefined) return;
+    const deactivate = (): Promise<void> => this.#deactivate(name, found, options);
+    // Cut off, they end also while the pool is open.
+    if (options.force) return await this.#change(deactivate);
+    await this.#open.stuckWrites.end(found.number);
+    await deactivate();
+  }
+
+  async #deactivate(name: string, found: Attachment, options: DeactivateOptions): Promise<void> {
     const { attachments, suspensions } = this.#open;
     await this.#names.hide(name);
     if (options.force && !(await attachments.cutOff(found.number))) {
@@ -349,6 +355,7 @@ export class ReflinkDriver implements PoolDriver {
 
   async suspend(name: string): Promise<void> {
     const { id, number } = await this.#active(name);
+    await this.#open.stuckWrites.end(number);
     await this.#open.suspensions.suspend(id, number);
   }
 
@@ -394,18 +401,33 @@ export class ReflinkDriver implements PoolDriver {
   }
 
   async #status(): Promise<PoolStatus> {
-    const { mounted, space } = this.#open;
-    const [figures, row] = await Promise.all([space.figures(), findMount(mounted.path)]);
+    const { mounted, space, guard } = this.#open;
+    const areWritersStopped = guard?.isFrozen ?? false;
+    const [figures, row] = await Promise.all([space.figures(areWritersStopped), findMount(mounted.path)]);
     const isReadOnly = row !== undefined && (row.options.includes('ro') || row.superOptions.includes('ro'));
     return {
       ...figures,
       // The file system takes its metadata from the same space.
       metadataUsedBytes: 0,
       metadataTotalBytes: 0,
-      areWritersStopped: this.#open.guard?.isFrozen ?? false,
+      areWritersStopped,
       isReadOnly,
       needsCheck: row?.superOptions.includes('shutdown') ?? false,
     };
+  }
+
+  async grow({ dataBytes }: PoolSizes): Promise<void> {
+    const { mounted, guard } = this.#open;
+    await this.#change(() => growPlace(this.#options.place, mounted, dataBytes));
+    const { highWaterPercent } = this.#options.guard ?? {};
+    if (highWaterPercent !== undefined) guard?.setLimits(await marksOf(mounted.path, highWaterPercent));
+  }
+
+  async watch(onEvent: () => void): Promise<(() => void) | undefined> {
+    if (this.#options.guard === undefined) return undefined;
+    const listener = (): void => onEvent();
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   async list(): Promise<readonly DriverDevice[]> {

@@ -26,7 +26,16 @@ export interface WriteGuardOptions {
   /** And go on when at least this much is. */
   readonly thawAboveBytes: number;
   readonly onChange: (isFrozen: boolean, availableBytes: number) => void;
+  /** Words before the command that starts it, see `guard-scope.ts`. */
+  readonly launcher?: readonly string[];
   readonly log: Log;
+}
+
+type Limits = Pick<WriteGuardOptions, 'freezeBelowBytes' | 'thawAboveBytes'>;
+
+interface Starting {
+  /** It was to be started in a way that is not to be had here. */
+  hasFailed(): boolean;
 }
 
 /** Longest time for which the pool is open for a change, should nobody say that it is done. */
@@ -37,6 +46,7 @@ const START_WAIT_MS = 10;
 export class WriteGuard {
   readonly #options: WriteGuardOptions;
   #socket: Socket | undefined;
+  #limits: Limits;
   #isFrozen = false;
   #changes = 0;
   #opened: Promise<void> | undefined;
@@ -46,6 +56,7 @@ export class WriteGuard {
 
   private constructor(options: WriteGuardOptions) {
     this.#options = options;
+    this.#limits = options;
   }
 
   /** Connects to the guard of the pool, or starts one. @throws DunnageError MISSING_DEPENDENCY, TIMED_OUT */
@@ -69,6 +80,12 @@ export class WriteGuard {
   /** Writers wait. */
   get isFrozen(): boolean {
     return this.#isFrozen;
+  }
+
+  /** Other figures from now on: the pool has another size. */
+  setLimits({ freezeBelowBytes, thawAboveBytes }: Limits): void {
+    this.#limits = { freezeBelowBytes, thawAboveBytes };
+    this.#socket?.write(`limits ${freezeBelowBytes} ${thawAboveBytes}\n`);
   }
 
   /** Runs something that changes the pool. Several at once share one thaw. */
@@ -135,28 +152,32 @@ export class WriteGuard {
   }
 
   async #connect(): Promise<void> {
-    const { programPath, socketPath, directory, freezeBelowBytes, thawAboveBytes } = this.#options;
-    let hasStarted = false;
+    const { socketPath } = this.#options;
+    let starting: Starting | undefined;
     for (let tries = 0; tries < START_TRIES; tries += 1) {
       const socket = await connected(socketPath);
       if (socket !== undefined) return this.#adopt(socket);
-      if (!hasStarted) {
-        await startProgram(programPath, [
-          'guard',
-          socketPath,
-          directory,
-          String(freezeBelowBytes),
-          String(thawAboveBytes),
-        ]);
-        hasStarted = true;
-      }
+      starting ??= await this.#startProgram(true);
+      if (starting.hasFailed()) starting = await this.#startProgram(false);
       await sleep(START_WAIT_MS);
     }
     throw new DunnageError('TIMED_OUT', `the guard of the pool does not listen at ${socketPath}`);
   }
 
+  async #startProgram(isLaunched: boolean): Promise<Starting> {
+    const { programPath, socketPath, directory, launcher = [], log } = this.#options;
+    const { freezeBelowBytes, thawAboveBytes } = this.#limits;
+    const words = [programPath, 'guard', socketPath, directory, String(freezeBelowBytes), String(thawAboveBytes)];
+    const [path = programPath, ...rest] = isLaunched ? [...launcher, ...words] : words;
+    if (!isLaunched && launcher.length > 0) {
+      log.warn({ launcher: launcher[0] }, 'the guard of the pool gets no scope of its own: it ends with the service');
+    }
+    const exitCode = await startProgram(path, rest);
+    return { hasFailed: () => isLaunched && launcher.length > 0 && exitCode() > 0 };
+  }
+
   #adopt(socket: Socket): void {
-    const { freezeBelowBytes, thawAboveBytes, log } = this.#options;
+    const { log } = this.#options;
     this.#socket = socket;
     socket.on('error', (error) => log.warn({ reason: error.message }, 'the guard of the pool cannot be reached'));
     socket.on('close', () => {
@@ -176,7 +197,7 @@ export class WriteGuard {
     createInterface({ input: socket })
       .on('line', (line) => this.#hear(line))
       .on('error', () => undefined);
-    socket.write(`limits ${freezeBelowBytes} ${thawAboveBytes}\n`);
+    this.setLimits(this.#limits);
   }
 
   #hear(line: string): void {
@@ -207,13 +228,13 @@ function connected(path: string): Promise<Socket | undefined> {
   });
 }
 
-/** Resolves when it runs; it outlives this process. */
-function startProgram(path: string, words: readonly string[]): Promise<void> {
+/** Resolves when it runs; it outlives this process. The answer tells its exit code: 0 while it runs. */
+function startProgram(path: string, words: readonly string[]): Promise<() => number> {
   return new Promise((resolve, reject) => {
     const child = spawn(path, words, { stdio: 'ignore', detached: true, env: {}, cwd: '/' });
     child.once('spawn', () => {
       child.unref();
-      resolve();
+      resolve(() => child.exitCode ?? 0);
     });
     child.once('error', (cause) => {
       reject(new DunnageError('MISSING_DEPENDENCY', `cannot run ${path}: ${cause.message}`, { cause }));

@@ -16,6 +16,7 @@ export const HIGH_WATER_PERCENT = 90;
  * space is looked at every few milliseconds when little is left.)
  */
 const RESERVE_BYTES_MIN = 64 * 1024 * 1024;
+const METADATA_RESERVE_BYTES_MAX = 4 * 1024 * 1024;
 
 /** @throws DunnageError INVALID_ARGUMENT for what is no percentage, and for a pool that is all reserve */
 export function spaceMarks(dataTotalBytes: number, highWaterPercent: number): SpaceMarks {
@@ -33,4 +34,17 @@ export function spaceMarks(dataTotalBytes: number, highWaterPercent: number): Sp
       remedy: 'make it larger, or leave overcommit out',
     },
   );
+}
+
+/**
+ * Metadata that must be free before anything new is made: changes are written beside what they replace. The kernel announces a pool
+ * that has less.
+ */
+export function metadataReserveBytes(metadataTotalBytes: number): number {
+  return Math.min(Math.floor(metadataTotalBytes / 4), METADATA_RESERVE_BYTES_MAX);
+}
+
+/** An overcommitted pool with less room than this comes near its high-water mark: twice what is kept free there. */
+export function fillingBelow(dataTotalBytes: number, freezeBelowBytes: number): number {
+  return Math.min(freezeBelowBytes * 2, dataTotalBytes / 2);
 }

@@ -29,15 +29,18 @@ export interface PoolShape {
   readonly dataBytes?: number;
   readonly metadataBytes?: number;
   readonly parameters?: Partial<PoolParameters>;
+  readonly waitsForSpace?: boolean;
 }
 
 export class DeviceMapperSubject implements DriverSubject {
   readonly folder: string;
   readonly pool: string;
   readonly #parameters: Partial<PoolParameters>;
+  readonly #waitsForSpace: boolean;
   driver: DeviceMapperDriver;
 
-  private constructor(folder: string, pool: string, parameters: Partial<PoolParameters>) {
+  private constructor(folder: string, pool: string, parameters: Partial<PoolParameters>, waitsForSpace: boolean) {
+    this.#waitsForSpace = waitsForSpace;
     this.folder = folder;
     this.pool = pool;
     this.#parameters = parameters;
@@ -48,6 +51,7 @@ export class DeviceMapperSubject implements DriverSubject {
     dataBytes = 128 * MIB,
     metadataBytes = 4 * MIB,
     parameters = {},
+    waitsForSpace = false,
   }: PoolShape = {}): Promise<DeviceMapperSubject> {
     const folder = mkdtempSync(join(tmpdir(), 'dunnage-dm-'));
     for (const [name, sizeBytes] of [
@@ -58,7 +62,7 @@ export class DeviceMapperSubject implements DriverSubject {
       truncateSync(join(folder, name), sizeBytes);
     }
     const pool = `t${randomUUID().slice(0, 8)}`;
-    const subject = new DeviceMapperSubject(folder, pool, parameters);
+    const subject = new DeviceMapperSubject(folder, pool, parameters, waitsForSpace);
     await createDeviceMapperPool({ native: loadNative(), pool, ...subject.paths, parameters });
     await subject.driver.open();
     return subject;
@@ -76,6 +80,7 @@ export class DeviceMapperSubject implements DriverSubject {
       nodesDirectory,
       ...this.paths,
       parameters,
+      waitsForSpace: this.#waitsForSpace,
       log: silentLog,
     });
   }

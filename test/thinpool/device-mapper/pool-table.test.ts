@@ -9,6 +9,7 @@ import {
   poolTarget,
   thinIdOf,
   thinTarget,
+  usableMetadataBytes,
   usesSameDevices,
 } from '../../../src/thinpool/device-mapper/pool-table.ts';
 
@@ -67,6 +68,21 @@ describe('the table of a thin device', () => {
     assert.equal(thinIdOf([target], { major: 254, minor: 4 }), undefined);
     assert.equal(thinIdOf([{ ...target, type: 'linear' }], { major: 254, minor: 3 }), undefined);
     assert.equal(thinIdOf([], { major: 254, minor: 3 }), undefined);
+  });
+});
+
+describe('the metadata of a pool', () => {
+  it('bound what may be promised: each block of each device must be described', () => {
+    const MIB = 1024 * 1024;
+    const line = (blocks: number): string => `7 20/${blocks} 16/1000000 - rw discard_passdown queue_if_no_space - 1024`;
+    // A quarter is kept free, the rest has 48 bytes for each block.
+    assert.equal(parsePoolStatus(line(512), 65_536).promisableBytes, ((1.5 * MIB) / 48) * 65_536);
+    assert.equal(parsePoolStatus(line(262_144), 65_536).promisableBytes, 1_000_000 * 65_536);
+  });
+
+  it('are used in blocks of 4 KiB, up to just under 16 GiB', () => {
+    assert.equal(usableMetadataBytes(4 * 4096 + 4095), 4 * 4096);
+    assert.equal(usableMetadataBytes(17 * 1024 ** 3), 255 * 16_320 * 4096);
   });
 });
 

@@ -23,13 +23,13 @@ import {
 import { join } from 'node:path';
 import { DunnageError } from '../../../src/errors/dunnage-error.ts';
 import type { ErrorCode } from '../../../src/errors/table.ts';
-import type { DeviceUsage, DriverDevice, PoolDriver, PoolStatus } from '../../../src/thinpool/driver.ts';
+import type { DeviceUsage, DriverDevice, DriverKind, PoolDriver, PoolStatus } from '../../../src/thinpool/driver.ts';
 
 const BLOCK_BYTES = 65_536;
 const TOTAL_BYTES = 128 * 1024 * 1024;
 
 export class FileDriver implements PoolDriver {
-  readonly kind = 'reflink';
+  readonly kind: DriverKind = 'reflink';
   readonly #root: string;
 
   constructor(root: string) {

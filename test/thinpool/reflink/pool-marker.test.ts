@@ -22,10 +22,15 @@ test('where no pool was made there is no marker, and no change has happened', as
 });
 
 test('what is written is read again, and leaves nothing beside it', async () => {
-  await writeMarker(root, 'fast', 4096);
+  await writeMarker(root, 'fast', 4096, 1_048_576);
   await writeTransaction(root, 12);
   await writeTransaction(root, 13);
-  assert.deepEqual(await readMarker(root), { format: 1, name: 'fast', overheadBytes: 4096 });
+  assert.deepEqual(await readMarker(root), {
+    format: 1,
+    name: 'fast',
+    overheadBytes: 4096,
+    totalBytes: 1_048_576,
+  });
   assert.equal(await readTransaction(root), 13);
   assert.deepEqual(readdirSync(root).sort(), ['dunnage-pool.json', 'transaction']);
 });

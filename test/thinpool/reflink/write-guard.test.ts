@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -41,7 +50,11 @@ describe('the guard of a pool', { skip: skipUnlessScratch('xfs') }, () => {
   });
 
   const socketPath = (): string => join(folder, 'guard.sock');
-  function start(freezeBelowBytes = FREEZE_BELOW, thawAboveBytes = THAW_ABOVE): Promise<WriteGuard> {
+  function start(
+    freezeBelowBytes = FREEZE_BELOW,
+    thawAboveBytes = THAW_ABOVE,
+    launcher: readonly string[] = [],
+  ): Promise<WriteGuard> {
     return WriteGuard.start({
       programPath: freezerProgramPath(),
       socketPath: socketPath(),
@@ -49,6 +62,7 @@ describe('the guard of a pool', { skip: skipUnlessScratch('xfs') }, () => {
       freezeBelowBytes,
       thawAboveBytes,
       onChange: (isFrozen) => changes.emit(isFrozen ? 'frozen' : 'watching'),
+      launcher,
       log: silentLog,
     });
   }
@@ -165,6 +179,28 @@ describe('the guard of a pool', { skip: skipUnlessScratch('xfs') }, () => {
     const writer = fill('free');
     await until(() => (statSync(join(scratch.path, 'free'), { throwIfNoEntry: false })?.size ?? 0) > 0);
     writer.kill('SIGKILL');
+  });
+
+  it('runs in a scope of its own where that is to be had, and without one elsewhere', async () => {
+    await guard.stop();
+    const launcher = join(folder, 'launcher');
+    writeFileSync(launcher, `#!/bin/sh\nshift 2\necho "$@" > ${folder}/words\nexec "$@"\n`, { mode: 0o755 });
+    guard = await start(FREEZE_BELOW, THAW_ABOVE, [launcher, '--scope', '--']);
+    assert.equal(readFileSync(join(folder, 'words'), 'utf8').split(' ')[1], 'guard');
+    await guard.stop();
+    await until(() => !existsSync(socketPath()));
+    writeFileSync(launcher, '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+    guard = await start(FREEZE_BELOW, THAW_ABOVE, [launcher, '--scope', '--']);
+    assert.equal(guard.isFrozen, false);
+  });
+
+  it('gets other figures while it runs', async () => {
+    const frozen = once(changes, 'frozen');
+    guard.setLimits({ freezeBelowBytes: 1024 * MEBIBYTE, thawAboveBytes: 1024 * MEBIBYTE });
+    await frozen;
+    const watching = once(changes, 'watching');
+    guard.setLimits({ freezeBelowBytes: MEBIBYTE, thawAboveBytes: MEBIBYTE });
+    await watching;
   });
 
   it('stopped, it leaves nothing frozen and no socket', async () => {

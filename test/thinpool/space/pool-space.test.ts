@@ -11,21 +11,32 @@ interface Scene {
   promisable: number;
   promised: number;
   stopped: boolean;
+  metadataUsed: number;
+  broken: boolean;
   /** Kinds, in their order. */
   events: string[];
 }
 
 function scene(overcommit?: Overcommit): Scene {
-  const made: Omit<Scene, 'space'> = { used: 0, promisable: 9 * GIBIBYTE, promised: 0, stopped: false, events: [] };
+  const made: Omit<Scene, 'space'> = {
+    used: 0,
+    promisable: 9 * GIBIBYTE,
+    promised: 0,
+    stopped: false,
+    metadataUsed: 0,
+    broken: false,
+    events: [],
+  };
   const status = async (): Promise<PoolStatus> => ({
     dataUsedBytes: made.used,
     dataTotalBytes: 10 * GIBIBYTE,
-    metadataUsedBytes: 0,
-    metadataTotalBytes: 0,
+    metadataUsedBytes: made.metadataUsed,
+    metadataTotalBytes: 1024,
     promisableBytes: made.promisable,
     areWritersStopped: made.stopped,
-    isReadOnly: false,
-    needsCheck: false,
+    isReadOnly: made.broken,
+    needsCheck: made.broken,
+    isBelowLowWater: made.used >= 9.9 * GIBIBYTE,
   });
   const space = new PoolSpace({
     driver: { status },
@@ -86,7 +97,29 @@ describe('without overcommit', () => {
     pool.promised = 9 * GIBIBYTE;
     pool.used = 10 * GIBIBYTE;
     assert.equal((await pool.space.look()).isLow, false);
-    assert.deepEqual(pool.events, []);
+    assert.deepEqual(pool.events, ['low-water']);
+  });
+
+  it('nothing new is made when the metadata are short, before they are full', async () => {
+    pool.metadataUsed = 1024 - 256;
+    (await pool.space.admit(1)).release();
+    pool.metadataUsed += 1;
+    await assert.rejects(pool.space.admit(1), { code: 'NO_SPACE', message: /metadata/ });
+    // A margin: it does not go to and fro.
+    pool.metadataUsed = 1024 - 300;
+    await assert.rejects(pool.space.admit(1), { code: 'NO_SPACE' });
+    pool.metadataUsed = 1024 - 320;
+    (await pool.space.admit(1)).release();
+    assert.deepEqual(pool.events, ['metadata-low', 'refused', 'refused', 'metadata-enough']);
+  });
+
+  it('a pool that has found something wrong with itself is told of', async () => {
+    pool.broken = true;
+    await pool.space.look();
+    await pool.space.look();
+    pool.broken = false;
+    await pool.space.look();
+    assert.deepEqual(pool.events, ['read-only', 'needs-check', 'writable', 'checked']);
   });
 });
 
@@ -106,7 +139,10 @@ describe('with overcommit', () => {
     await assert.rejects(pool.space.admit(1), { code: 'NO_SPACE' });
     pool.used = 7.4 * GIBIBYTE;
     await pool.space.admit(1);
-    assert.deepEqual(pool.events, ['low', 'refused', 'refused', 'enough']);
+    assert.deepEqual(pool.events, ['filling', 'low', 'refused', 'refused', 'enough']);
+    pool.used = 4 * GIBIBYTE;
+    await pool.space.look();
+    assert.equal(pool.events.at(-1), 'filling-no-more');
   });
 
   it('while writers are stopped nothing is made, whatever the figures say', async () => {
@@ -115,6 +151,9 @@ describe('with overcommit', () => {
     await assert.rejects(pool.space.admit(1), { code: 'NO_SPACE' });
     pool.stopped = false;
     await pool.space.look();
-    assert.deepEqual(pool.events, ['low', 'writers-stopped', 'refused', 'enough', 'writers-resumed']);
+    assert.deepEqual(pool.events, [
+      ...['filling', 'low', 'writers-stopped', 'refused'],
+      ...['filling-no-more', 'enough', 'writers-resumed'],
+    ]);
   });
 });

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HIGH_WATER_PERCENT, spaceMarks } from '../../../src/thinpool/space/space-marks.ts';
+import {
+  fillingBelow,
+  HIGH_WATER_PERCENT,
+  metadataReserveBytes,
+  spaceMarks,
+} from '../../../src/thinpool/space/space-marks.ts';
 
 const GIBIBYTE = 1024 ** 3;
 
@@ -20,4 +25,15 @@ test('what cannot be a mark is refused', () => {
     assert.throws(() => spaceMarks(GIBIBYTE, percent), { code: 'INVALID_ARGUMENT' }, String(percent));
   }
   assert.throws(() => spaceMarks(64 * 1024 * 1024, HIGH_WATER_PERCENT), { code: 'INVALID_ARGUMENT' });
+});
+
+test('a pool fills up long before its mark, but never while half of it is free', () => {
+  assert.equal(fillingBelow(100 * GIBIBYTE, 5 * GIBIBYTE), 10 * GIBIBYTE);
+  assert.equal(fillingBelow(GIBIBYTE, 0.4 * GIBIBYTE), 0.5 * GIBIBYTE);
+});
+
+test('of metadata a quarter is kept free, four mebibytes at most', () => {
+  assert.equal(metadataReserveBytes(2 * 1024 * 1024), 512 * 1024);
+  assert.equal(metadataReserveBytes(GIBIBYTE), 4 * 1024 * 1024);
+  assert.equal(metadataReserveBytes(0), 0);
 });
