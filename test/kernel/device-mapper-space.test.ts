@@ -13,9 +13,9 @@ import { PoolDevice } from '../../src/thinpool/pool-device.ts';
 import { PoolMetadata } from '../../src/thinpool/pool-metadata.ts';
 import { PoolKeeper, type PoolKeeperOptions } from '../../src/thinpool/space/pool-keeper.ts';
 import { MIB, thenCleanUp } from '../conformance/thinpool/subject.ts';
+import { until } from '../tools/until.ts';
 import { DeviceMapperSubject, type PoolShape, skipUnlessDeviceMapper } from './helpers/device-mapper-subject.ts';
 import { BLOCK_BYTES, blockOf } from './helpers/numbered-blocks.ts';
-import { until } from './helpers/until.ts';
 
 const DEVICE_BYTES = 16 * MIB;
 const BLOCKS = DEVICE_BYTES / BLOCK_BYTES;
