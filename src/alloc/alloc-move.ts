@@ -144,8 +144,8 @@ class PartMove {
       await this.#finishCopied(source, target);
       return;
     }
-    flushDirectory(target);
-    flushDirectory(source);
+    await flushDirectory(target);
+    await flushDirectory(source);
     await this.#tellChanged();
   }
 
@@ -159,10 +159,10 @@ class PartMove {
     } finally {
       closeSync(opened);
     }
-    await withDirectory(directory.stagingPath, (staging) => {
+    await withDirectory(directory.stagingPath, async (staging) => {
       const flags = constants.O_WRONLY | constants.O_CREAT;
       closeSync(loadNative().openNode(staging, this.#markName, flags, 0o600, true));
-      flushDirectory(staging);
+      await flushDirectory(staging);
     });
   }
 
@@ -174,12 +174,12 @@ class PartMove {
       if (statusOf(staging, this.#stagedName) !== undefined) {
         this.#requireEmptyTarget(target);
         loadNative().renameNode(staging, this.#stagedName, target, this.#name, 'replace');
-        flushDirectory(target);
-        flushDirectory(staging);
+        await flushDirectory(target);
+        await flushDirectory(staging);
       }
       if (source !== undefined) await this.#removeSource(source);
       loadNative().removeNode(staging, this.#markName, false);
-      flushDirectory(staging);
+      await flushDirectory(staging);
       await this.#tellChanged();
       return true;
     });
@@ -190,10 +190,10 @@ class PartMove {
     if (statusOf(source, this.#name) === undefined) return;
     // Never the name of what an earlier attempt has left: that may be being removed at this moment.
     const name = `deleted-${this.#stagedName}.${randomBytes(8).toString('hex')}`;
-    await withDirectory(directory.stagingPath, (staging) => {
+    await withDirectory(directory.stagingPath, async (staging) => {
       loadNative().renameNode(source, this.#name, staging, name, 'keep');
-      flushDirectory(staging);
-      flushDirectory(source);
+      await flushDirectory(staging);
+      await flushDirectory(source);
     });
     await runTreeJob({ kind: 'remove', trees: [{ directory: directory.stagingPath, name }] });
   }

@@ -90,15 +90,15 @@ export async function removeEach(
 async function moveAway(directory: BackingDirectory, id: string): Promise<string | undefined> {
   const name = `${DELETED}${randomBytes(8).toString('hex')}`;
   const moved = await withDirectory(directory.stagingPath, (staging) =>
-    withDirectory(directory.path, (root) => {
+    withDirectory(directory.path, async (root) => {
       try {
         loadNative().renameNode(root, byteText(id), staging, name, 'keep');
       } catch (error) {
         if (systemCode(error) === 'ENOENT') return false;
         throw walkError(error, id);
       }
-      flushDirectory(staging);
-      flushDirectory(root);
+      await flushDirectory(staging);
+      await flushDirectory(root);
       return true;
     }),
   );

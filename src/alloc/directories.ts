@@ -4,7 +4,8 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, fchmodSync, fsyncSync, openSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fsync, openSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { byteText } from '../base/byte-text.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import { loadNative } from '../native/load.ts';
@@ -160,10 +161,8 @@ function applyAndClose(descriptor: number, { mode, owner }: DirectoryAttributes)
   }
 }
 
-/** fsync(2) of a directory: names that were made or moved in it survive the machine. */
-export function flushDirectory(descriptor: number): void {
-  fsyncSync(descriptor);
-}
+/** fsync(2) of a directory in the libuv pool: names that were made or moved in it survive the machine. */
+export const flushDirectory: (descriptor: number) => Promise<void> = promisify(fsync);
 
 function notADirectory(name: string): DunnageError {
   return new DunnageError('NOT_A_DIRECTORY', `${name} is no directory, and one should be there`, {

@@ -1,7 +1,7 @@
 /**
- * The mounted tree as the daemon holds it: its connections, their descriptors with the holder, and the lookup table.
+ * The mounted tree as the daemon holds it: its connections, their descriptors with the holder, and the memory that outlives a daemon.
  *
- * Fresh:    holder -> table -> mount root -> serve -> record to the holder -> the same for projections, audited and allocs.
+ * Fresh:    holder -> memory -> mount root -> serve -> record to the holder -> the same for projections, audited and allocs.
  * Takeover: everything comes from the holder; nothing is mounted, nothing initialised, and the kernel is asked to send
  *           again what was never answered. Where it cannot (before Linux 6.9), that is in a journal the holder keeps too.
  *
