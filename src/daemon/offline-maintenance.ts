@@ -10,6 +10,7 @@ import { DunnageError } from '../errors/dunnage-error.ts';
 import { HolderClient } from '../fuse/holder-client.ts';
 import { Catalog } from '../projection/catalog.ts';
 import { GenerationRemoval } from '../projection/generation-removal.ts';
+import { redoPublications } from '../projection/redo-publications.ts';
 import { BlobStore } from '../store/blob-store.ts';
 import { SealingKey } from '../store/sealing-key.ts';
 import { Store } from '../store/store.ts';
@@ -40,8 +41,9 @@ export async function withOfflineState<T>(
   try {
     if (write) refuseWaitingTree(options);
     const key = findKey(options);
-    const store = Store.open({ stateDir, log, readOnly: !write });
     const sealingKey = key ?? SealingKey.fromBytes(randomBytes(32));
+    const redo = redoPublications({ stateDir, sealingKey, log });
+    const store = Store.open({ stateDir, log, readOnly: !write, redo });
     const blobs = write ? new BlobStore({ store, stateDir, sealingKey, log }) : undefined;
     try {
       const garbage = garbagePort(store, blobs, log);

@@ -1,6 +1,7 @@
 /** Metadata, content and the key that seals it, opened for one daemon. */
 import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
+import { redoPublications } from '../projection/redo-publications.ts';
 import { BlobStore } from '../store/blob-store.ts';
 import { dataFile } from '../store/environment.ts';
 import { MappedMemory } from '../store/mapped-memory.ts';
@@ -22,7 +23,8 @@ export async function openStore(options: DaemonOptions, log: Log, cleanups: Clea
   const { stateDir } = options;
   const sealingKey = openSealingKey(options);
   const durableMark = newDurableMark();
-  const store = Store.open({ stateDir, log, durableMark });
+  const redo = redoPublications({ stateDir, sealingKey, log });
+  const store = Store.open({ stateDir, log, durableMark, redo });
   cleanups.add(() => store.close());
   const mapped = new MappedMemory(dataFile(stateDir), log, limits.mappedMetadataBytesMax);
   cleanups.add(() => mapped.close());

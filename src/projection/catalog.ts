@@ -29,6 +29,7 @@ import type { Store, Table } from '../store/store.ts';
 import { isGenerationRecord, isLinkRecord, isProjectionRecord, isStagedRecord } from './check/record-shapes.ts';
 import { type Content, type References, retainRuns, runsEnded } from './content-runs.ts';
 import { type ContentNode, contentNodesCodec, GenerationNodes } from './generation-nodes.ts';
+import { encodePublication } from './publication-record.ts';
 import {
   type GenerationRecord,
   type LinkRecord,
@@ -298,28 +299,22 @@ export class Catalog {
    * `flush` has made it durable.
    */
   publish(staged: StagedGeneration, blobs: BlobStore, nowMs: number): Publication {
-    return this.#store.transactBuffered(() => {
-      const { id, projection } = staged;
-      const before = this.#existing(projection);
-      const number = before.number + 1;
-      if (staged.isStored) this.#staged.remove(id);
-      else this.#putContent(staged, this.#content(before.generation), staged.blobs, adopting(blobs));
-      this.#generations.put(id, recordOf(staged, number));
-      if (staged.changesNames) {
-        this.#unsettled.put(projection, true);
-        for (const link of staged.links) this.#addLink(projection, link);
-      }
-      const record: ProjectionRecord = {
-        ...before,
-        state: before.state === 'creating' ? 'live' : before.state,
-        generation: id,
-        number,
-        history: [id, ...before.history],
-        updatedAtMs: nowMs,
-        sourceSeenAtMs: staged.rollbackOf === undefined ? nowMs : before.sourceSeenAtMs,
-      };
-      return { replaced: before.generation, dropped: this.#trimHistory(projection, record, record.keep) };
-    });
+    return this.#store.transactBuffered(() => this.#publish(staged, blobs, nowMs));
+  }
+
+  /** The same commit; nobody may be told of it before `durable` resolves, nor of its failure before `settled` does. */
+  publishRecorded(
+    staged: StagedGeneration,
+    blobs: BlobStore,
+    nowMs: number,
+  ): { readonly value: Publication; readonly durable: Promise<void> } {
+    const record = encodePublication({ staged, publishedAtMs: nowMs }, blobs.keyId);
+    return this.#store.transactRecorded(() => this.#publish(staged, blobs, nowMs), record);
+  }
+
+  /** Nothing that failed can be made good by a power failure any more. */
+  settled(): Promise<void> {
+    return this.#store.recordsSettled();
   }
 
   /** Resolves when everything committed so far is on disk. */
@@ -371,6 +366,29 @@ export class Catalog {
   }
 
   // ---- inside a transaction
+
+  #publish(staged: StagedGeneration, blobs: BlobStore, nowMs: number): Publication {
+    const { id, projection } = staged;
+    const before = this.#existing(projection);
+    const number = before.number + 1;
+    if (staged.isStored) this.#staged.remove(id);
+    else this.#putContent(staged, this.#content(before.generation), staged.blobs, adopting(blobs));
+    this.#generations.put(id, recordOf(staged, number));
+    if (staged.changesNames) {
+      this.#unsettled.put(projection, true);
+      for (const link of staged.links) this.#addLink(projection, link);
+    }
+    const record: ProjectionRecord = {
+      ...before,
+      state: before.state === 'creating' ? 'live' : before.state,
+      generation: id,
+      number,
+      history: [id, ...before.history],
+      updatedAtMs: nowMs,
+      sourceSeenAtMs: staged.rollbackOf === undefined ? nowMs : before.sourceSeenAtMs,
+    };
+    return { replaced: before.generation, dropped: this.#trimHistory(projection, record, record.keep) };
+  }
 
   #existing(id: ProjectionId): ProjectionRecord {
     const record = this.#projections.get(id);

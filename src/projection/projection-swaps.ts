@@ -122,14 +122,15 @@ export class ProjectionSwaps {
     const { id, projection } = staged;
     this.#publications?.begin(projection, id);
     try {
-      const publication = this.#catalog.publish(staged, this.#blobs, this.#clock.nowMs());
+      const { value, durable } = this.#catalog.publishRecorded(staged, this.#blobs, this.#clock.nowMs());
       this.#pending.published(id);
       this.#nodes.release(id);
-      await this.#catalog.flush();
+      await durable;
       this.#publications?.published(projection);
-      return publication;
+      return value;
     } catch (error) {
       this.#publications?.abandoned(projection);
+      await this.#catalog.settled();
       throw error;
     }
   }

@@ -31,6 +31,8 @@ export interface PreparedBlob {
   readonly protection: Protection;
   /** Stored form of small content; undefined if it is a file or was known already. */
   readonly inline: Uint8Array | undefined;
+  /** The key that a secret was sealed with, if that is not the present one. */
+  readonly keyId?: string;
 }
 
 export interface BlobStoreOptions {
@@ -63,6 +65,11 @@ export class BlobStore {
     this.#files = new BlobFiles(options.stateDir, options.onStep ?? (() => undefined));
     this.#key = options.sealingKey;
     this.#log = options.log;
+  }
+
+  /** Of the key that content is sealed with now. */
+  get keyId(): string {
+    return this.#key.id;
   }
 
   digestOf(data: Uint8Array, protection: Protection): Digest {
@@ -149,7 +156,7 @@ export class BlobStore {
       this.#records.countUp(blob.digest, record);
     } else {
       const { sizeBytes, protection, inline } = blob;
-      const keyId = protection === 'secret' ? this.#key.id : '';
+      const keyId = protection === 'secret' ? (blob.keyId ?? this.#key.id) : '';
       const place = inline === undefined ? 'file' : 'inline';
       if (record === undefined) this.#records.insert(blob.digest, { sizeBytes, protection, keyId, place }, inline);
       else this.#records.restore(blob.digest, record.references, { sizeBytes, protection, keyId, place }, inline);

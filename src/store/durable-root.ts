@@ -9,13 +9,15 @@
  * commits may be, and nothing is torn.
  *
  * The file has a few slots for each thread. A slot is a page: magic (8) | SHA-256 of the rest (32) | number of the commit
- * u64 | boot id (36) | meta page length u16 | meta page.
+ * u64 | boot id (36) | meta page length u16 | meta page ... epoch (16). Records of the same epoch in the commit log continue it
+ * (commit-log.ts): they are handed to whoever opens the metadata, to be carried out again.
  */
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, fdatasyncSync, fsyncSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Log } from '../base/log.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
+import { commitLogFile, EPOCH_BYTES, NO_EPOCH, prepareCommitLog, readChain } from './commit-log.ts';
 import { corrupt, type Meta, readNewestMeta, restoreMeta } from './data-file.ts';
 
 export const SLOT_BYTES = 4096;
@@ -27,13 +29,22 @@ export const SERVING_PROCESS = -1;
 const SLOTS = SLOTS_PER_THREAD * (1 + WORKERS_MAX + 1);
 
 const MAGIC = Buffer.from('dunroot1');
-const OFFSET = { hash: 8, transaction: 40, bootId: 48, metaLength: 84, meta: 86 } as const;
+const OFFSET = {
+  hash: 8,
+  transaction: 40,
+  bootId: 48,
+  metaLength: 84,
+  meta: 86,
+  epoch: SLOT_BYTES - EPOCH_BYTES,
+} as const;
 const BOOT_ID_BYTES = 36;
 
 export interface DurableRoot {
   readonly transaction: bigint;
   readonly bootId: string;
   readonly meta: Buffer;
+  /** `NO_EPOCH`: nothing in the commit log continues it. */
+  readonly epoch: Buffer;
 }
 
 export function readBootId(): string {
@@ -61,6 +72,7 @@ export function encodeSlot(root: DurableRoot): Buffer {
   slot.write(root.bootId, OFFSET.bootId, BOOT_ID_BYTES, 'latin1');
   slot.writeUInt16LE(root.meta.length, OFFSET.metaLength);
   root.meta.copy(slot, OFFSET.meta);
+  root.epoch.copy(slot, OFFSET.epoch);
   hash(slot).copy(slot, OFFSET.hash);
   return slot;
 }
@@ -87,14 +99,17 @@ export interface RecoverOptions {
 }
 
 /**
- * Before the environment is opened for writing: creates the file, or goes back to the last durable commit if the host was
- * restarted after commits that may not have reached the disk. Throws CORRUPT.
+ * Before the environment is opened for writing: creates the files, or goes back to the last durable commit if the host was
+ * restarted after commits that may not have reached the disk. Returns the records of commits that are to be made again
+ * then, before any other. Throws CORRUPT.
  */
-export function recover(options: RecoverOptions): void {
+export function recover(options: RecoverOptions): readonly Uint8Array[] {
   const rootFile = durableRootFile(options.dataFile);
   try {
+    const records = existsSync(rootFile) ? recoverFrom(rootFile, options) : [];
+    if (records.length === 0) prepareCommitLog(commitLogFile(options.dataFile));
     if (!existsSync(rootFile)) createRootFile(rootFile, options);
-    else recoverFrom(rootFile, options);
+    return records;
   } catch (error) {
     throw fromSystemError(error, `cannot recover ${options.dataFile}`);
   }
@@ -108,8 +123,9 @@ export function assertRecovered({ dataFile, bootId }: Omit<RecoverOptions, 'log'
   const rootFile = durableRootFile(dataFile);
   if (!existsSync(rootFile)) return;
   const newest = newestRoot(readRoots(rootFile));
-  if (newest === undefined || newest.bootId === bootId || presentMeta(dataFile)?.transaction === newest.transaction)
-    return;
+  if (newest === undefined || newest.bootId === bootId) return;
+  const isPresent = presentMeta(dataFile)?.transaction === newest.transaction;
+  if (isPresent && readChain(commitLogFile(dataFile), newest).length === 0) return;
   throw new DunnageError('CORRUPT', `the metadata in ${dirname(dataFile)} was in use when the host went down`, {
     remedy: 'Start the daemon once: it goes back to the last durable state.',
   });
@@ -119,7 +135,10 @@ export function assertRecovered({ dataFile, bootId }: Omit<RecoverOptions, 'log'
 function createRootFile(path: string, { dataFile, bootId }: RecoverOptions): void {
   const present = presentMeta(dataFile);
   const slots = Buffer.alloc(SLOTS * SLOT_BYTES);
-  if (present !== undefined) encodeSlot({ transaction: present.transaction, bootId, meta: present.bytes }).copy(slots);
+  if (present !== undefined) {
+    const { transaction, bytes: meta } = present;
+    encodeSlot({ transaction, bootId, meta, epoch: NO_EPOCH }).copy(slots);
+  }
   const fd = openSync(path, 'w', 0o600);
   try {
     writeSync(fd, slots);
@@ -130,19 +149,20 @@ function createRootFile(path: string, { dataFile, bootId }: RecoverOptions): voi
   flushDirectorySync(dirname(path));
 }
 
-function recoverFrom(rootFile: string, { dataFile, bootId, log }: RecoverOptions): void {
+function recoverFrom(rootFile: string, { dataFile, bootId, log }: RecoverOptions): readonly Buffer[] {
   const newest = newestRoot(readRoots(rootFile));
   if (newest === undefined) {
-    if (!existsSync(dataFile)) return;
+    if (!existsSync(dataFile)) return [];
     if (readFileSync(rootFile).some((byte) => byte !== 0)) throw corrupt(rootFile, 'no root in it is whole');
     // The very first commit never became durable, so nobody was promised anything.
     log.warn({}, 'the first start was interrupted; the metadata is created anew');
     for (const path of [dataFile, join(dirname(dataFile), 'lock.mdb')]) rmSync(path, { force: true });
-    return;
+    return [];
   }
-  if (newest.bootId === bootId) return;
+  if (newest.bootId === bootId) return [];
+  const records = readChain(commitLogFile(dataFile), newest);
   const present = presentMeta(dataFile);
-  if (present?.transaction === newest.transaction) return;
+  if (present?.transaction === newest.transaction) return records;
   const dataFd = openSync(dataFile, 'r+');
   try {
     restoreMeta(dataFd, newest.meta);
@@ -150,11 +170,13 @@ function recoverFrom(rootFile: string, { dataFile, bootId, log }: RecoverOptions
   } finally {
     closeSync(dataFd);
   }
-  const lost = present === undefined ? 'unknown' : Number(present.transaction - newest.transaction);
+  const missing = present === undefined ? 'unknown' : Number(present.transaction - newest.transaction);
+  const lost = missing === 'unknown' ? missing : Math.max(0, missing - records.length);
   log.warn(
     { lost },
     'the host was restarted before the last changes were flushed; went back to the last durable state',
   );
+  return records;
 }
 
 function presentMeta(dataFile: string): Meta | undefined {
@@ -173,6 +195,7 @@ function decodeSlot(slot: Buffer): DurableRoot | undefined {
     transaction: slot.readBigUInt64LE(OFFSET.transaction),
     bootId: slot.toString('latin1', OFFSET.bootId, OFFSET.bootId + BOOT_ID_BYTES),
     meta: Buffer.from(slot.subarray(OFFSET.meta, OFFSET.meta + slot.readUInt16LE(OFFSET.metaLength))),
+    epoch: Buffer.from(slot.subarray(OFFSET.epoch, OFFSET.epoch + EPOCH_BYTES)),
   };
 }
 

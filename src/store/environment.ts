@@ -20,6 +20,8 @@ export interface EnvironmentOptions {
   readonly readOnly: boolean;
   readonly bootId: string;
   readonly log: Log;
+  /** Gets the records of commits that a restart of the host has undone and that are to be made again. */
+  readonly onUndone?: (records: readonly Uint8Array[]) => void;
 }
 
 /** Format of LMDB's file itself; lmdb 3.x writes 2. */
@@ -40,7 +42,8 @@ export function openEnvironment(options: EnvironmentOptions): Environment {
   const path = dataFile(options.stateDir);
   if (!options.readOnly) {
     prepareDirectory(directory);
-    recover({ dataFile: path, bootId: options.bootId, log: options.log });
+    const undone = recover({ dataFile: path, bootId: options.bootId, log: options.log });
+    if (undone.length > 0) options.onUndone?.(undone);
   } else {
     assertThere(options.stateDir);
     assertRecovered({ dataFile: path, bootId: options.bootId });

@@ -7,12 +7,16 @@
  * durable commit of any of them) give up a pin that a newer one of another thread has overtaken: an old pin keeps LMDB from
  * using freed pages again, and the file grows. A thread that stays must flush before the one with the newer pin closes.
  *
+ * A commit of which a record is written needs no flush at all, as long as the log of records has a chain to it
+ * (commit-log.ts). One thread of a process writes records.
+ *
  * At most one flush of a thread runs at a time. Whoever asks meanwhile shares the next one: a flush covers everything
  * committed before it began, by any thread, and nothing else.
  */
-import { closeSync, constants, fdatasyncSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, fdatasyncSync, openSync, write, writeSync } from 'node:fs';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import { loadNative } from '../native/load.ts';
+import { commitLogFile, EPOCH_BYTES, encodeLogSlot, LOG_SLOTS, logOffsetBytes, NO_EPOCH } from './commit-log.ts';
 import { newestMeta } from './data-file.ts';
 import {
   type DurableRoot,
@@ -29,6 +33,8 @@ import { ensureHeadroom } from './headroom.ts';
 export interface Disk {
   commit(dataFd: number, rootFd: number, root: Uint8Array, offsetBytes: number): Promise<void>;
   commitSync(dataFd: number, rootFd: number, root: Uint8Array, offsetBytes: number): void;
+  /** Writes to the log of records; on disk when it resolves. */
+  record(logFd: number, bytes: Uint8Array, offsetBytes: number): Promise<void>;
 }
 
 const realDisk: Disk = {
@@ -37,6 +43,14 @@ const realDisk: Disk = {
     fdatasyncSync(dataFd);
     writeSync(rootFd, root, 0, root.length, offsetBytes);
   },
+  record: (logFd, bytes, offsetBytes) =>
+    new Promise((resolve, reject) => {
+      write(logFd, bytes, 0, bytes.length, offsetBytes, (error, written) => {
+        if (error !== null) reject(error);
+        else if (written !== bytes.length) reject(new Error(`wrote ${written} of ${bytes.length} bytes`));
+        else resolve();
+      });
+    }),
 };
 
 /**
@@ -48,6 +62,12 @@ const CHECKS_MAX = 3;
 const BUFFERED_COMMITS_MAX = 1_000;
 /** Few enough that commits of ordinary size cannot use up the headroom between two looks. */
 const HEADROOM_CHECK_COMMITS = 4;
+
+/** Records on their way to the disk. */
+const RECORDS_UNDER_WAY_MAX = LOG_SLOTS / 4;
+/** So many commits after the durable root a flush of everything begins, so that the log never fills up. */
+const RECORDS_MAX = LOG_SLOTS / 2;
+const VOID_BYTES = 4096;
 
 /** A read transaction that keeps LMDB from overwriting the pages of a commit. */
 interface Pin {
@@ -61,8 +81,15 @@ interface Candidate {
   readonly bytes: Buffer;
 }
 
+/** A record that is being written, of a commit that is about to be made. */
+export interface RecordUnderWay {
+  /** Number of the commit before. */
+  readonly base: bigint;
+  readonly written: Promise<void>;
+}
+
 export interface FlusherOptions {
-  /** The newest durable commit of any thread of the process. */
+  /** The newest durable commit of any thread of the process, then its epoch; see `newDurableMark`. */
   readonly mark?: BigInt64Array | undefined;
   /** Number of the thread, or `SERVING_PROCESS`. */
   readonly writer: number;
@@ -86,6 +113,14 @@ export class Flusher {
   #checksBehind = 0;
   readonly #mark: BigInt64Array | undefined;
   readonly #firstSlot: number;
+  readonly #epoch: Buffer;
+  readonly #logFd: number;
+  /** Every commit up to this one is durable once `#records` resolves. */
+  #recorded = 0n;
+  #records: Promise<void> = Promise.resolve();
+  #recordsUnderWay = 0;
+  #isVoiding = false;
+  #isClosing = false;
 
   /** Preconditions: `recover` ran before the environment was opened. Call `flushSync` before the first commit. */
   constructor(environment: Environment, path: string, bootId: string, options: FlusherOptions) {
@@ -98,6 +133,8 @@ export class Flusher {
     this.#disk = disk;
     this.#dataFd = openSync(path, 'r+');
     this.#rootFd = openSync(durableRootFile(path), constants.O_RDWR | constants.O_DSYNC);
+    this.#logFd = openSync(commitLogFile(path), constants.O_RDWR | constants.O_DSYNC);
+    this.#epoch = mark === undefined ? NO_EPOCH : epochOf(mark);
     this.#durable = { transaction: 0n, slot: undefined, pin: undefined };
     this.#checks = setInterval(() => this.#check(), CHECK_MS).unref();
   }
@@ -133,6 +170,74 @@ export class Flusher {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
+  /**
+   * Begins to write a record of the commit that is about to be made. Undefined if that would not make it durable: then it
+   * needs a flush. Preconditions: in the transaction; `recorded` or `voidRecord` follows.
+   */
+  beginRecord(record: Uint8Array): RecordUnderWay | undefined {
+    if (this.#mark === undefined || this.#isVoiding) return undefined;
+    // The transaction has the writer's lock: nobody commits anything in between.
+    const { transaction: base } = newestMeta(this.#dataFd, this.#path);
+    const durable = Atomics.load(this.#mark, 0);
+    const isContinued = base === durable || base === this.#recorded;
+    // The slot that is written over holds what the durable root has made void.
+    if (!isContinued || base - durable >= LOG_SLOTS || this.#recordsUnderWay >= RECORDS_UNDER_WAY_MAX) return undefined;
+    const bytes = encodeLogSlot(base, this.#epoch, record);
+    if (bytes === undefined) return undefined;
+    this.#recordsUnderWay += 1;
+    const written = this.#disk.record(this.#logFd, bytes, logOffsetBytes(base)).finally(() => {
+      this.#recordsUnderWay -= 1;
+    });
+    // Its error is told by `recorded` or `voidRecord`.
+    written.catch(() => undefined);
+    return { base, written };
+  }
+
+  /** The commit was made. Resolves when it is durable. */
+  recorded({ base, written }: RecordUnderWay): Promise<void> {
+    if (newestMeta(this.#dataFd, this.#path).transaction <= base) throw this.fail(new Error('an empty commit'));
+    this.#recorded = base + 1n;
+    const earlier = this.#records;
+    const durable = written.then(
+      () => earlier,
+      (error: unknown) => {
+        throw this.fail(error);
+      },
+    );
+    this.#records = durable;
+    durable.catch(() => undefined);
+    if (this.#mark !== undefined && this.#recorded - Atomics.load(this.#mark, 0) >= RECORDS_MAX) {
+      setImmediate(() => {
+        if (!this.#isClosing) this.#flushInBackground();
+      });
+    }
+    return durable;
+  }
+
+  /** The commit was not made: its record must never be taken for that of the commit that will have its number. */
+  voidRecord({ base, written }: RecordUnderWay): void {
+    this.#isVoiding = true;
+    const earlier = this.#records;
+    this.#records = written
+      .catch(() => undefined)
+      .then(() => this.#disk.record(this.#logFd, Buffer.alloc(VOID_BYTES), logOffsetBytes(base)))
+      .then(
+        () => {
+          this.#isVoiding = false;
+          return earlier;
+        },
+        (error: unknown) => {
+          throw this.fail(error);
+        },
+      );
+    this.#records.catch(() => undefined);
+  }
+
+  /** No record is on its way to the disk, nor is one still to be made void. */
+  async recordsSettled(): Promise<void> {
+    await this.#records.catch(() => undefined);
+  }
+
   /** A commit was made by this thread and nobody waits for its flush. */
   noteBuffered(): void {
     this.#bufferedCommits += 1;
@@ -157,11 +262,14 @@ export class Flusher {
 
   async close(): Promise<void> {
     clearInterval(this.#checks);
+    this.#isClosing = true;
+    await this.recordsSettled();
     while (this.#running !== undefined) await (this.#next ?? this.#running).catch(() => undefined);
     if (this.#failure === undefined) this.flushSync();
     this.#durable.pin?.done();
     closeSync(this.#dataFd);
     closeSync(this.#rootFd);
+    closeSync(this.#logFd);
   }
 
   #start(): Promise<void> {
@@ -203,7 +311,12 @@ export class Flusher {
       pin.done();
       return undefined;
     }
-    const root: DurableRoot = { transaction: meta.transaction, bootId: this.#bootId, meta: meta.bytes };
+    const root: DurableRoot = {
+      transaction: meta.transaction,
+      bootId: this.#bootId,
+      meta: meta.bytes,
+      epoch: this.#epoch,
+    };
     return { pin, transaction: meta.transaction, slot: this.#freeSlot(), bytes: encodeSlot(root) };
   }
 
@@ -250,4 +363,11 @@ export class Flusher {
     // A failure is kept and refuses the next change.
     if (this.#running === undefined) this.flush().catch(() => undefined);
   }
+}
+
+function epochOf(mark: BigInt64Array): Buffer {
+  const epoch = Buffer.alloc(EPOCH_BYTES);
+  epoch.writeBigInt64LE(mark[1] ?? 0n, 0);
+  epoch.writeBigInt64LE(mark[2] ?? 0n, 8);
+  return epoch;
 }

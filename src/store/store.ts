@@ -10,18 +10,23 @@
  * A power failure takes the metadata back to the last durable commit, whole (see durable-root.ts); what stays buffered for
  * some seconds is flushed in the background.
  *
+ * A commit that can be made again from a short record, and that comes right after a durable one, is durable as soon as
+ * its record is written, which happens while it is made (`transactRecorded`, see commit-log.ts).
+ *
  * The first `open` of a process must have returned before another thread opens the same state directory. A thread
  * opens it for writing once.
  */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { statfsSync, statSync } from 'node:fs';
 import { threadId } from 'node:worker_threads';
 import type { Log } from '../base/log.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import type { Codec } from './codecs.ts';
+import { EPOCH_BYTES } from './commit-log.ts';
 import { readBootId, SERVING_PROCESS } from './durable-root.ts';
 import { assertThere, dataFile, type Environment, openEnvironment } from './environment.ts';
-import { Flusher } from './flusher.ts';
+import { Flusher, type RecordUnderWay } from './flusher.ts';
 import { checkFormat } from './format-version.ts';
 import { fromLmdbError } from './lmdb-error.ts';
 import { type BinaryDatabase, LmdbTable, type Table } from './table.ts';
@@ -40,10 +45,22 @@ export interface StoreOptions {
   readonly ownProcess?: boolean;
   /** Shared by all threads of the process that open the directory (`newDurableMark`): see flusher.ts. */
   readonly durableMark?: BigInt64Array;
+  /**
+   * Makes a recorded commit again that a restart of the host has undone: one buffered commit. Without it a store with such
+   * records cannot be opened for writing.
+   */
+  readonly redo?: Redo;
 }
 
+export type Redo = (store: Store, record: Uint8Array) => void;
+
+/** The newest durable commit (0: none yet), and the random epoch of this process's records. */
 export function newDurableMark(): BigInt64Array {
-  return new BigInt64Array(new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT));
+  const mark = new BigInt64Array(new SharedArrayBuffer(3 * BigInt64Array.BYTES_PER_ELEMENT));
+  const epoch = randomBytes(EPOCH_BYTES);
+  mark[1] = epoch.readBigInt64LE(0);
+  mark[2] = epoch.readBigInt64LE(8);
+  return mark;
 }
 
 /** Large enough that growing, which maps the file anew, is rare; reserved address space costs nothing. */
@@ -77,7 +94,11 @@ export class Store {
   static open(options: StoreOptions): Store {
     const { stateDir, log, readOnly = false, mapSizeBytes = MAP_SIZE_BYTES, bootId = readBootId() } = options;
     const path = dataFile(stateDir);
-    const environment = openEnvironment({ stateDir, readOnly, mapSizeBytes, bootId, log });
+    let undone: readonly Uint8Array[] = [];
+    const onUndone = (records: readonly Uint8Array[]): void => {
+      undone = records;
+    };
+    const environment = openEnvironment({ stateDir, readOnly, mapSizeBytes, bootId, log, onUndone });
     const staleReaders = environment.readerCheck();
     if (staleReaders > 0) log.info({ staleReaders }, 'cleared reader slots of processes that died');
     const writer = options.ownProcess === true ? SERVING_PROCESS : threadId;
@@ -86,6 +107,7 @@ export class Store {
       : new Flusher(environment, path, bootId, { mark: options.durableMark, writer });
     const store = new Store(environment, path, flusher, log);
     try {
+      if (undone.length > 0) store.#redo(undone, options);
       // What an earlier process left in the page cache becomes durable before anything is written over it.
       flusher?.flushSync();
       checkFormat(store, stateDir, readOnly);
@@ -95,6 +117,22 @@ export class Store {
       throw error;
     }
     return store;
+  }
+
+  /** The durable root stays as it is until all are made: if power fails meanwhile, this begins anew. */
+  #redo(records: readonly Uint8Array[], { redo, stateDir }: StoreOptions): void {
+    if (redo === undefined) {
+      throw new DunnageError('CORRUPT', `the metadata in ${stateDir} was in use when the host went down`, {
+        remedy: 'Start the daemon once: it makes the last changes again.',
+      });
+    }
+    const pin = this.#environment.useReadTransaction();
+    try {
+      for (const record of records) redo(this, record);
+    } finally {
+      pin.done();
+    }
+    this.#log.info({ changes: records.length }, 'made changes again that were durable as records only');
   }
 
   /** Throws NOT_FOUND if there is no metadata in the state directory. */
@@ -178,6 +216,33 @@ export class Store {
     assert(this.#flusher !== undefined);
     this.#flusher.flushSync();
     return result;
+  }
+
+  /**
+   * One atomic transaction, which can be made again from a record; that is written while the transaction is made. It is visible when this
+   * returns, and durable when `durable` resolves: by its record, or where that is not enough by a flush. Rejects as
+   * `transactDurable` does. If this throws, nobody may be told of the failure before `recordsSettled`: until then a power
+   * failure might still make the commit.
+   */
+  transactRecorded<T>(action: () => T, record: Uint8Array): { readonly value: T; readonly durable: Promise<void> } {
+    let underWay: RecordUnderWay | undefined;
+    let value: T;
+    try {
+      value = this.transactBuffered(() => {
+        underWay = this.#flusher?.beginRecord(record);
+        return action();
+      });
+    } catch (error) {
+      if (underWay !== undefined) this.#flusher?.voidRecord(underWay);
+      throw error;
+    }
+    assert(this.#flusher !== undefined);
+    return { value, durable: underWay === undefined ? this.flush() : this.#flusher.recorded(underWay) };
+  }
+
+  /** Resolves when each record is on disk, or void if its commit was not made. Never rejects: a failure refuses every change. */
+  async recordsSettled(): Promise<void> {
+    await this.#flusher?.recordsSettled();
   }
 
   /** Resolves once every commit made so far, by any thread, is on disk. */

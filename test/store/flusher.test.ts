@@ -89,7 +89,7 @@ test('after a failed flush nothing is promised any more', async (t) => {
   };
   const flusher = new Flusher(environment, dataFile(stateDir), 'a'.repeat(36), {
     writer: 0,
-    disk: { commit: async () => fail(), commitSync: fail },
+    disk: { commit: async () => fail(), commitSync: fail, record: async () => fail() },
   });
   await assert.rejects(flusher.flush(), { code: 'IO', cause: broken });
   // The disk works again, but what failed to reach it is lost.

@@ -23,6 +23,13 @@ import { makeStateDirectory, openStore } from '../../store/state-directory.ts';
 
 export const CREATED_AT_MS = 1_795_000_000_000;
 
+export interface CatalogSceneOptions {
+  /** Publications may be durable by their records. */
+  readonly durableMark?: BigInt64Array;
+  /** Of Secrets. */
+  readonly key?: Uint8Array;
+}
+
 export class CatalogScene {
   readonly stateDir: string;
   readonly store: Store;
@@ -40,11 +47,11 @@ export class CatalogScene {
   readonly #queue: StagedGeneration[] = [];
   #staged = 0;
 
-  constructor(t: TestContext) {
+  constructor(t: TestContext, { durableMark, key = randomBytes(32) }: CatalogSceneOptions = {}) {
     this.stateDir = makeStateDirectory(t);
-    this.store = openStore(t, this.stateDir);
+    this.store = openStore(t, this.stateDir, durableMark && { durableMark });
     this.catalog = new Catalog(this.store);
-    const sealingKey = SealingKey.fromBytes(randomBytes(32));
+    const sealingKey = SealingKey.fromBytes(key);
     this.blobs = new BlobStore({ store: this.store, stateDir: this.stateDir, sealingKey, log: silentLog });
     this.pending = new PendingGenerations({
       table: this.interrupted,
@@ -132,6 +139,16 @@ export class CatalogScene {
     this.pending.published(id);
     for (const blob of staged.blobs) this.blobs.abandon(blob);
     return publication;
+  }
+
+  /** The same as the thread that serves does it: nobody is told before `durable` resolves. */
+  publishRecorded(id: GenerationId): { readonly value: Publication; readonly durable: Promise<void> } {
+    const staged = this.staged.get(id);
+    if (staged === undefined) throw new Error(`${id} was not staged here`);
+    const published = this.catalog.publishRecorded(staged, this.blobs, CREATED_AT_MS);
+    this.pending.published(id);
+    for (const blob of staged.blobs) this.blobs.abandon(blob);
+    return published;
   }
 
   /** Stages, publishes and announces, as a whole write does. */

@@ -1,0 +1,103 @@
+/**
+ * Makes single commits durable with one small write: a record from which the commit can be made again.
+ *
+ * The durable root (durable-root.ts) says which commit is on disk. A record says "the commit after number `base` was this".
+ * After a power failure the metadata goes back to the root, and the records that continue it without a gap are carried
+ * out again, one commit each: so a commit is durable as soon as its record is on disk and the commit before it is durable.
+ * What this log does not know of (any other commit, of any thread) ends the chain, and the next flush of everything
+ * begins a new one.
+ *
+ * Records and roots carry the epoch of the daemon that wrote them: a number that two daemons have both given to a
+ * commit is never mistaken. A record is not erased; a newer root makes it void.
+ *
+ * A ring of slots, the place of a record by the number of its commit: magic (8) | SHA-256 of the rest (32) | epoch (16) |
+ * base u64 | length u32 | record. All little endian. Slots are written in whole pages, once at first, so that a write only replaces bytes.
+ */
+import { createHash } from 'node:crypto';
+import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+export const LOG_SLOTS = 32;
+export const LOG_SLOT_BYTES: number = 32 * 1024;
+const PAGE_BYTES = 4096;
+
+const MAGIC = Buffer.from('dunredo1');
+const OFFSET = { hash: 8, epoch: 40, base: 56, length: 64, record: 68 } as const;
+export const EPOCH_BYTES = 16;
+/** Of roots that no record continues. */
+export const NO_EPOCH: Buffer = Buffer.alloc(EPOCH_BYTES);
+
+/** What a chain of records begins with. */
+export interface ChainStart {
+  readonly transaction: bigint;
+  readonly epoch: Buffer;
+}
+
+export function commitLogFile(dataFile: string): string {
+  return join(dirname(dataFile), 'commit-log');
+}
+
+/** Makes the file if there is none. Preconditions: nobody has it open. */
+export function prepareCommitLog(path: string): void {
+  const sizeBytes = LOG_SLOTS * LOG_SLOT_BYTES;
+  if (statSync(path, { throwIfNoEntry: false })?.size === sizeBytes) return;
+  const file = openSync(path, 'w', 0o600);
+  try {
+    writeSync(file, Buffer.alloc(sizeBytes));
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  const folder = openSync(dirname(path), 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+export function logOffsetBytes(base: bigint): number {
+  return Number(base % BigInt(LOG_SLOTS)) * LOG_SLOT_BYTES;
+}
+
+/** The bytes of a slot, in whole pages; undefined if the record does not fit. */
+export function encodeLogSlot(base: bigint, epoch: Buffer, record: Uint8Array): Buffer | undefined {
+  const usedBytes = OFFSET.record + record.length;
+  if (usedBytes > LOG_SLOT_BYTES) return undefined;
+  const slot = Buffer.alloc(Math.ceil(usedBytes / PAGE_BYTES) * PAGE_BYTES);
+  MAGIC.copy(slot);
+  epoch.copy(slot, OFFSET.epoch);
+  slot.writeBigUInt64LE(base, OFFSET.base);
+  slot.writeUInt32LE(record.length, OFFSET.length);
+  slot.set(record, OFFSET.record);
+  hash(slot.subarray(OFFSET.epoch, usedBytes)).copy(slot, OFFSET.hash);
+  return slot;
+}
+
+/** The records that continue a root, in their order. */
+export function readChain(path: string, { transaction, epoch }: ChainStart): readonly Buffer[] {
+  if (epoch.equals(NO_EPOCH) || statSync(path, { throwIfNoEntry: false }) === undefined) return [];
+  const bytes = readFileSync(path);
+  const records: Buffer[] = [];
+  for (let base = transaction; records.length < LOG_SLOTS; base += 1n) {
+    const start = logOffsetBytes(base);
+    const record = decodeLogSlot(bytes.subarray(start, start + LOG_SLOT_BYTES), base, epoch);
+    if (record === undefined) break;
+    records.push(record);
+  }
+  return records;
+}
+
+function decodeLogSlot(slot: Buffer, base: bigint, epoch: Buffer): Buffer | undefined {
+  if (slot.length < OFFSET.record || !slot.subarray(0, MAGIC.length).equals(MAGIC)) return undefined;
+  const end = OFFSET.record + slot.readUInt32LE(OFFSET.length);
+  if (end > slot.length) return undefined;
+  if (!hash(slot.subarray(OFFSET.epoch, end)).equals(slot.subarray(OFFSET.hash, OFFSET.epoch))) return undefined;
+  if (slot.readBigUInt64LE(OFFSET.base) !== base) return undefined;
+  if (!slot.subarray(OFFSET.epoch, OFFSET.base).equals(epoch)) return undefined;
+  return Buffer.from(slot.subarray(OFFSET.record, end));
+}
+
+function hash(bytes: Buffer): Buffer {
+  return createHash('sha256').update(bytes).digest();
+}
