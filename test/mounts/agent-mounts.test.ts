@@ -222,6 +222,25 @@ test('a bind of a parent hides the given paths, for good and only there', needsR
   );
 });
 
+test(
+  'a bind that is not recursive hides them too, and shows nothing of what is mounted beneath',
+  needsRoot,
+  async (context) => {
+    const { folder, base, mounts } = scene(context);
+    const host = directory(folder, 'host');
+    const hides = [directory(host, 'state/inner')];
+    writeFileSync(join(host, 'state/inner/private'), 'not to be seen');
+    const other = directory(host, 'other');
+    await mounts.mountTmpfs(other, { sizeBytes: MIB, mode: 0o700, uid: 0, gid: 0 });
+    writeFileSync(join(other, 'file'), '');
+    const target = directory(base, 'target');
+    await mounts.bind(host, target, { ...PLAIN, readOnly: true, hides });
+    assert.deepEqual(readdirSync(join(target, 'state/inner')), []);
+    assert.deepEqual(readdirSync(join(target, 'other')), []);
+    assert.deepEqual(readdirSync(other), ['file'], 'the host sees it as before');
+  },
+);
+
 test('a bind of what shall be hidden, or of a link to it, is refused', needsRoot, async (context) => {
   const { folder, base, mounts } = scene(context);
   const state = directory(folder, 'host/state');

@@ -59,10 +59,12 @@ bool IsOwn(const MountPoint& point, const std::vector<std::string>& hidden) {
   return false;
 }
 
-bool LeaveOutOwnMounts(const std::string& source, const std::vector<std::string>& hidden) {
+// Own ones, and if it is not `recursive` all that are mounted beneath.
+bool LeaveOutMounts(const std::string& source, bool recursive, const std::vector<std::string>& hidden) {
   const std::vector<MountPoint> points = MountPoints();
   for (auto point = points.rbegin(); point != points.rend(); ++point) {
-    if (!IsOwn(*point, hidden) || !IsAtOrBeneath(point->path, source)) continue;
+    const bool stays = (recursive || point->path == source) && !IsOwn(*point, hidden);
+    if (stays || !IsAtOrBeneath(point->path, source)) continue;
     // What was mounted on it goes with it: of a mount inside of it the path is gone then.
     if (umount2(point->path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL && errno != ENOENT) return false;
   }
@@ -89,18 +91,22 @@ bool Cover(const std::string& path) {
   return empty.valid() && kernel::MoveMountOnto(empty.get(), place.get()) == 0;
 }
 
+int Clone(const std::string& source, bool recursive) {
+  return kernel::OpenTree(AT_FDCWD, source.c_str(),
+                          kernel::kOpenTreeClone | O_CLOEXEC | AT_SYMLINK_NOFOLLOW | (recursive ? kernel::kAtRecursive : 0));
+}
+
 // In a mount namespace of the calling thread's own, in which the mounts can be changed without anybody else seeing it. The
 // clone that comes out of it belongs to no namespace until it is attached.
 int CloneHere(const std::string& source, bool recursive, const std::vector<std::string>& hidden) {
   if (unshare(CLONE_NEWNS) != 0) return -1;
   if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return -1;
-  if (!LeaveOutOwnMounts(source, hidden)) return -1;
+  if (!LeaveOutMounts(source, recursive, hidden)) return -1;
   for (const std::string& path : hidden) {
     if (IsAtOrBeneath(path, source) && path != source && !Cover(path)) return -1;
   }
   // Covers are mounts, so they are in a recursive clone only.
-  return kernel::OpenTree(AT_FDCWD, source.c_str(),
-                          kernel::kOpenTreeClone | O_CLOEXEC | AT_SYMLINK_NOFOLLOW | (recursive ? kernel::kAtRecursive : 0));
+  return Clone(source, true);
 }
 
 bool HoldsOwn(const std::string& source, const std::vector<std::string>& hidden) {
@@ -121,15 +127,11 @@ bool IsAtOrBeneath(const std::string& path, const std::string& parent) {
 }
 
 FileDescriptor CloneWithout(const std::string& source, bool recursive, const std::vector<std::string>& hidden) {
-  if (!HoldsOwn(source, hidden)) {
-    return FileDescriptor(kernel::OpenTree(
-        AT_FDCWD, source.c_str(),
-        kernel::kOpenTreeClone | O_CLOEXEC | AT_SYMLINK_NOFOLLOW | (recursive ? kernel::kAtRecursive : 0)));
-  }
+  if (!HoldsOwn(source, hidden)) return FileDescriptor(Clone(source, recursive));
   int clone = -1;
   int error = 0;
   std::thread([&] {
-    clone = CloneHere(source, true, hidden);
+    clone = CloneHere(source, recursive, hidden);
     error = errno;
   }).join();
   errno = error;
