@@ -30,7 +30,9 @@ export {
   TmpDirName,
 } from './alloc/layout.ts';
 export { PlainDirectory, type PlainDirectoryOptions } from './alloc/plain-directory.ts';
+export type { UnpackSummary } from './alloc/snapshot/messages.ts';
 export { SnapshotErrorFilename, SnapshotErrorTime } from './alloc/snapshot/snapshot-names.ts';
+export { streamAllocDir } from './alloc/snapshot/stream-alloc-dir.ts';
 export { type Isolation, type TaskBuildOptions, TaskDir, type TaskDirOptions } from './alloc/task-dir.ts';
 export { type TestAllocDir, type TestAllocDirOptions, testAllocDir } from './alloc/test-alloc-dir.ts';
 export { resolveUser } from './alloc/users.ts';

@@ -50,6 +50,7 @@ describe('the public face', () => {
       'removeLeftovers',
       'resolveUser',
       'runDaemon',
+      'streamAllocDir',
       'streamFrames',
       'testAllocDir',
       'validatePayload',
