@@ -176,7 +176,6 @@ export class Daemon {
     const catalog = new Catalog(store);
     const { onAllocStep: onStep } = this.#seams;
     const allocs = startAllocs({ options: this.#options, tree, store, catalog, log: this.#log, onStep });
-    const pools = this.#pools(store);
     const stopTree = this.#stopTree(tree, [agent, live.agent, ...[audited ?? [], allocs ?? []].flat()]);
     const metrics = daemonMetrics({
       ...{ catalog, blobs, store, log: this.#log, startedAtMs: this.#startedAtMs },
@@ -184,6 +183,7 @@ export class Daemon {
       allocStates: () => allocs?.service.states() ?? new Map(),
       poolStates: () => pools?.service.states() ?? new Map(),
     });
+    const pools = this.#pools(store, metrics);
     const reactions = this.#reactions(catalog, metrics, store);
     const projections = this.#projections(thread, tree, {
       ...{ reactions, catalog, metrics, blobs, ...(audited && { audited }) },
@@ -288,9 +288,9 @@ export class Daemon {
   }
 
   /** Devices stay active for the next daemon; what nobody uses is taken out of service with the tree. */
-  #pools(store: Store): DaemonPools | undefined {
+  #pools(store: Store, metrics: PrometheusMetrics): DaemonPools | undefined {
     const { onPoolStep: onStep } = this.#seams;
-    const pools = startPools({ options: this.#options, store, log: this.#log, onStep });
+    const pools = startPools({ options: this.#options, store, metrics, log: this.#log, onStep });
     this.#cleanups.add(() => pools?.end(this.#unmountAtEnd));
     return pools;
   }

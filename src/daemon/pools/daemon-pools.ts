@@ -2,10 +2,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
+import type { Metrics } from '../../base/metrics.ts';
 import { loadAddon } from '../../native/load.ts';
 import { freezerProgramPath } from '../../native/programs.ts';
 import type { Store } from '../../store/store.ts';
 import { PoolService } from '../../thinpool/service/pool-service.ts';
+import { PoolFigures } from '../../thinpool/space/pool-figures.ts';
 import type { DaemonOptions } from '../daemon-options.ts';
 import { warningsOf } from './pool-status.ts';
 
@@ -18,6 +20,7 @@ export interface DaemonPoolsOptions {
   readonly options: Pick<DaemonOptions, 'stateDir' | 'runtimeDir'>;
   readonly store: Store;
   readonly log: Log;
+  readonly metrics: Metrics;
   /** Called before each record is written. */
   readonly onStep?: ((step: string) => void) | undefined;
 }
@@ -39,10 +42,15 @@ export class DaemonPools {
   readonly service: PoolService;
   readonly #log: Log;
 
-  constructor({ options, store, log, onStep }: DaemonPoolsOptions) {
+  constructor({ options, store, log, metrics, onStep }: DaemonPoolsOptions) {
     const { stateDir, runtimeDir } = options;
     this.#log = log;
-    this.service = new PoolService({ ...{ store, stateDir, runtimeDir, log, onStep }, clock: systemClock });
+    const figures = new PoolFigures(metrics, () => this.service.reports());
+    this.service = new PoolService({
+      ...{ store, stateDir, runtimeDir, log, onStep, clock: systemClock },
+      onSpaceEvent: (pool, { kind }) => figures.count(pool, kind),
+      onTrim: (pool, report) => figures.countTrim(pool, report),
+    });
   }
 
   /** Puts every pool into service, each by itself. What takes long goes on in the background. */

@@ -93,7 +93,13 @@ function figuresOf({ figures }: PoolView): Figures {
   return {
     data: { usedBytes: status.dataUsedBytes, totalBytes: status.dataTotalBytes },
     metadata: { usedBytes: status.metadataUsedBytes, totalBytes: status.metadataTotalBytes },
-    ...{ promisableBytes, writersStopped: areWritersStopped, isReadOnly, needsCheck, lowWater: space.isLow },
+    ...{
+      promisableBytes,
+      writersStopped: areWritersStopped,
+      isReadOnly,
+      needsCheck,
+      lowWater: space.isLow || space.isBelowLowWater,
+    },
   };
 }
 

@@ -107,6 +107,7 @@ export class MapperBacking implements PoolBacking {
       nodesDirectory: join(runtimeDir, DEVICES_FOLDER),
       namePrefix: publicPrefix(spec.name),
       parameters: this.#place.parameters,
+      waitsForSpace: spec.overcommit !== undefined && !this.#place.parameters.errorIfNoSpace,
     });
   }
 

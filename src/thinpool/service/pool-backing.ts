@@ -9,8 +9,8 @@ export interface BackingContext {
   /** Absolute, on a tmpfs. Devices appear at `<runtimeDir>/dev/<pool>-<device>`. */
   readonly runtimeDir: string;
   readonly log: Log;
-  /** The driver stops writers, or lets them go on. */
-  readonly onWriters: (areStopped: boolean, availableBytes: number) => void;
+  /** The driver has stopped writers, or lets them go on. */
+  readonly onWriters: () => void;
 }
 
 export interface PoolBacking {

@@ -91,7 +91,7 @@ export class PoolDevices {
   /** Its content is lost. @throws DunnageError BUSY, with who uses it */
   async remove(pool: ServedPool, name: string): Promise<void> {
     await whileNamingUsers(pool, name, () => pool.device.removeDevice(name));
-    await pool.space.look();
+    pool.keeper.notice();
   }
 
   async #look(pool: ServedPool, name: string): Promise<DeviceView> {

@@ -16,7 +16,8 @@ import type { Store } from '../../store/store.ts';
 import { PoolMetadata } from '../pool-metadata.ts';
 import { reasonOf } from '../pool-parts.ts';
 import { assertPoolName, differs, type PoolPaths, type PoolSpec, poolPaths } from '../pool-spec.ts';
-import type { PoolSpaceEvent } from '../space/pool-space.ts';
+import type { PoolSpaceEvent, SpaceReport } from '../space/pool-space.ts';
+import type { TrimReport } from '../space/trim-pool.ts';
 import { backingOf } from './choose-backing.ts';
 import { type PoolBacking, publicPrefix } from './pool-backing.ts';
 import { type Deletion, PoolDeletions } from './pool-deletions.ts';
@@ -34,6 +35,7 @@ export interface PoolServiceOptions {
   /** Called before each record is written. */
   readonly onStep?: ((step: string) => void) | undefined;
   readonly onSpaceEvent?: (pool: string, event: PoolSpaceEvent) => void;
+  readonly onTrim?: (pool: string, report: TrimReport) => void;
   /** A pool that says nothing for so long is shown without figures. */
   readonly answerMsMax?: number;
   /** Stands in for what pools lie on, in tests. */
@@ -75,6 +77,12 @@ export class PoolService {
   states(): ReadonlyMap<PoolState, number> {
     const records = this.#records.list();
     return new Map(POOL_STATES.map((state) => [state, records.filter((record) => record.state === state).length]));
+  }
+
+  /** The last looks at the space of those in service. */
+  *reports(): IterableIterator<{ readonly pool: string; readonly report: SpaceReport }> {
+    for (const [pool, { keeper }] of this.#served)
+      if (keeper.report !== undefined) yield { pool, report: keeper.report };
   }
 
   list(): readonly PoolRecord[] {
@@ -256,14 +264,27 @@ export class PoolService {
   }
 
   async #configure(record: PoolRecord, spec: PoolSpec): Promise<PoolAction> {
-    const isOther = differs(record.spec, spec);
-    if (!isOther && record.state === 'ready') return 'unchanged';
+    if (!differs(record.spec, spec) && record.state === 'ready') return 'unchanged';
     const { isNew } = record;
     const creating = await this.#records.transition({ ...bare(record, 'creating'), spec, ...(isNew && { isNew }) });
-    await this.#served.get(spec.name)?.close();
-    this.#served.delete(spec.name);
-    await this.#makeOrBreak(creating);
+    await this.#leave(spec.name);
+    try {
+      await this.#make(creating);
+      await this.#served.get(spec.name)?.grow();
+    } catch (error) {
+      await this.#leave(spec.name);
+      // What cannot be as it is said now stays as it was.
+      if (record.state === 'ready') await this.#makeOrBreak({ ...creating, spec: record.spec }).catch(() => undefined);
+      else await this.#break(creating, error);
+      throw error;
+    }
     return 'configured';
+  }
+
+  /** Devices stay active. */
+  async #leave(name: string): Promise<void> {
+    await this.#served.get(name)?.close();
+    this.#served.delete(name);
   }
 
   async #recoverOne(name: string): Promise<void> {
@@ -271,6 +292,12 @@ export class PoolService {
     if (record === undefined || this.#isClosed) return;
     if (record.state !== 'deleting') {
       await this.#makeOrBreak(record).catch(() => undefined);
+      await this.#served
+        .get(name)
+        ?.grow()
+        .catch((error: unknown) => {
+          this.#options.log.warn({ pool: name, reason: reasonOf(error) }, 'a pool is not as large as it should be');
+        });
       return;
     }
     const { error, served } = await this.#deletions.finish(record, await this.#tryOpen(record), {
@@ -310,10 +337,11 @@ export class PoolService {
   }
 
   async #open(spec: PoolSpec, backing: PoolBacking): Promise<ServedPool> {
-    const { log, onSpaceEvent } = this.#options;
+    const { log, onSpaceEvent, onTrim } = this.#options;
     return await ServedPool.open({
       ...{ spec, log, driver: backing.driver(), metadata: this.#metadata(spec.name) },
       onSpaceEvent: (event) => onSpaceEvent?.(spec.name, event),
+      onTrim: (report) => onTrim?.(spec.name, report),
     });
   }
 
@@ -379,13 +407,7 @@ export class PoolService {
     const { runtimeDir, log, backingOf: make = backingOf } = this.#options;
     return make({
       ...{ spec, runtimeDir, log, paths: this.#paths(spec) },
-      onWriters: (areStopped, availableBytes) => {
-        const fields = { pool: spec.name, availableBytes };
-        if (areStopped) log.error(fields, 'the pool is almost full: everybody who writes to it waits');
-        else log.info(fields, 'the pool has room again: writers go on');
-        // Its space tells what has changed.
-        void this.#served.get(spec.name)?.space.look();
-      },
+      onWriters: () => this.#served.get(spec.name)?.keeper.notice(),
     });
   }
 

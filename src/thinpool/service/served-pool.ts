@@ -1,11 +1,13 @@
-/** A pool in service: its devices, its space, and who looks after them. */
+/** A pool in service: its devices, and who looks after its space. */
 import type { Log } from '../../base/log.ts';
-import type { DriverDevice, PoolDriver, PoolStatus } from '../driver.ts';
+import type { DriverDevice, PoolDriver, PoolSizes, PoolStatus } from '../driver.ts';
 import { PoolDevice } from '../pool-device.ts';
 import type { PoolMetadata } from '../pool-metadata.ts';
 import { reasonOf } from '../pool-parts.ts';
 import type { PoolSpec } from '../pool-spec.ts';
-import { PoolSpace, type PoolSpaceEvent, type SpaceReport } from '../space/pool-space.ts';
+import { PoolKeeper } from '../space/pool-keeper.ts';
+import type { PoolSpaceEvent, SpaceReport } from '../space/pool-space.ts';
+import type { TrimReport } from '../space/trim-pool.ts';
 
 export interface ServedPoolOptions {
   readonly spec: PoolSpec;
@@ -13,6 +15,7 @@ export interface ServedPoolOptions {
   readonly metadata: PoolMetadata;
   readonly log: Log;
   readonly onSpaceEvent: (event: PoolSpaceEvent) => void;
+  readonly onTrim: (report: TrimReport) => void;
 }
 
 export interface PoolFigures {
@@ -26,31 +29,29 @@ export class ServedPool {
   readonly spec: PoolSpec;
   readonly driver: PoolDriver;
   readonly device: PoolDevice;
-  readonly space: PoolSpace;
+  readonly keeper: PoolKeeper;
   readonly #log: Log;
 
-  private constructor({ spec, driver, log }: ServedPoolOptions, device: PoolDevice, space: PoolSpace) {
+  private constructor({ spec, driver, log }: ServedPoolOptions, device: PoolDevice, keeper: PoolKeeper) {
     this.spec = spec;
     this.driver = driver;
     this.device = device;
-    this.space = space;
+    this.keeper = keeper;
     this.#log = log;
   }
 
   /** Puts it into service, its devices with it. Throws what keeps the whole pool from that. */
   static async open(options: ServedPoolOptions): Promise<ServedPool> {
-    const { spec, driver, metadata, log, onSpaceEvent } = options;
-    const space = new PoolSpace({
-      driver,
-      promisedBytes: () => promisedBytes(metadata),
+    const { spec, driver, metadata, log, onSpaceEvent, onTrim } = options;
+    const keeper = new PoolKeeper({
+      ...{ driver, metadata, log, onTrim, onEvent: onSpaceEvent },
       ...(spec.overcommit && { overcommit: spec.overcommit }),
-      onEvent: onSpaceEvent,
+      ...(spec.trimIntervalMs !== undefined && { trimEveryMs: spec.trimIntervalMs }),
     });
-    const device = await PoolDevice.open({
-      ...{ driver, metadata, log, discardBlocks: spec.discardBlocks },
-      admit: (sizeBytes) => space.admit(sizeBytes),
-    });
-    return new ServedPool(options, device, space);
+    const { discardBlocks } = spec;
+    const device = await PoolDevice.open({ driver, metadata, log, discardBlocks, admit: keeper.admit });
+    await keeper.start();
+    return new ServedPool(options, device, keeper);
   }
 
   get metadata(): PoolMetadata {
@@ -58,8 +59,8 @@ export class ServedPool {
   }
 
   async figures(): Promise<PoolFigures> {
-    const status = await this.driver.status();
-    return { status, space: await this.space.look(), warnings: [] };
+    const [status, space] = [await this.driver.status(), await this.keeper.look()];
+    return { status, space, warnings: this.keeper.warnings };
   }
 
   /** What the pool really has, by id. */
@@ -67,8 +68,15 @@ export class ServedPool {
     return new Map((await this.driver.list()).map((device) => [device.id, device]));
   }
 
+  /** As large as its description says, and as the block devices it lies on are. @throws DunnageError NO_SPACE, INVALID_ARGUMENT */
+  async grow(): Promise<void> {
+    await this.driver.grow?.(sizesOf(this.spec));
+    this.keeper.notice();
+  }
+
   /** Devices stay active, and users of them notice nothing. */
   async close(): Promise<void> {
+    await this.keeper.close();
     await this.device.close();
   }
 
@@ -77,6 +85,7 @@ export class ServedPool {
    * Resolves to the names of those that stay because somebody uses them.
    */
   async rest(): Promise<readonly string[]> {
+    await this.keeper.close();
     const inUse: string[] = [];
     const active = (await this.driver.list()).flatMap(({ name }) => (name === undefined ? [] : [name]));
     for (const name of active) {
@@ -92,6 +101,17 @@ export class ServedPool {
     await this.device.close();
     return inUse;
   }
+}
+
+/** Of files. How large a block device is it says itself. */
+function sizesOf({ place }: PoolSpec): PoolSizes {
+  if (place.kind === 'file') return { dataBytes: place.sizeBytes };
+  if (place.kind !== 'device-mapper') return {};
+  const { data, metadata } = place;
+  return {
+    ...(data.kind === 'file' && { dataBytes: data.sizeBytes }),
+    ...(metadata.kind === 'file' && { metadataBytes: metadata.sizeBytes }),
+  };
 }
 
 export function promisedBytes(metadata: PoolMetadata): number {
