@@ -50,14 +50,13 @@ export class PoolDeletions {
     const refusal = await this.#refusal(record, served, force);
     if (refusal !== undefined) return { deletion: NOTHING, error: refusal, served };
     const { spec, createdAtMs, isNew } = record;
-    const deleting = await records.transition({ spec, createdAtMs, state: 'deleting', ...(isNew && { isNew }) });
-    if (served !== undefined && record.state !== 'deleting') {
-      try {
-        await deactivateAll(served);
-      } catch (error) {
-        await records.transition(record);
-        return { deletion: NOTHING, error: fromSystemError(error, 'cannot delete the pool'), served };
-      }
+    const deleting: PoolRecord = { spec, createdAtMs, state: 'deleting', ...(isNew && { isNew }) };
+    try {
+      await records.transition(deleting);
+      if (served !== undefined && record.state !== 'deleting') await deactivateAll(served);
+    } catch (error) {
+      await this.#note(record);
+      return { deletion: NOTHING, error: fromSystemError(error, 'cannot delete the pool'), served };
     }
     return await this.finish(deleting, served, { mayForget: true, wasBegun: record.state === 'deleting' });
   }
@@ -79,17 +78,28 @@ export class PoolDeletions {
     try {
       if (served !== undefined) {
         await removeAll(served);
+        await served.keeper.close();
         await served.driver.destroy();
-        await served.close();
         isInService = false;
+        await served.close();
       }
       const left = served === undefined ? await this.#leave(record, how) : await backingOf(spec).remove();
       await records.remove(spec.name, () => metadata.removeAll());
       return { deletion: { devices, left }, error: undefined, served: undefined };
     } catch (error) {
       const reason = fromSystemError(error, `cannot delete the pool ${spec.name}`);
-      await records.transition({ ...record, reason: reason.message });
+      await this.#note({ ...record, reason: reason.message });
       return { deletion: NOTHING, error: reason, served: isInService ? served : undefined };
+    }
+  }
+
+  /** What cannot be written down is in the log: the next start finds out by itself. */
+  async #note(record: PoolRecord): Promise<void> {
+    const { records, log } = this.#options;
+    try {
+      if (records.get(record.spec.name) !== undefined) await records.transition(record);
+    } catch (error) {
+      log.error({ pool: record.spec.name, reason: reasonOf(error) }, 'the state of a pool cannot be written down');
     }
   }
 

@@ -170,9 +170,9 @@ export class PoolService {
       this.#assertOpen();
       const record = this.#known(name);
       const served = this.#served.get(name) ?? (await this.#tryOpen(record));
-      this.#served.delete(name);
       const outcome = await this.#deletions.run(record, served, force);
-      if (outcome.served !== undefined) this.#served.set(name, outcome.served);
+      if (outcome.served === undefined) this.#served.delete(name);
+      else this.#served.set(name, outcome.served);
       if (outcome.error !== undefined) throw outcome.error;
       return outcome.deletion;
     });

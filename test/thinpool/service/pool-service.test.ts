@@ -30,8 +30,10 @@ const DRIVER_STEPS: readonly (keyof PoolDriver)[] = [
 class Scene {
   readonly folder: string;
   readonly #store: ReturnType<typeof openStore>;
+  readonly #context: TestContext;
 
   constructor(t: TestContext) {
+    this.#context = t;
     this.folder = makeStateDirectory(t);
     this.#store = openStore(t, this.folder);
   }
@@ -43,11 +45,14 @@ class Scene {
   /** As a daemon that dies at that point sees the world. */
   service(point: CrashPoint = new CrashPoint(Number.POSITIVE_INFINITY)): PoolService {
     const see = (driver: PoolDriver): PoolDriver => point.wrap(driver, DRIVER_STEPS);
-    return new PoolService({
+    const service = new PoolService({
       store: point.wrap(this.#store, STORE_STEPS),
       ...{ stateDir: this.folder, runtimeDir: this.folder, clock: systemClock, log: silentLog, answerMsMax: 100 },
       backingOf: ({ spec }) => point.wrap<PoolBacking>(new FileBacking(this.place(spec.name), see), BACKING_STEPS),
     });
+    // One that died cannot end in order.
+    this.#context.after(() => service.close().catch(() => undefined));
+    return service;
   }
 }
 
