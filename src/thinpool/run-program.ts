@@ -42,7 +42,7 @@ export async function runProgram(
     }
     if (killed === true) throw new DunnageError('TIMED_OUT', `${program} does not come to an end`, { cause });
     if (typeof code === 'number' && answers.includes(code)) return { exitCode: code, output: `${stdout}${stderr}` };
-    const said = stderr.trim().slice(-TOLD_BYTES_MAX) || (cause as Error).message;
+    const said = (stderr.trim().slice(-TOLD_BYTES_MAX) || (cause as Error).message).replaceAll(/\s*\n\s*/g, ' ');
     throw new DunnageError('IO', `${program} ${words.at(-1)} failed: ${said}`, { cause });
   }
 }

@@ -133,7 +133,8 @@ describe('a thin pool of the daemon', { skip: skipUnlessScratch('xfs') }, () => 
     await assert.rejects(pools().putPoolDevice('bad', 'more', {}), { code: 'BUSY', message: /not in service/ });
     await assert.rejects(pools().deletePool('bad', false), { code: 'BUSY', message: /has devices: db/ });
     await rename(`${image}.gone`, image);
-    assert.equal((await pools().repairPool('bad', {})).outcome, 'clean');
+    const { outcome, repaired } = await pools().repairPool('bad', {});
+    assert.deepEqual([outcome, repaired[0]?.action], ['repaired', 'it is in service again']);
     assert.equal((await pools().poolStatus('bad')).devices[0]?.active, true);
   });
 

@@ -18,12 +18,17 @@ export async function repairPool(
   options: PoolRepairOptions,
 ): Promise<PoolCheckReport> {
   const repaired: PoolFinding[] = [];
+  const before = service.get(name);
   const { spec, metadata } = await service.repair(name, async (view, served) => {
     if (served !== undefined) repaired.push(...(await repairServed(served, options)));
     return view;
   });
   const { state } = service.get(name);
   if (state !== 'ready') return report(spec, true, repaired, [outOfService(service, name)]);
+  if (before.state === 'broken') {
+    const what = `it was not in service: ${before.reason}`;
+    repaired.push({ object: 'pool', what, repairable: true, action: 'it is in service again' });
+  }
   return report(spec, true, repaired, await service.withPool(name, (served) => findingsOf(served, metadata)));
 }
 

@@ -1,11 +1,15 @@
 /** What there is to say of a pool, for the control API. */
 import type { PoolDeviceSummary, PoolStatusDoc, PoolSummary } from '../../server/pool-operations.ts';
-import type { PoolStatus } from '../../thinpool/driver.ts';
+import type { DriverKind, PoolStatus } from '../../thinpool/driver.ts';
 import { driverOf, liesInFiles, type PoolPaths } from '../../thinpool/pool-spec.ts';
 import type { DeviceView } from '../../thinpool/service/pool-devices.ts';
 import type { PoolView } from '../../thinpool/service/pool-service.ts';
-import { promisedBytes } from '../../thinpool/service/served-pool.ts';
 import { HIGH_WATER_PERCENT } from '../../thinpool/space/space-marks.ts';
+
+const BETTER: Readonly<Record<DriverKind, string>> = {
+  reflink: 'use a block device or a directory on XFS',
+  devicemapper: 'use block devices',
+};
 
 export function summarizePool(view: PoolView): PoolSummary {
   const { spec, state, reason, createdAtMs, metadata } = view;
@@ -18,7 +22,7 @@ export function summarizePool(view: PoolView): PoolSummary {
     place: placeText(view.paths),
     createdAtMs,
     data,
-    promisedBytes: promisedBytes(metadata),
+    promisedBytes: metadata.promisedBytes,
     promisableBytes,
     devices: metadata.getDeviceNames().length,
     warnings: warningsOf(view),
@@ -36,7 +40,7 @@ export function describePool(view: PoolView, devices: readonly DeviceView[]): Po
     place: placeText(view.paths),
     transaction: metadata.transaction,
     ...figuresOf(view),
-    promisedBytes: promisedBytes(metadata),
+    promisedBytes: metadata.promisedBytes,
     overcommit: {
       allowed: spec.overcommit !== undefined,
       highWaterMark: spec.overcommit?.highWaterPercent ?? HIGH_WATER_PERCENT,
@@ -67,9 +71,7 @@ export function warningsOf({ spec, paths, state, reason, figures }: PoolView): r
   if (state === 'deleting') warnings.push(`pool ${name} is being deleted${reason === undefined ? '' : `: ${reason}`}`);
   if (typeof figures === 'string') warnings.push(`pool ${name} cannot be asked: ${figures}`);
   if (liesInFiles({ place: spec.place })) {
-    warnings.push(
-      `pool ${name} lies in ${placeText(paths)}: good for development; use a block device or a directory on XFS`,
-    );
+    warnings.push(`pool ${name} lies in ${placeText(paths)}: good for development; ${BETTER[driverOf(spec)]}`);
   }
   if (typeof figures === 'object') warnings.push(...figures.warnings);
   return warnings;

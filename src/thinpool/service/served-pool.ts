@@ -113,9 +113,3 @@ function sizesOf({ place }: PoolSpec): PoolSizes {
     ...(metadata.kind === 'file' && { metadataBytes: metadata.sizeBytes }),
   };
 }
-
-export function promisedBytes(metadata: PoolMetadata): number {
-  let sum = 0;
-  for (const { sizeBytes } of metadata.walkDevices()) sum += sizeBytes;
-  return sum;
-}

@@ -61,7 +61,7 @@ export class PoolKeeper {
     this.#clock = clock;
     this.#space = new PoolSpace({
       driver,
-      promisedBytes: () => [...metadata.walkDevices()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+      promisedBytes: () => metadata.promisedBytes,
       ...(overcommit === undefined ? {} : { overcommit }),
       onEvent: (event) => this.#hear(event),
     });
