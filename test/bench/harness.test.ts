@@ -59,6 +59,12 @@ test('runBenchmark: a count beyond its bound, or missing, fails whatever the rat
   assert.equal((await measured({ ours: 1, baseline: 2 }, fields)).pass, false);
 });
 
+test('runBenchmark: a figure for information misses nothing, and the table says what it is', async () => {
+  const result = await measured({ ours: 3, baseline: 1 }, { isInformation: true });
+  assert.deepEqual([result.ratio, result.pass, result.isInformation], [3, true, true]);
+  assert.match(formatTable([result]), / {2}information {2}/);
+});
+
 test('runBenchmark closes what it prepared when a round fails', async () => {
   const log: string[] = [];
   const failing = benchmarkOf({ ours: 1, baseline: 1 });

@@ -26,6 +26,8 @@ export interface Benchmark<Context> {
   readonly countsMax?: Readonly<Record<string, number>>;
   /** Rounds thrown away before the measurement, at least one: a daemon runs for days, compiled and with warm caches. */
   readonly warmUpRounds?: number;
+  /** Measured where it says little about real machines: it is listed, and misses nothing. */
+  readonly isInformation?: true;
   /** Sets both sides up. A string is the reason why this cannot be measured here. */
   prepare(context: Context): Promise<Rounds | string>;
 }
@@ -40,6 +42,8 @@ export interface Measured {
   readonly pass: boolean;
   readonly baseline: string;
   readonly counts: Readonly<Record<string, number>>;
+  /** The target is what would be good; missing it fails nothing. */
+  readonly isInformation?: true;
 }
 
 export interface NotMeasured {
@@ -53,6 +57,7 @@ export interface NotMeasured {
 export type Result = Measured | NotMeasured;
 
 function judge<Context>(benchmark: Benchmark<Context>, estimate: Estimate, counts: Measured['counts']): boolean {
+  if (benchmark.isInformation === true) return true;
   const reached =
     benchmark.better === 'higher' ? estimate.median >= benchmark.target : estimate.median <= benchmark.target;
   const exceeded = Object.entries(benchmark.countsMax ?? {}).some(([name, max]) => !((counts[name] ?? max + 1) <= max));
@@ -82,7 +87,8 @@ async function measure<Context>(benchmark: Benchmark<Context>, rounds: Rounds, c
   const { name, target, better } = benchmark;
   const pass = judge(benchmark, estimate, counts);
   const { median, low, high } = estimate;
-  return { name, ratio: median, low, high, target, better, pass, baseline: benchmark.baseline, counts };
+  const information = benchmark.isInformation === true ? { isInformation: true as const } : {};
+  return { name, ratio: median, low, high, target, better, pass, baseline: benchmark.baseline, counts, ...information };
 }
 
 /** Runs one benchmark. `count` rounds, never fewer than ROUNDS_MIN. */

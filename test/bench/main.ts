@@ -16,6 +16,7 @@ import { thousandFilesBenchmarks } from './projection-swap-thousand.ts';
 import { swappingBenchmarks } from './projection-swapping.ts';
 import { formatTable } from './report.ts';
 import { thinpoolBenchmarks } from './thinpool.ts';
+import { guestThinpoolBenchmarks } from './thinpool-guest.ts';
 
 const BENCHMARKS: readonly Benchmark<BenchContext>[] = [
   ...readingBenchmarks,
@@ -25,6 +26,7 @@ const BENCHMARKS: readonly Benchmark<BenchContext>[] = [
   ...allocFileBenchmarks,
   ...allocSnapshotBenchmarks,
   ...thinpoolBenchmarks,
+  ...guestThinpoolBenchmarks,
 ];
 
 /** Why nothing that needs a mount can be measured here; undefined if it can. */

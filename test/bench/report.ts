@@ -8,7 +8,7 @@ function cells(result: Result): string[] {
   if ('skipped' in result) return [result.name, '-', '-', target, 'skipped', result.baseline, result.skipped];
   const counts = Object.entries(result.counts).map(([name, value]) => `${name} ${Number(value.toFixed(4))}`);
   const interval = `${result.low.toFixed(3)} .. ${result.high.toFixed(3)}`;
-  const verdict = result.pass ? 'ok' : 'MISSED';
+  const verdict = result.isInformation === true ? 'information' : result.pass ? 'ok' : 'MISSED';
   return [result.name, result.ratio.toFixed(3), interval, target, verdict, result.baseline, counts.join(', ')];
 }
 

@@ -28,6 +28,8 @@ const SUITES = [
   'device-mapper-driver',
   'device-mapper-devices',
   'device-mapper-crashes',
+  'device-mapper-kills',
+  'thinpool-power-loss',
   'device-mapper-pool',
   'device-mapper-daemon',
   'device-mapper-commands',
@@ -60,7 +62,7 @@ async function runInGuest(suite: string): Promise<GuestRun> {
   const file = join(compiledRoot(), 'test/kernel', `${suite}.test.js`);
   const settings = [
     'export DUNNAGE_DIFFERENTIAL_RUNS=10',
-    ...(suite.startsWith('device-mapper-') ? ['export TMPDIR=/dev/shm'] : []),
+    ...(/^(device-mapper|thinpool)-/.test(suite) ? ['export TMPDIR=/dev/shm'] : []),
   ];
   const script = `uname -r; unset NODE_TEST_CONTEXT; ${settings.join('; ')}; exec node --test --test-reporter=tap "$0"`;
   const command = ['--timeout', String(SUITE_SECONDS_MAX), '--', 'sh', '-c', script, file];

@@ -1,6 +1,7 @@
 /** A new pool of the device-mapper on two block devices, or in two files. */
 import { closeSync, fsyncSync, ftruncateSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { formatBytes } from '../../base/units.ts';
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
 import type { NativeBinding } from '../../native/binding.ts';
 import { type BackingPaths, openBacking } from './backing.ts';
@@ -52,6 +53,14 @@ export async function createDeviceMapperPool(options: NewPool): Promise<void> {
       try {
         await mapper.load(options.pool, [poolTarget(data.sizeBytes, metadata, data, parameters)]);
         await mapper.resume(options.pool);
+      } catch (error) {
+        if (!(error instanceof DunnageError && error.code === 'NO_SPACE')) throw error;
+        const wantedBytes = metadataSizeBytes(data.sizeBytes, parameters.blockBytes);
+        throw new DunnageError(
+          'NO_SPACE',
+          `${options.metadataPath} of ${formatBytes(metadata.sizeBytes)} is too small for the metadata of a pool`,
+          { remedy: `Take a device of ${formatBytes(wantedBytes)} or more for the metadata.`, cause: error },
+        );
       } finally {
         await mapper.remove(options.pool, false);
       }
