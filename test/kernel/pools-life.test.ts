@@ -191,6 +191,41 @@ describe('a thin pool of the daemon', { skip: skipUnlessScratch('xfs') }, () => 
     }
   });
 
+  it('[S238] grows under its devices when its file shall be larger, and never shrinks', async () => {
+    await daemon.client.apply(poolManifest('fast', IN_FILE));
+    await pools().putPoolDevice('fast', 'db', {});
+    writeBlock(device('fast-db'), 'kept');
+    const before = (await pools().poolStatus('fast')).data.totalBytes;
+    const larger = { ...IN_FILE, file: { size: '400MiB' } };
+    const [result] = await daemon.client.apply(poolManifest('fast', larger));
+    assert.equal(result?.action, 'configured');
+    const grown = await pools().poolStatus('fast');
+    assert.ok(grown.data.totalBytes >= before + 64 * MEBIBYTE, `${before} -> ${grown.data.totalBytes}`);
+    assert.deepEqual([grown.devices[0]?.active, readBlock(device('fast-db'), 4)], [true, 'kept']);
+    await assert.rejects(daemon.client.apply(poolManifest('fast', IN_FILE)), { code: 'IMMUTABLE' });
+    const huge = { ...IN_FILE, file: { size: '4PiB' } };
+    await assert.rejects(daemon.client.apply(poolManifest('fast', huge)));
+    const still = await pools().poolStatus('fast');
+    assert.deepEqual([still.state, still.data.totalBytes], ['ready', grown.data.totalBytes]);
+    assert.deepEqual((await pools().getPool('fast')).manifest.spec['file'], { size: '400MiB' });
+  });
+
+  it('[S238] promises more than it has only while that is allowed', async () => {
+    await daemon.client.apply(poolManifest('fast', IN_FILE));
+    const tooMuch = { sizeBytes: 1024 * MEBIBYTE };
+    await assert.rejects(pools().putPoolDevice('fast', 'big', tooMuch), { code: 'NO_SPACE' });
+    const guard = join(daemon.runtimeDir, 'pools/fast/guard.sock');
+    const overcommit = { allowed: true, highWaterMark: '70%' };
+    await daemon.client.apply(poolManifest('fast', { ...IN_FILE, overcommit }));
+    assert.deepEqual((await pools().poolStatus('fast')).overcommit, { allowed: true, highWaterMark: 70 });
+    assert.ok(existsSync(guard));
+    await pools().putPoolDevice('fast', 'big', tooMuch);
+    await daemon.client.apply(poolManifest('fast', IN_FILE));
+    assert.equal(existsSync(guard), false);
+    assert.match((await pools().poolStatus('fast')).warnings.join(), /promise/);
+    await assert.rejects(pools().putPoolDevice('fast', 'more', {}), { code: 'NO_SPACE' });
+  });
+
   it('[S236] that cannot be made leaves nothing', async () => {
     const file = join(daemon.folder, 'taken');
     await writeFile(file, 'something');
