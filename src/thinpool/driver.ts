@@ -16,6 +16,8 @@
  * Calls for different ids may run at the same time. The caller runs those for one id one after another, and so those for a
  * snapshot and its origin.
  */
+import type { ExpectedDevice, Inspection } from './care/pool-finding.ts';
+
 export type DriverKind = 'devicemapper' | 'reflink';
 
 export interface DeviceUsage {
@@ -112,6 +114,8 @@ export interface PoolDriver {
    * it has them. Repeated: nothing happens. INVALID_ARGUMENT if it would become smaller, NO_SPACE if there is no room for the files.
    */
   grow?(sizes: PoolSizes): Promise<void>;
+  /** What only the driver can see that is not as it should be. Changes nothing. */
+  inspect?(expected: readonly ExpectedDevice[]): Promise<Inspection>;
   /** Calls back when the pool may have something new to tell in its status. Undefined if nobody would tell; otherwise ends it. */
   watch?(onEvent: () => void): Promise<(() => void) | undefined>;
 

@@ -5,7 +5,7 @@ import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import type { NativeBinding } from '../native/binding.ts';
 
 /**
- * The space is taken now and cannot be missing later; one that is as long as that already stays as it is. Without the room for all of
+ * The space is taken now and cannot be missing later, also where the file has holes. Without the room for all of
  * it the file is as it was.
  * @throws DunnageError INVALID_ARGUMENT if it would become shorter, NOT_FOUND, NO_SPACE
  */
@@ -13,14 +13,14 @@ export async function growFile(native: NativeBinding, path: string, sizeBytes: n
   try {
     const file = await open(path, 'r+');
     try {
-      const { size } = await file.stat();
+      const { size, blocks } = await file.stat();
       if (sizeBytes < size) {
         const sizes = `${formatBytes(size)}: it cannot become ${formatBytes(sizeBytes)}`;
         throw new DunnageError('INVALID_ARGUMENT', `the pool in ${path} has ${sizes}`, {
           remedy: 'a pool can only become larger; make a smaller one and move there what is in this one',
         });
       }
-      if (sizeBytes === size) return;
+      if (sizeBytes === size && blocks * 512 >= size) return;
       try {
         await native.allocateSpace(file.fd, sizeBytes);
       } catch (error) {

@@ -1,8 +1,10 @@
 /**
- * Repair of a pool that is in service: every Faulty device is settled again, from the state that it had before, and ids that were set
- * aside are free again if the pool has nothing there any more.
+ * Repair of a pool that is in service: every Faulty device is settled again, from the state that it had before, every other one if it is
+ * not as its record says, and ids that were set aside are free again if the pool has nothing there any more.
  */
+
 import { DunnageError } from '../errors/dunnage-error.ts';
+import { deviceFindings } from './care/check-served.ts';
 import type { DeviceLocks } from './device-locks.ts';
 import { type PoolParts, reasonOf } from './pool-parts.ts';
 import { readReality, type Settled, settleDevice } from './settle.ts';
@@ -27,10 +29,13 @@ export async function repairPool(
 ): Promise<RepairReport> {
   const { metadata } = parts;
   const devices: Settled[] = [];
-  for (const { name, state } of [...metadata.walkDevices()]) {
-    if (state !== 'Faulty') continue;
-    const settled = await locks.run([name], () => repairDevice(parts, name));
-    if (settled !== undefined) devices.push(settled);
+  const seen = await readReality(parts);
+  for (const info of [...metadata.walkDevices()]) {
+    const { name, state, deviceId } = info;
+    if (deviceFindings(info, seen.get(deviceId)).length === 0) continue;
+    const repair = state === 'Faulty' ? repairDevice : settleAgain;
+    const settled = await locks.run([name], () => repair(parts, name));
+    if (settled !== undefined && settled.outcome !== 'kept') devices.push(settled);
   }
   const reality = await readReality(parts);
   const records = [...metadata.walkDevices()];
@@ -45,6 +50,13 @@ export async function repairPool(
     freedIds.push(id);
   }
   return { devices, freedIds, unknownIds: [...unknown] };
+}
+
+/** What has changed behind our back. */
+async function settleAgain(parts: PoolParts, name: string): Promise<Settled | undefined> {
+  const info = parts.metadata.findDevice(name);
+  if (info === undefined || info.state === 'Faulty') return undefined;
+  return await settleDevice(parts, info, await readReality(parts), true);
 }
 
 async function repairDevice(parts: PoolParts, name: string): Promise<Settled | undefined> {

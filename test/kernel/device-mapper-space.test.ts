@@ -2,15 +2,29 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { closeSync, mkdirSync, openSync, readFileSync, readSync, statSync, truncateSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  statSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { silentLog } from '../../src/base/log.ts';
 import { loadNative } from '../../src/native/load.ts';
+import type { CareTarget } from '../../src/thinpool/care/care-target.ts';
+import { checkPool } from '../../src/thinpool/care/check-pool.ts';
+import { repairPool } from '../../src/thinpool/care/repair-pool.ts';
 import { watchDeviceMapper } from '../../src/thinpool/device-mapper/events.ts';
 import { PoolDevice } from '../../src/thinpool/pool-device.ts';
 import { PoolMetadata } from '../../src/thinpool/pool-metadata.ts';
+import { MAPPER_PARAMETERS, type PoolSpec } from '../../src/thinpool/pool-spec.ts';
 import { PoolKeeper, type PoolKeeperOptions } from '../../src/thinpool/space/pool-keeper.ts';
 import { MIB, thenCleanUp } from '../conformance/thinpool/subject.ts';
 import { until } from '../tools/until.ts';
@@ -104,6 +118,35 @@ function assertHas(pool: PoolDevice, { name, seed }: Writer, blocks: number): vo
   closeSync(device);
 }
 
+function careTarget({ pool, paths, folder }: DeviceMapperSubject, metadata: PoolMetadata): CareTarget {
+  const { dataPath, metadataPath } = paths;
+  const spec: PoolSpec = {
+    name: pool,
+    place: {
+      kind: 'device-mapper',
+      data: { kind: 'file', path: dataPath, sizeBytes: 128 * MIB },
+      metadata: { kind: 'file', path: metadataPath, sizeBytes: 4 * MIB },
+      format: false,
+      parameters: MAPPER_PARAMETERS,
+    },
+    ...{ deviceSizeBytes: DEVICE_BYTES, discardBlocks: false, asyncRemove: false },
+    fileSystem: { type: 'ext4', options: '' },
+  };
+  const directories = { runtimeDir: join(folder, 'run'), stateDir: folder };
+  return { spec, paths: { data: dataPath, metadata: metadataPath }, metadata, ...directories, log: silentLog };
+}
+
+/** The bitmaps of the space map of the metadata themselves: a repair makes them anew from the mappings. */
+function damageSpaceMap(path: string): void {
+  const superblock = Buffer.alloc(4096);
+  const file = openSync(path, 'r+');
+  readSync(file, superblock, 0, 4096, 0);
+  const block = Number(superblock.readBigUInt64LE(192 + 16));
+  writeSync(file, Buffer.alloc(4096, 0xa5), 0, 4096, block * 4096);
+  fsyncSync(file);
+  closeSync(file);
+}
+
 describe('the space of a pool of the device-mapper', { skip: skipUnlessDeviceMapper() }, () => {
   it('the kernel tells of what happens, without a thread that waits for it', async () => {
     const subject = await DeviceMapperSubject.make({});
@@ -129,15 +172,19 @@ describe('the space of a pool of the device-mapper', { skip: skipUnlessDeviceMap
   });
 
   it('without overcommit every device and every snapshot that was made can be filled', () =>
-    scene({ dataBytes: 5 * DEVICE_BYTES }, {}, async ({ pool, events, fill, keeper }) => {
+    scene({ dataBytes: 5 * DEVICE_BYTES + MIB }, {}, async ({ pool, events, fill, keeper }) => {
       await pool.createThinDevice('d1', DEVICE_BYTES);
       assert.deepEqual(await once(fill('d1', 1).process, 'close'), [0, null]);
       for (const name of ['d2', 'd3']) await pool.createSnapshotDevice('d1', name, DEVICE_BYTES);
       for (const name of ['d4', 'd5']) await pool.createThinDevice(name, DEVICE_BYTES);
       await assert.rejects(pool.createThinDevice('d6', DEVICE_BYTES), { code: 'NO_SPACE' });
       await assert.rejects(pool.growDevice('d2', 2 * DEVICE_BYTES), { code: 'NO_SPACE' });
-      const writers = [1, 2, 3, 4, 5].map((device) => fill(`d${device}`, 10 + device));
-      for (const { process: writer } of writers) if (writer.exitCode === null) await once(writer, 'close');
+      // The last one finds every block taken that was not shared, and still overwrites what it shared with the others.
+      const first = [4, 5, 2, 1].map((device) => fill(`d${device}`, 10 + device));
+      for (const { process: writer } of first) if (writer.exitCode === null) await once(writer, 'close');
+      const last = fill('d3', 13);
+      assert.deepEqual(await once(last.process, 'close'), [0, null]);
+      const writers = [...first, last];
       assert.deepEqual(
         writers.map(({ process: { exitCode }, acknowledged }) => [exitCode, acknowledged]),
         writers.map(() => [0, BLOCKS]),
@@ -210,6 +257,35 @@ describe('the space of a pool of the device-mapper', { skip: skipUnlessDeviceMap
         await driver.deactivate('a', { deferred: false, force: false });
       },
       () => subject.cleanup(),
+    );
+  });
+
+  it('damaged metadata are found by the check of a pool, and made whole by its repair', async () => {
+    const subject = await DeviceMapperSubject.make({});
+    const { folder, pool, driver, paths } = subject;
+    const metadata = PoolMetadata.open({ stateDir: join(folder, 'state'), pool, log: silentLog });
+    await thenCleanUp(
+      async () => {
+        await driver.createThin(1);
+        await assert.rejects(checkPool(careTarget(subject, metadata)), { code: 'BUSY' });
+        await driver.destroy();
+        await driver.close();
+        const target = careTarget(subject, metadata);
+        assert.deepEqual(await checkPool(target), { repaired: [], remaining: [], notes: [] });
+        damageSpaceMap(paths.metadataPath);
+        assert.deepEqual(
+          (await checkPool(target)).remaining.map(({ object, repairable }) => [object, repairable]),
+          [['metadata', true]],
+        );
+        const { repaired, remaining, notes } = await repairPool(target);
+        assert.deepEqual([repaired.map(({ object }) => object), remaining], [['metadata'], []]);
+        assert.match(notes.join(), /the damaged metadata are kept in .*damaged/);
+        assert.equal((await (await subject.reopen()).list()).length, 1);
+      },
+      async () => {
+        await metadata.close();
+        await subject.cleanup();
+      },
     );
   });
 

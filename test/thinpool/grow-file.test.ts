@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -25,6 +25,13 @@ test('a file becomes longer, its space is taken, and what it held is there', asy
   const content = readFileSync(path);
   assert.ok(content.subarray(0, 64 * KIBIBYTE).every((byte) => byte === 1));
   assert.ok(content.subarray(64 * KIBIBYTE).every((byte) => byte === 0));
+});
+
+test('holes of a file that is long enough are filled', async () => {
+  truncateSync(path, 256 * KIBIBYTE);
+  await growFile(loadNative(), path, 256 * KIBIBYTE);
+  const { size, blocks } = statSync(path);
+  assert.deepEqual([size, blocks * 512 >= size], [256 * KIBIBYTE, true]);
 });
 
 test('it never becomes shorter, and one that is missing is not made', async () => {

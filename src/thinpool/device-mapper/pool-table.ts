@@ -14,6 +14,9 @@ const METADATA_BLOCKS_MAX = 255 * 16_320;
  * devices share it, and the way there.
  */
 const METADATA_BYTES_PER_MAPPING = 48;
+const DATA_RESERVE_SHARE = 0.01;
+const DATA_RESERVE_BLOCKS_MIN = 8;
+const DATA_RESERVE_BYTES_MAX = 1024 ** 3;
 
 export interface PoolParameters {
   /** Blocks are what a thin device grows by, and what snapshots share. A multiple of 64 KiB up to 1 GiB. */
@@ -140,7 +143,10 @@ export function parsePoolStatus(line: string, blockBytes: number): PoolTargetSta
     dataTotalBytes,
     metadataUsedBytes,
     metadataTotalBytes,
-    promisableBytes: Math.min(dataTotalBytes, describableBytes(metadataTotalBytes, blockBytes)),
+    promisableBytes: Math.min(
+      dataTotalBytes - dataReserveBytes(dataTotalBytes, blockBytes),
+      describableBytes(metadataTotalBytes, blockBytes),
+    ),
     isReadOnly: mode === 'ro',
     needsCheck: needsCheck === 'needs_check',
     areWritersStopped: mode === 'out_of_data_space' && onFull === 'queue_if_no_space',
@@ -152,6 +158,16 @@ export function parsePoolStatus(line: string, blockBytes: number): PoolTargetSta
 /** What the kernel uses of a metadata device of that size. */
 export function usableMetadataBytes(sizeBytes: number): number {
   return Math.min(Math.floor(sizeBytes / METADATA_BLOCK_BYTES), METADATA_BLOCKS_MAX) * METADATA_BLOCK_BYTES;
+}
+
+/**
+ * Data that no device is promised. Who writes to what was shared once gets a new block, also if nobody else has the old one any more, and
+ * that is free only after the next commit. Without a free block the last of several that shared their content could never be overwritten.
+ */
+function dataReserveBytes(dataTotalBytes: number, blockBytes: number): number {
+  const share = Math.min(DATA_RESERVE_SHARE * dataTotalBytes, DATA_RESERVE_BYTES_MAX);
+  const blocks = Math.max(DATA_RESERVE_BLOCKS_MIN, Math.ceil(share / blockBytes));
+  return Math.min(dataTotalBytes, blocks * blockBytes);
 }
 
 /** How much data such metadata can describe, whatever is written where. */

@@ -8,6 +8,7 @@ import { syncDirectory } from './pool-place.ts';
 const MARKER = 'dunnage-pool.json';
 const TRANSACTION = 'transaction';
 const FORMAT = 1;
+const NEWER = 'use the version of dunnage that made the pool: it is newer than this one';
 
 export interface PoolMarker {
   readonly format: typeof FORMAT;
@@ -32,16 +33,23 @@ export async function writeMarker(
 export async function readMarker(root: string): Promise<PoolMarker | undefined> {
   const text = await readText(root, MARKER);
   if (text === undefined) return undefined;
+  let isNewer = false;
   try {
     const marker = JSON.parse(text) as PoolMarker;
+    isNewer = Number(marker.format) > FORMAT;
     if (marker.format === FORMAT && typeof marker.name === 'string' && Number.isFinite(marker.overheadBytes))
       return marker;
   } catch {
     // Told below, as whatever else is in it.
   }
   throw new DunnageError('CORRUPT', `${join(root, MARKER)} is not what a pool of this version has`, {
-    remedy: 'use the version of dunnage that made the pool, or put the file back from a backup',
+    remedy: isNewer ? NEWER : 'repair the pool: dunnage pool repair',
   });
+}
+
+/** Whether `readMarker` fails because a newer version has written it. */
+export function isFromNewerVersion(error: unknown): boolean {
+  return error instanceof DunnageError && error.remedy === NEWER;
 }
 
 /** 0 in a new pool. @throws DunnageError CORRUPT */

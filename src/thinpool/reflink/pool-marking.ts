@@ -75,7 +75,8 @@ export async function leavePlace(options: MarkedPlace): Promise<void> {
   await rm(folder, { recursive: true, force: true });
 }
 
-async function whileMounted<T>(options: MarkedPlace, work: (root: string) => Promise<T>): Promise<T> {
+/** Mounts it for the moment, unless it is mounted already. */
+export async function whileMounted<T>(options: MarkedPlace, work: (root: string) => Promise<T>): Promise<T> {
   const mountPoint = join(poolRuntimeFolder(options), 'fs');
   const mounted = await mountPlace(options.place, mountPoint, options.log);
   try {

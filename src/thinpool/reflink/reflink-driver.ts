@@ -8,7 +8,6 @@
  *
  * An activation is made in the order attach, record, publish, and undone as hide, detach, remove the record.
  */
-import { constants, openSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../base/log.ts';
@@ -17,14 +16,17 @@ import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
 import { findMount } from '../../mounts/mount-table.ts';
 import { loadNative } from '../../native/load.ts';
 import { freezerProgramPath } from '../../native/programs.ts';
+import type { ExpectedDevice, Inspection } from '../care/pool-finding.ts';
 import type { DeactivateOptions, DeviceUsage, DriverDevice, PoolDriver, PoolSizes, PoolStatus } from '../driver.ts';
 import { type Attachment, Attachments, THIN_SECTOR_BYTES } from './attachments.ts';
 import { DeviceNames } from './device-names.ts';
 import { Freezer } from './freezer.ts';
 import { growPlace } from './grow-place.ts';
 import { ImageFolder } from './image-folder.ts';
+import { inspectImages } from './inspect-images.ts';
 import { PoolFileSystemSpace } from './pool-file-system-space.ts';
 import { marksOf, startPoolGuard } from './pool-guard.ts';
+import { lockPool } from './pool-lock.ts';
 import { type PoolMarker, readMarker, readTransaction, writeTransaction } from './pool-marker.ts';
 import { IMAGES, markPool, poolRuntimeFolder, readPoolName } from './pool-marking.ts';
 import { formatPool, type MountedPlace, mountPlace, type PoolPlace, unmountPlace } from './pool-place.ts';
@@ -423,6 +425,12 @@ export class ReflinkDriver implements PoolDriver {
     if (highWaterPercent !== undefined) guard?.setLimits(await marksOf(mounted.path, highWaterPercent));
   }
 
+  async inspect(expected: readonly ExpectedDevice[]): Promise<Inspection> {
+    const { mounted, images, attachments, guard } = this.#open;
+    const pool = { place: this.#options.place, mounted, folder: images.path, attachments: await attachments.all() };
+    return await inspectImages(pool, expected, guard?.isFrozen ?? false);
+  }
+
   async watch(onEvent: () => void): Promise<(() => void) | undefined> {
     if (this.#options.guard === undefined) return undefined;
     const listener = (): void => onEvent();
@@ -479,13 +487,4 @@ function busy(what: string, attachment: Attachment): DunnageError {
   return new DunnageError('BUSY', `${what} is in use: /dev/loop${attachment.number}`, {
     remedy: `see who has it open: fuser -v -m /dev/loop${attachment.number}`,
   });
-}
-
-/** One driver at a time: two would not know of each other's suspensions. Returns the locked directory. */
-function lockPool(path: string, poolName: string): number {
-  const native = loadNative();
-  const directory = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  if (native.tryLock(directory)) return directory;
-  native.closeDescriptor(directory);
-  throw new DunnageError('ALREADY_RUNNING', `another process has the pool ${poolName} open`);
 }
