@@ -99,6 +99,18 @@ describe('thin pools on the command line', { timeout: 120_000, ...(skip === fals
     assert.equal((await command('pool', 'status', 'other')).exitCode, 4);
   });
 
+  it('a larger size in its manifest makes it larger, in use; a smaller one is refused', async () => {
+    const before = await status();
+    const { stdout } = await command('get', 'pool', 'dev', '-o', 'yaml');
+    const file = join(daemon.folder, 'larger.yaml');
+    await writeFile(file, stdout.replace('512MiB', '640MiB'));
+    assert.equal((await command('apply', '-f', file)).stdout, 'pool/dev configured\n');
+    assert.ok((await status()).data.totalBytes >= before.data.totalBytes + 100 * MIB);
+    await writeFile(file, stdout);
+    const smaller = await command('apply', '-f', file);
+    assert.deepEqual([smaller.exitCode, /cannot become smaller/.test(smaller.stderr)], [5, true], smaller.stderr);
+  });
+
   it('a pool with devices is not deleted without --force, nor one that is in use with it', async () => {
     const refused = await command('pool', 'delete', 'dev');
     assert.equal(refused.exitCode, 5);
