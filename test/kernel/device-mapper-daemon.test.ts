@@ -35,10 +35,9 @@ describe('a pool of the device-mapper in a daemon', { skip: skipUnlessDeviceMapp
     writeBlock(inDevices(daemon, 'fast-db'), 'two');
     assert.equal(readBlock(inDevices(daemon, 'fast-copy'), 3), 'one');
     const status = await pools().poolStatus('fast');
-    assert.deepEqual(
-      [status.driver, status.state, status.promisedBytes, status.promisableBytes],
-      ['devicemapper', 'ready', 32 * MEBIBYTE, 64 * MEBIBYTE],
-    );
+    assert.deepEqual([status.driver, status.state, status.promisedBytes], ['devicemapper', 'ready', 32 * MEBIBYTE]);
+    const { promisableBytes } = status;
+    assert.ok(promisableBytes > 60 * MEBIBYTE && promisableBytes <= 64 * MEBIBYTE, String(promisableBytes));
     assert.ok(status.metadata.totalBytes > status.metadata.usedBytes);
     assert.ok(
       status.devices.every(({ ownBytes }) => ownBytes > 0),
