@@ -68,6 +68,7 @@
         "native/src/agent/host-view.cc",
         "native/src/agent/mounts.cc",
         "native/src/agent/view.cc",
+        "native/src/agent/view-keeper.cc",
       ],
       "cflags_cc!": ["<@(other_standards)"],
       "cflags_cc": ["<@(strict_flags)", "-pthread"],

@@ -9,6 +9,7 @@ export async function forEachBounded<T>(
 ): Promise<void> {
   const rest = items[Symbol.iterator]();
   let failure: { readonly error: unknown } | undefined;
+  let isExhausted = false;
   const lane = async (): Promise<void> => {
     for (let next = rest.next(); !next.done && failure === undefined; next = rest.next()) {
       try {
@@ -17,7 +18,10 @@ export async function forEachBounded<T>(
         failure ??= { error };
       }
     }
+    isExhausted = true;
   };
-  await Promise.all(Array.from({ length: parallelMax }, lane));
+  const lanes: Promise<void>[] = [];
+  while (lanes.length < parallelMax && !isExhausted) lanes.push(lane());
+  await Promise.all(lanes);
   if (failure !== undefined) throw failure.error;
 }

@@ -3,10 +3,11 @@
  * The digits are 64 bits from the system's random generator, always 20 of them: on the mount whoever knows the name
  * of a staged generation may publish it, so nobody must be able to guess it.
  */
-import { randomBytes } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 
 const RANDOM_DIGITS = 20;
+const RANDOM_BYTES = 8;
 const NAME_PATTERN = /^\.\.(\d{4})_(\d\d)_(\d\d)_(\d\d)_(\d\d)_(\d\d)\.(\d{1,40})$/;
 
 export interface GenerationName {
@@ -14,10 +15,25 @@ export interface GenerationName {
   readonly digits: string;
 }
 
+/** Drawn ahead: to ask the generator takes as long for many bytes as for a few. What was used is wiped. */
+const random = Buffer.alloc(RANDOM_BYTES * 128);
+let randomUsedBytes = random.length;
+
+function randomNumber(): bigint {
+  if (randomUsedBytes === random.length) {
+    randomFillSync(random);
+    randomUsedBytes = 0;
+  }
+  const value = random.readBigUInt64BE(randomUsedBytes);
+  random.fill(0, randomUsedBytes, randomUsedBytes + RANDOM_BYTES);
+  randomUsedBytes += RANDOM_BYTES;
+  return value;
+}
+
 /** A new name, never used before. */
 export function generationName(clock: Clock): string {
   const [date = '', time = ''] = new Date(clock.nowMs()).toISOString().slice(0, 19).split('T');
-  const digits = randomBytes(8).readBigUInt64BE().toString().padStart(RANDOM_DIGITS, '0');
+  const digits = randomNumber().toString().padStart(RANDOM_DIGITS, '0');
   return `..${date.replaceAll('-', '_')}_${time.replaceAll(':', '_')}.${digits}`;
 }
 

@@ -179,24 +179,28 @@ std::optional<Batch> DecodeBatch(std::string_view payload) {
   return batch;
 }
 
-BatchRun RunBatch(const Batch& batch, const char* base) {
+BatchRun RunBatch(const Batch& batch, const char* base, ViewKeeper* views) {
   BatchRun run;
   if (batch.operations.empty()) return run;
   if (IsPathOperation(batch.operations.front().kind)) {
     RunPathOperations(batch, base, &run);
     return run;
   }
-  run.view = OpenWritableView(base);
-  if (run.view.valid()) run.directory = OpenDirectoryBeneath(run.view.get(), batch.directory);
+  run.view = views->Take();
+  if (run.view->valid()) run.directory = OpenDirectoryBeneath(run.view->get(), batch.directory);
   if (!run.directory.valid()) {
     run.outcomes.push_back(errno);
+    views->Drop();
     return run;
   }
   for (const Operation& operation : batch.operations) {
     const int error = IsMountOperation(operation.kind) ? RunMountOperation(base, operation)
                                                        : RunOperation(run.directory.get(), operation);
     run.outcomes.push_back(error);
-    if (error != 0) break;
+    if (error != 0) {
+      views->Drop();
+      break;
+    }
   }
   return run;
 }
@@ -205,7 +209,7 @@ void LookAhead(const Batch& batch, const BatchRun& run) {
   if (batch.operations.empty() || run.outcomes.size() < batch.operations.size() || run.outcomes.back() != 0) return;
   const Operation& last = batch.operations.back();
   struct stat ignored;
-  if (last.kind == OperationKind::kRename) fstatat(run.directory.get(), last.name.c_str(), &ignored, AT_SYMLINK_NOFOLLOW);
+  if (last.kind == OperationKind::kRename) fstatat(run.directory.get(), "", &ignored, AT_EMPTY_PATH);
 }
 
 std::string EncodeReply(uint32_t id, const std::vector<int32_t>& outcomes) {

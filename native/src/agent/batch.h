@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "../file-descriptor.h"
+#include "view-keeper.h"
 
 namespace dunnage::agent {
 
@@ -46,19 +48,19 @@ struct Batch {
 // Empty if the bytes are not exactly one batch.
 std::optional<Batch> DecodeBatch(std::string_view payload);
 
-// What a batch came to, and what it worked on. The descriptors pin the file system against an unmount, and to close the view
-// costs more than a system call through the mount: let go of them when the reply is out.
+// What a batch came to, and what it worked on. The descriptors pin the file system against an unmount: let go of them when
+// the reply is out.
 struct BatchRun {
   // 0 or the errno of each operation that was tried; the last is the failed one, if any.
   std::vector<int32_t> outcomes;
-  FileDescriptor view;
+  std::shared_ptr<const FileDescriptor> view;
   FileDescriptor directory;
 };
 
-BatchRun RunBatch(const Batch& batch, const char* base);
+BatchRun RunBatch(const Batch& batch, const char* base, ViewKeeper* views);
 
-// Has the kernel ask now, when nobody waits, what the next swap in that directory needs to know: that the renamed name is
-// absent, and the attributes of the directory.
+// After a rename: has the kernel ask now, when nobody waits, what the next swap in that directory needs to know, the attributes
+// of the directory. Whether a name is absent it asks again in any case when the name is to be made.
 void LookAhead(const Batch& batch, const BatchRun& run);
 
 // The whole frame, with its length in front.

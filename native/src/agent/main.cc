@@ -68,12 +68,13 @@ Batch ReadBatch() {
 [[noreturn]] void Serve(const char* base) {
   static std::mutex input;
   static std::mutex output;
+  static auto* const views = new ViewKeeper(base);
   const auto work = [base] {
     for (;;) {
       std::unique_lock reading(input);
       const Batch batch = ReadBatch();
       reading.unlock();
-      const BatchRun run = RunBatch(batch, base);
+      const BatchRun run = RunBatch(batch, base, views);
       const std::string reply = EncodeReply(batch.id, run.outcomes);
       std::unique_lock writing(output);
       WriteWhole(reply);
