@@ -13,13 +13,16 @@ import type { Log } from '../../base/log.ts';
 import { formatDuration } from '../../base/units.ts';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import type { Store } from '../../store/store.ts';
+import type { CareReport } from '../care/pool-finding.ts';
 import { PoolMetadata } from '../pool-metadata.ts';
 import { reasonOf } from '../pool-parts.ts';
 import { assertPoolName, differs, type PoolPaths, type PoolSpec, poolPaths } from '../pool-spec.ts';
+import type { RepairOptions } from '../repair.ts';
 import type { PoolSpaceEvent, SpaceReport } from '../space/pool-space.ts';
 import type { TrimReport } from '../space/trim-pool.ts';
 import { backingOf } from './choose-backing.ts';
 import { type PoolBacking, publicPrefix } from './pool-backing.ts';
+import { merged, NOTHING_FOUND, PoolCare } from './pool-care.ts';
 import { type Deletion, PoolDeletions } from './pool-deletions.ts';
 import { type DeviceView, type NewDeviceRequest, PoolDevices } from './pool-devices.ts';
 import { POOL_STATES, type PoolRecord, PoolRecords, type PoolState } from './pool-records.ts';
@@ -60,12 +63,15 @@ export class PoolService {
   readonly #served = new Map<string, ServedPool>();
   readonly #devices: PoolDevices;
   readonly #deletions: PoolDeletions;
+  readonly #care: PoolCare;
   #isClosed = false;
 
   constructor(options: PoolServiceOptions) {
     this.#options = options;
     this.#records = new PoolRecords(options.store, options.onStep);
     this.#devices = new PoolDevices((publicName, pool) => this.#holderOf(publicName, pool));
+    const { stateDir, runtimeDir, log } = options;
+    this.#care = new PoolCare({ stateDir, runtimeDir, log, metadataOf: (name) => this.#metadata(name) });
     this.#deletions = new PoolDeletions({
       ...{ records: this.#records, log: options.log },
       metadataOf: (name) => this.#metadata(name),
@@ -178,24 +184,54 @@ export class PoolService {
     });
   }
 
-  /**
-   * Runs a repair, which gets the pool if it can be put into service, and puts it into service afterwards.
-   * @throws DunnageError NOT_FOUND, and what the repair throws
-   */
-  async repair<T>(name: string, task: (record: PoolView, served: ServedPool | undefined) => Promise<T>): Promise<T> {
+  /** Looks for what is wrong, and changes nothing. @throws DunnageError NOT_FOUND, MISSING_DEPENDENCY, BUSY */
+  async check(name: string): Promise<CareReport> {
+    this.#known(name);
+    const looked = await this.#turns.shared(name, async () => {
+      const served = this.#served.get(name);
+      return served === undefined ? undefined : await this.#care.check(this.#known(name).spec, served);
+    });
+    // Nobody puts it into service while it is looked at.
+    return looked ?? (await this.#turns.alone(name, () => this.#checkNow(this.#known(name))));
+  }
+
+  async #checkNow({ spec, isNew }: PoolRecord): Promise<CareReport> {
+    if (isNew === true) return NOTHING_FOUND;
+    return await this.#care.check(spec, this.#served.get(spec.name));
+  }
+
+  /** Mends what can be mended, and puts the pool into service. @throws DunnageError NOT_FOUND, BUSY, MISSING_DEPENDENCY */
+  async repair(name: string, options: RepairOptions = {}): Promise<CareReport> {
     return await this.#turns.alone(name, async () => {
       this.#assertOpen();
       const record = this.#known(name);
       if (record.state === 'deleting') throw beingDeleted(record);
-      const view = { ...record, paths: this.#paths(record.spec), metadata: this.#metadata(name), figures: undefined };
-      const served = this.#served.get(name) ?? (await this.#tryOpen(record));
-      if (served !== undefined) this.#served.set(name, served);
-      try {
-        return await task(view, served);
-      } finally {
-        await this.#bring(this.#known(name)).catch(() => undefined);
-      }
+      const opened = this.#served.get(name) ?? (await this.#tryOpen(record));
+      if (opened !== undefined) this.#served.set(name, opened);
+      const notes = await this.#putAside(record);
+      const isOut = !this.#served.has(name) && notes.length === 0 && record.isNew !== true;
+      const care = isOut ? this.#care.repair(record.spec, undefined, options) : Promise.resolve(NOTHING_FOUND);
+      const [outside] = await Promise.allSettled([care]);
+      await this.#bring(this.#known(name)).catch(() => undefined);
+      const served = this.#served.get(name);
+      // What lies there needed no repair if it is in service now.
+      if (served === undefined && outside.status === 'rejected') throw outside.reason;
+      const first = outside.status === 'fulfilled' ? outside.value : NOTHING_FOUND;
+      const then = served === undefined ? first : merged(first, await this.#care.repair(record.spec, served, options));
+      return { ...then, notes: [...notes, ...then.notes] };
     });
+  }
+
+  /** Out of service, if it cannot be mended in service and nobody uses it. Resolves to why that cannot be. */
+  async #putAside({ spec: { name } }: PoolRecord): Promise<readonly string[]> {
+    const served = this.#served.get(name);
+    if (served === undefined || !(await served.wantsRest())) return [];
+    this.#served.delete(name);
+    const inUse = await served.rest();
+    if (inUse.length === 0) return [];
+    return [
+      `${inUse.join(', ')} cannot be deactivated because somebody uses them: the pool is not looked at out of service`,
+    ];
   }
 
   /** At the start: every pool as its record says, each by itself. One that cannot be is broken, and says why. */

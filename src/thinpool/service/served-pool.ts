@@ -1,5 +1,6 @@
 /** A pool in service: its devices, and who looks after its space. */
 import type { Log } from '../../base/log.ts';
+import { DunnageError } from '../../errors/dunnage-error.ts';
 import type { DriverDevice, PoolDriver, PoolSizes, PoolStatus } from '../driver.ts';
 import { PoolDevice } from '../pool-device.ts';
 import type { PoolMetadata } from '../pool-metadata.ts';
@@ -74,6 +75,17 @@ export class ServedPool {
     this.keeper.notice();
   }
 
+  /** It takes no changes any more, or wants to be looked at out of service. */
+  async wantsRest(): Promise<boolean> {
+    try {
+      const { isReadOnly, needsCheck } = await this.driver.status();
+      return isReadOnly || needsCheck;
+    } catch (error) {
+      if (error instanceof DunnageError && error.code === 'CORRUPT') return true;
+      throw error;
+    }
+  }
+
   /** Devices stay active, and users of them notice nothing. */
   async close(): Promise<void> {
     await this.keeper.close();
@@ -87,9 +99,9 @@ export class ServedPool {
   async rest(): Promise<readonly string[]> {
     await this.keeper.close();
     const inUse: string[] = [];
-    const active = (await this.driver.list()).flatMap(({ name }) => (name === undefined ? [] : [name]));
-    for (const name of active) {
+    for (const name of this.metadata.getDeviceNames()) {
       try {
+        if (!(await this.driver.isActive(name))) continue;
         // A suspended device keeps its state, and no waiting write is lost: whoever writes has it open.
         await this.driver.deactivate(name, { deferred: false, force: false });
       } catch (error) {

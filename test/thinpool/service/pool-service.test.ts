@@ -156,15 +156,17 @@ describe('PoolService', () => {
     assert.equal((await next.devices('p'))[0]?.isActive, true);
   });
 
-  it('a repair gets the pool if it can be opened, and puts it into service', async (t) => {
-    const scene = new Scene(t);
-    const service = scene.service();
+  it('checks and repairs a pool in service under its users', async (t) => {
+    const service = new Scene(t).service();
     await service.apply(pool('p'));
-    await service.repair('p', async ({ state }, served) => {
-      assert.deepEqual([state, served === undefined], ['ready', false]);
-      assert.equal((await service.view('p')).figures, undefined);
-    });
-    assert.equal(typeof (await service.view('p')).figures, 'object');
+    await service.putDevice('p', 'a', {});
+    assert.deepEqual((await service.check('p')).remaining, []);
+    await service.withPool('p', ({ driver }) => driver.createThin(77));
+    const [unknown] = (await service.check('p')).remaining;
+    assert.match(JSON.stringify(unknown), /77/);
+    const { repaired, remaining } = await service.repair('p', { deleteUnknown: true });
+    assert.deepEqual([remaining, repaired.length > 0], [[], true]);
+    assert.equal((await service.devices('p'))[0]?.isActive, true);
   });
 
   it('shows a pool that does not answer without figures, and is not held up by it', async (t) => {
