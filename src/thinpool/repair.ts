@@ -41,6 +41,9 @@ export async function repairPool(
   const records = [...metadata.walkDevices()];
   const unknown = new Set(findUnknownIds(reality, records));
   const known = new Set(records.map(({ deviceId }) => deviceId));
+  // Also those that somebody made since the start.
+  const aside = new Set(metadata.idsSetAside());
+  await metadata.setIdsAside([...unknown].filter((id) => !aside.has(id)));
   const freedIds: number[] = [];
   for (const id of metadata.idsSetAside()) {
     if (known.has(id)) continue;
