@@ -58,6 +58,8 @@ export interface DriverDevice {
   readonly isActive: boolean;
   /** Active, and writes to it wait. */
   readonly isSuspended: boolean;
+  /** Of the block device; undefined while it is not active. */
+  readonly sizeBytes?: number;
 }
 
 export interface DeactivateOptions {

@@ -108,7 +108,10 @@ class Settler {
       case 'keep-active':
         return await this.#keepActive();
       case 'keep-suspended':
-        if (this.#there?.isSuspended === true) return 'kept';
+        if (this.#there?.isSuspended === true) {
+          await this.#fit();
+          return 'kept';
+        }
         return await this.#keepActive();
       case 'finish-deactivate':
         if (this.#there?.isActive === true) await this.#makeLive();
@@ -137,6 +140,13 @@ class Settler {
     const { name, deviceId, sizeBytes } = this.#info;
     if (this.#there?.isActive !== true) await driver.activate(name, deviceId, sizeBytes);
     else if (this.#there.isSuspended) await retry(SUSPEND_RETRIES, wait, () => driver.resume(name));
+    await this.#fit();
+  }
+
+  /** A process that died while the device grew had written its new size down. */
+  async #fit(): Promise<void> {
+    const { name, sizeBytes } = this.#info;
+    if ((this.#there?.sizeBytes ?? sizeBytes) < sizeBytes) await this.#parts.driver.resize(name, sizeBytes);
   }
 
   async #remove(settlement: 'undo' | 'finish-remove'): Promise<Outcome> {

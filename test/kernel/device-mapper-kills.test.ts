@@ -45,6 +45,7 @@ const OPERATIONS: readonly PoolOperation[] = [
   { kind: 'resume', name: 'a' },
   { kind: 'deactivate', name: 'a' },
   { kind: 'activate', name: 'a' },
+  { kind: 'grow', name: 'a' },
   { kind: 'remove', name: 'a' },
 ];
 /** What must have been done before. */

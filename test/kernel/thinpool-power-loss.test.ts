@@ -44,6 +44,7 @@ const OPERATIONS: readonly PoolOperation[] = [
   { kind: 'write', name: 'a', content: 1 },
   { kind: 'snapshot', origin: 'a', name: 'b' },
   { kind: 'write', name: 'a', content: 2 },
+  { kind: 'grow', name: 'a' },
   { kind: 'deactivate', name: 'b' },
   { kind: 'create', name: 'c' },
   { kind: 'write', name: 'c', content: 3 },

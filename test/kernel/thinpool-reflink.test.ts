@@ -152,7 +152,7 @@ describe('thin devices of a pool in a file', { skip }, () => {
     await once(child, 'close');
     await written;
     await driver.open();
-    assert.deepEqual(await driver.list(), [{ id: 1, name: 'a', isActive: true, isSuspended: false }]);
+    assert.deepEqual(await driver.list(), [{ id: 1, name: 'a', isActive: true, isSuspended: false, sizeBytes: SIZE }]);
     await driver.resume('a');
   });
 
@@ -210,7 +210,7 @@ describe('thin devices of a pool in a file', { skip }, () => {
     execFileSync('losetup', ['--read-only', '--find', image]);
     await assert.rejects(driver.activate('a', 1, SIZE), { code: 'BUSY' });
     await assert.rejects(driver.delete(1), { code: 'BUSY' });
-    assert.deepEqual(await driver.list(), [{ id: 1, isActive: true, isSuspended: false }]);
+    assert.deepEqual(await driver.list(), [{ id: 1, isActive: true, isSuspended: false, sizeBytes: SIZE }]);
   });
 
   it('an attachment that a crash left without a name gets it, and is not made twice', async () => {
@@ -221,7 +221,7 @@ describe('thin devices of a pool in a file', { skip }, () => {
     rmSync(driver.path('a'));
     rmSync(join(options.runtimeDir, 'pools/p/names/a'));
     await driver.open();
-    assert.deepEqual(await driver.list(), [{ id: 1, isActive: true, isSuspended: false }]);
+    assert.deepEqual(await driver.list(), [{ id: 1, isActive: true, isSuspended: false, sizeBytes: SIZE }]);
     await driver.activate('a', 1, SIZE);
     assert.equal(readlinkSync(driver.path('a')), device);
   });

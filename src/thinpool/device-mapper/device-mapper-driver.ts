@@ -38,6 +38,7 @@ interface ActiveDevice {
   readonly name: string;
   readonly id: number;
   readonly status: DeviceStatus;
+  readonly sizeBytes: number;
 }
 
 const UUID_PREFIX = 'DUNNAGE-';
@@ -213,7 +214,8 @@ export class DeviceMapperDriver implements PoolDriver {
     return rows.map(({ id }) => {
       const device = active.get(id);
       if (device === undefined) return { id, isActive: false, isSuspended: false };
-      return { id, name: device.name, isActive: true, isSuspended: device.status.isSuspended };
+      const { name, status, sizeBytes } = device;
+      return { id, name, isActive: true, isSuspended: status.isSuspended, sizeBytes };
     });
   }
 
@@ -289,8 +291,10 @@ export class DeviceMapperDriver implements PoolDriver {
       names.map(async (device): Promise<ActiveDevice | undefined> => {
         const status = await this.#mapper.status(device);
         if (status?.isLoaded !== true) return undefined;
-        const id = thinIdOf(await this.#tableOf(device), pool);
-        return id === undefined ? undefined : { name: device.slice(prefix.length), id, status };
+        const targets = await this.#tableOf(device);
+        const id = thinIdOf(targets, pool);
+        const sizeBytes = (targets[0]?.lengthSectors ?? 0) * SECTOR_BYTES;
+        return id === undefined ? undefined : { name: device.slice(prefix.length), id, status, sizeBytes };
       }),
     );
     return found.filter((device) => device !== undefined);

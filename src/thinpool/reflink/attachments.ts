@@ -62,6 +62,12 @@ export class Attachments {
     return found.filter((attachment) => attachment !== undefined);
   }
 
+  /** Of the block device; 0 if it is gone. */
+  async sizeBytes(number: number): Promise<number> {
+    const sectors = await readFile(`/sys/block/loop${number}/size`, 'utf8').catch(() => '0');
+    return Number(sectors) * 512;
+  }
+
   async #listed(): Promise<readonly LoopRow[]> {
     try {
       return await this.#listing.ask();

@@ -443,13 +443,15 @@ export class ReflinkDriver implements PoolDriver {
     const [ids, active, names] = await Promise.all([images.ids(), attachments.all(), this.#names.all()]);
     const byId = new Map(active.map((attachment) => [attachment.id, attachment.number]));
     const nameOf = new Map(names.map(({ name, number }) => [number, name]));
-    return ids.map((id) => {
+    const described = ids.map(async (id): Promise<DriverDevice> => {
       const number = byId.get(id);
       if (number === undefined) return { id, isActive: false, isSuspended: false };
       const name = nameOf.get(number);
-      const state = { id, isActive: true, isSuspended: suspensions.has(id) };
+      const sizeBytes = await attachments.sizeBytes(number);
+      const state = { id, isActive: true, isSuspended: suspensions.has(id), sizeBytes };
       return name === undefined ? state : { ...state, name };
     });
+    return await Promise.all(described);
   }
 
   async transaction(): Promise<number> {

@@ -3,27 +3,32 @@ import assert from 'node:assert/strict';
 import { isInBetween } from '../../../src/thinpool/device-states.ts';
 import type { PoolDriver } from '../../../src/thinpool/driver.ts';
 import type { PoolDevice } from '../../../src/thinpool/pool-device.ts';
-import { MIB, pattern, read, write } from './subject.ts';
+import { deviceSizeBytes, MIB, pattern, read, write } from './subject.ts';
 
 export const DEVICE_BYTES: number = 8 * MIB;
+const GROWN_BYTES = 12 * MIB;
 const CONTENT_BYTES = 4096;
 
 export interface ModelDevice {
   readonly content: number;
   readonly isActive: boolean;
   readonly isSuspended: boolean;
+  readonly isGrown: boolean;
 }
 
 export type Model = Readonly<Record<string, ModelDevice>>;
 
 export type PoolOperation =
-  | { readonly kind: 'create' | 'remove' | 'activate' | 'deactivate' | 'suspend' | 'resume'; readonly name: string }
+  | {
+      readonly kind: 'create' | 'remove' | 'activate' | 'deactivate' | 'suspend' | 'resume' | 'grow';
+      readonly name: string;
+    }
   | { readonly kind: 'snapshot'; readonly origin: string; readonly name: string }
   | { readonly kind: 'write'; readonly name: string; readonly content: number };
 
 export type Result = { readonly model: Model } | { readonly code: string };
 
-const EMPTY: ModelDevice = { content: 0, isActive: true, isSuspended: false };
+const EMPTY: ModelDevice = { content: 0, isActive: true, isSuspended: false, isGrown: false };
 
 /** The model after the operation, or the code it is refused with. */
 export function expected(model: Model, operation: PoolOperation): Result {
@@ -35,7 +40,8 @@ export function expected(model: Model, operation: PoolOperation): Result {
   if (operation.kind === 'snapshot') {
     const origin = model[operation.origin];
     if (origin === undefined) return { code: 'NOT_FOUND' };
-    return device === undefined ? changed({ ...EMPTY, content: origin.content }) : { code: 'ALREADY_EXISTS' };
+    const { content, isGrown } = origin;
+    return device === undefined ? changed({ ...EMPTY, content, isGrown }) : { code: 'ALREADY_EXISTS' };
   }
   if (device === undefined) return { code: 'NOT_FOUND' };
   switch (operation.kind) {
@@ -47,6 +53,8 @@ export function expected(model: Model, operation: PoolOperation): Result {
       return changed({ isActive: false, isSuspended: false });
     case 'write':
       return changed({ content: operation.content });
+    case 'grow':
+      return changed({ isGrown: true });
     default:
       return device.isActive ? changed({ isSuspended: operation.kind === 'suspend' }) : { code: 'BUSY' };
   }
@@ -63,7 +71,10 @@ export async function perform(pool: PoolDevice, operation: PoolOperation): Promi
       await pool.createThinDevice(name, DEVICE_BYTES);
       break;
     case 'snapshot':
-      await pool.createSnapshotDevice(operation.origin, name, DEVICE_BYTES);
+      await pool.createSnapshotDevice(operation.origin, name, sizeOf(pool, operation.origin));
+      break;
+    case 'grow':
+      await pool.growDevice(name, GROWN_BYTES);
       break;
     case 'write':
       write(pool, name, 0, pattern(operation.content, CONTENT_BYTES));
@@ -73,15 +84,18 @@ export async function perform(pool: PoolDevice, operation: PoolOperation): Promi
   }
 }
 
+const sizeOf = (pool: PoolDevice, name: string): number => pool.metadata.findDevice(name)?.sizeBytes ?? DEVICE_BYTES;
+
 /** What the model must be for the pool that is seen. Content of what cannot be read now is taken from `known`. */
 export async function observe(pool: PoolDevice, known: Model): Promise<Model> {
   const seen: Record<string, ModelDevice> = {};
-  for (const { name, state } of [...pool.metadata.walkDevices()]) {
+  for (const { name, state, sizeBytes } of [...pool.metadata.walkDevices()]) {
     const isActive = await pool.isLoaded(name);
     const isSuspended = state === 'Suspended';
     // Of the device-mapper, reads of a suspended device wait too.
     const content = isActive && !isSuspended ? contentOf(pool, name) : (known[name]?.content ?? 0);
-    seen[name] = { content, isActive, isSuspended };
+    if (isActive && !isSuspended) assert.equal(deviceSizeBytes(pool, name), sizeBytes, `${name} has another size`);
+    seen[name] = { content, isActive, isSuspended, isGrown: sizeBytes === GROWN_BYTES };
   }
   return seen;
 }

@@ -147,12 +147,10 @@ const withoutSuspensions = (model: Model): Model =>
 const isSame = (one: Model, other: Model): boolean => describeModel(one) === describeModel(other);
 
 function describeModel(model: Model): string {
-  const rows = Object.entries(model).map(([name, { content, isActive, isSuspended }]) => [
-    name,
-    content,
-    isActive,
-    isSuspended,
-  ]);
+  const rows = Object.entries(model).map(([name, device]) => {
+    const { content, isActive, isSuspended, isGrown } = device;
+    return [name, content, isActive, isSuspended, isGrown];
+  });
   return JSON.stringify(rows.sort((one, other) => (String(one[0]) < String(other[0]) ? -1 : 1)));
 }
 
@@ -171,6 +169,11 @@ const OPERATIONS: readonly (readonly PoolOperation[])[] = [
     { kind: 'activate', name: 'a' },
   ],
   [{ kind: 'suspend', name: 'a' }],
+  [{ kind: 'grow', name: 'a' }],
+  [
+    { kind: 'suspend', name: 'a' },
+    { kind: 'grow', name: 'a' },
+  ],
   [
     { kind: 'suspend', name: 'a' },
     { kind: 'resume', name: 'a' },
@@ -244,6 +247,7 @@ const operation: fc.Arbitrary<PoolOperation> = fc.oneof(
       'deactivate' as const,
       'suspend' as const,
       'resume' as const,
+      'grow' as const,
     ),
     name,
   }),

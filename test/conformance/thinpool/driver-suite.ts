@@ -53,7 +53,7 @@ function devices(scene: Scene): void {
   scene('the largest id is as good as any', async ({ driver }) => {
     await activate(driver, 'last', DEVICE_ID_MAX);
     const [device] = await driver.list();
-    assert.deepEqual(device, { id: DEVICE_ID_MAX, name: 'last', isActive: true, isSuspended: false });
+    assert.deepEqual(device, { id: DEVICE_ID_MAX, name: 'last', isActive: true, isSuspended: false, sizeBytes: SIZE });
   });
 
   scene('an active device is a block device of its size; there is none before and after', async ({ driver }) => {
@@ -138,7 +138,7 @@ function devices(scene: Scene): void {
     await activate(driver, 'a', 1);
     for (const isSuspended of [true, true, false, false]) {
       await (isSuspended ? driver.suspend('a') : driver.resume('a'));
-      assert.deepEqual(await driver.list(), [{ id: 1, name: 'a', isActive: true, isSuspended }]);
+      assert.deepEqual(await driver.list(), [{ id: 1, name: 'a', isActive: true, isSuspended, sizeBytes: SIZE }]);
     }
     write(driver, 'a', 0, pattern(3, 4096));
   });
@@ -258,7 +258,7 @@ function life(scene: Scene, { suspensionEndsWithProcess = false }: DriverSuiteOp
     write(subject.driver, 'a', 0, pattern(1, 65_536));
     const driver = await subject.reopen();
     assert.deepEqual(sorted(await driver.list()), [
-      { id: 1, name: 'a', isActive: true, isSuspended: false },
+      { id: 1, name: 'a', isActive: true, isSuspended: false, sizeBytes: SIZE },
       { id: 2, isActive: false, isSuspended: false },
     ]);
     assert.deepEqual(read(driver, 'a', 0, 65_536), pattern(1, 65_536));
@@ -270,7 +270,7 @@ function life(scene: Scene, { suspensionEndsWithProcess = false }: DriverSuiteOp
     await subject.driver.suspend('a');
     const driver = await subject.reopen();
     const isSuspended = !suspensionEndsWithProcess;
-    assert.deepEqual(await driver.list(), [{ id: 1, name: 'a', isActive: true, isSuspended }]);
+    assert.deepEqual(await driver.list(), [{ id: 1, name: 'a', isActive: true, isSuspended, sizeBytes: SIZE }]);
     await driver.resume('a');
     write(driver, 'a', 0, pattern(1, 4096));
   });

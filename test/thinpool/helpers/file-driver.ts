@@ -151,7 +151,8 @@ export class FileDriver implements PoolDriver {
     return this.#ids().map((id) => {
       const row = active.find((one) => one.id === id);
       if (row === undefined) return { id, isActive: false, isSuspended: false };
-      return { id, name: row.name, isActive: true, isSuspended: row.isSuspended };
+      const sizeBytes = statSync(this.#content(id)).size;
+      return { id, name: row.name, isActive: true, isSuspended: row.isSuspended, sizeBytes };
     });
   }
 
