@@ -226,6 +226,23 @@ describe('a thin pool of the daemon', { skip: skipUnlessScratch('xfs') }, () => 
     await assert.rejects(pools().putPoolDevice('fast', 'more', {}), { code: 'NO_SPACE' });
   });
 
+  it('[S236] is made by one of those who want it in one place, and by nobody where another pool lies', async () => {
+    const path = join(daemon.folder, 'shared.img');
+    const spec = { file: { path, size: '320MiB' }, deviceSize: '16MiB' };
+    const outcomes = await Promise.allSettled(
+      ['a', 'b', 'c'].map((name) => daemon.client.apply(poolManifest(name, spec))),
+    );
+    const [winner, ...more] = await pools().listPools();
+    assert.deepEqual([outcomes.filter(({ status }) => status === 'fulfilled').length, more], [1, []]);
+    assert.equal(winner?.state, 'ready');
+    await pools().putPoolDevice(winner?.name ?? '', 'db', {});
+    await run('ln', ['-s', daemon.folder, join(daemon.folder, 'alias')]);
+    const aliased = { ...spec, file: { path: join(daemon.folder, 'alias/shared.img'), size: '320MiB' } };
+    const taken = { code: 'ALREADY_EXISTS', message: new RegExp(`belongs to the pool ${winner?.name}`) };
+    await assert.rejects(daemon.client.apply(poolManifest('d', aliased)), taken);
+    assert.ok(existsSync(path));
+  });
+
   it('[S236] that cannot be made leaves nothing', async () => {
     const file = join(daemon.folder, 'taken');
     await writeFile(file, 'something');

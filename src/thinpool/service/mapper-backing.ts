@@ -14,12 +14,16 @@ import { type BackingContext, DEVICES_FOLDER, type PoolBacking, publicPrefix } f
 
 const PARTS = ['metadata', 'data'] as const;
 
+/** Two files, and the pool in them or on block devices. */
+type Made = (typeof PARTS)[number] | 'pool';
+const ALL: ReadonlySet<Made> = new Set<Made>([...PARTS, 'pool']);
+
 export class MapperBacking implements PoolBacking {
   readonly #context: BackingContext;
   readonly #place: MapperPlaceSpec;
   readonly #paths: BackingPaths;
-  /** What this object has made. */
-  #hasMadePool = false;
+  /** By this object. */
+  readonly #made = new Set<Made>();
 
   constructor(context: BackingContext, place: MapperPlaceSpec) {
     this.#context = context;
@@ -65,26 +69,29 @@ export class MapperBacking implements PoolBacking {
     throw new DunnageError('INVALID_ARGUMENT', `${path} is no ${kind === 'file' ? 'file' : 'block device'}`);
   }
 
-  async make(): Promise<void> {
+  async make(isResumed: boolean): Promise<void> {
     const native = loadNative();
     const { metadataPath } = this.#paths;
-    if ((await this.#isThere('metadata')) && readMetadataContent(metadataPath).kind === 'pool') return;
+    const wasMade = (await this.#isThere('metadata')) && readMetadataContent(metadataPath).kind === 'pool';
+    if (isResumed && wasMade) return;
     for (const part of PARTS) {
       const place = this.#place[part];
       const path = part === 'data' ? this.#paths.dataPath : metadataPath;
       if (place.kind !== 'file') continue;
       // Half-made, by who was interrupted.
-      await rm(path, { force: true });
+      if (isResumed) await rm(path, { force: true });
       await makePoolFile(native, path, place.sizeBytes);
+      this.#made.add(part);
     }
     const { parameters } = this.#place;
     await createDeviceMapperPool({ ...this.#paths, native, pool: this.#context.spec.name, parameters });
-    this.#hasMadePool = true;
+    this.#made.add('pool');
   }
 
-  async undo(): Promise<void> {
-    if (this.#hasMadePool) await this.#takeOut();
-    await this.#clear(this.#hasMadePool);
+  async undo(isResumed: boolean): Promise<void> {
+    const made = isResumed ? ALL : this.#made;
+    if (made.has('pool')) await this.#takeOut();
+    await this.#clear(made);
   }
 
   /** From the kernel, if it is there still. */
@@ -113,7 +120,7 @@ export class MapperBacking implements PoolBacking {
 
   async remove(): Promise<string> {
     await this.#takeOut();
-    await this.#clear(true);
+    await this.#clear(ALL);
     const devices = PARTS.filter((part) => this.#place[part].kind === 'device');
     const { dataPath, metadataPath } = this.#paths;
     const paths = devices.map((part) => (part === 'data' ? dataPath : metadataPath));
@@ -121,11 +128,15 @@ export class MapperBacking implements PoolBacking {
   }
 
   /** Metadata that are zeros are those of no pool. */
-  async #clear(isOurs: boolean): Promise<void> {
+  async #clear(made: ReadonlySet<Made>): Promise<void> {
     const { dataPath, metadataPath } = this.#paths;
-    if (this.#place.metadata.kind === 'file') await rm(metadataPath, { force: true });
-    else if (isOurs && readMetadataContent(metadataPath).kind === 'pool') zeroMetadata(metadataPath);
-    if (this.#place.data.kind === 'file') await rm(dataPath, { force: true });
+    const isThere = await this.#isThere('metadata');
+    if (this.#place.metadata.kind === 'file') {
+      if (made.has('metadata')) await rm(metadataPath, { force: true });
+    } else if (made.has('pool') && isThere && readMetadataContent(metadataPath).kind === 'pool') {
+      zeroMetadata(metadataPath);
+    }
+    if (this.#place.data.kind === 'file' && made.has('data')) await rm(dataPath, { force: true });
   }
 }
 

@@ -19,10 +19,13 @@ export interface PoolBacking {
    * @throws DunnageError ALREADY_EXISTS for anything else that is there, NOT_FOUND, INVALID_ARGUMENT
    */
   inspect(): Promise<'new' | 'pool'>;
-  /** Makes the pool. Repeated after an interruption it goes on. Preconditions: `inspect` said `new` before it was begun. */
-  make(): Promise<void>;
-  /** After `make` failed: what it has made goes. What was there stays. */
-  undo(): Promise<void>;
+  /**
+   * Makes the pool. `isResumed`: an earlier process may have been interrupted, and what is found of the pool is its work.
+   * Preconditions: `inspect` said `new` before it was begun.
+   */
+  make(isResumed: boolean): Promise<void>;
+  /** After `make` failed: what it has made goes, with `isResumed` what an earlier process has made as well. What was there stays. */
+  undo(isResumed: boolean): Promise<void>;
   driver(): PoolDriver;
   /** Takes away what the pool has put there; a file that holds it goes. Resolves to what stays, in words. Preconditions: no devices. */
   remove(): Promise<string>;

@@ -111,7 +111,7 @@ export class PoolDeletions {
     const backing = this.#options.backingOf(spec);
     try {
       if (isNew === true) {
-        await backing.undo();
+        await backing.undo(true);
         return '';
       }
       if (wasBegun) return await backing.remove();

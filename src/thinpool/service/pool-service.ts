@@ -21,6 +21,7 @@ import type { RepairOptions } from '../repair.ts';
 import type { PoolSpaceEvent, SpaceReport } from '../space/pool-space.ts';
 import type { TrimReport } from '../space/trim-pool.ts';
 import { backingOf } from './choose-backing.ts';
+import { PlaceClaims } from './place-claims.ts';
 import { type PoolBacking, publicPrefix } from './pool-backing.ts';
 import { merged, NOTHING_FOUND, PoolCare } from './pool-care.ts';
 import { type Deletion, PoolDeletions } from './pool-deletions.ts';
@@ -64,6 +65,7 @@ export class PoolService {
   readonly #devices: PoolDevices;
   readonly #deletions: PoolDeletions;
   readonly #care: PoolCare;
+  readonly #claims: PlaceClaims;
   #isClosed = false;
 
   constructor(options: PoolServiceOptions) {
@@ -72,6 +74,7 @@ export class PoolService {
     this.#devices = new PoolDevices((publicName, pool) => this.#holderOf(publicName, pool));
     const { stateDir, runtimeDir, log } = options;
     this.#care = new PoolCare({ stateDir, runtimeDir, log, metadataOf: (name) => this.#metadata(name) });
+    this.#claims = new PlaceClaims(stateDir, () => this.#records.list().map(({ spec }) => spec));
     this.#deletions = new PoolDeletions({
       ...{ records: this.#records, log: options.log },
       metadataOf: (name) => this.#metadata(name),
@@ -271,14 +274,14 @@ export class PoolService {
 
   async #create(spec: PoolSpec): Promise<PoolAction> {
     const backing = this.#backing(spec);
-    const isNew = (await backing.inspect()) === 'new';
-    const record: PoolRecord = {
-      ...{ spec, state: 'creating', createdAtMs: this.#options.clock.nowMs() },
-      ...(isNew && { isNew }),
-    };
-    await this.#records.create(record);
+    const createdAtMs = this.#options.clock.nowMs();
+    const record = await this.#claims.claim(spec, async () => {
+      const isNew = (await backing.inspect()) === 'new';
+      return await this.#records.create({ spec, state: 'creating', createdAtMs, ...(isNew && { isNew }) });
+    });
     try {
-      await this.#make(record);
+      if (record.isNew === true) await backing.make(false);
+      await this.#serve(record, backing);
     } catch (error) {
       await this.#undoCreate(record, backing);
       throw error;
@@ -291,7 +294,7 @@ export class PoolService {
     // The daemon ends: the next one goes on with it.
     if (this.#isClosed) return;
     try {
-      if (record.isNew === true) await backing.undo();
+      if (record.isNew === true) await backing.undo(false);
       const metadata = this.#metadata(record.spec.name);
       await this.#records.remove(record.spec.name, () => metadata.removeAll());
     } catch (error) {
@@ -357,7 +360,11 @@ export class PoolService {
   /** Brings the pool from whatever state it is in to `ready`. */
   async #make(record: PoolRecord): Promise<void> {
     const backing = this.#backing(record.spec);
-    if (record.isNew === true) await backing.make();
+    if (record.isNew === true) await backing.make(true);
+    await this.#serve(record, backing);
+  }
+
+  async #serve(record: PoolRecord, backing: PoolBacking): Promise<void> {
     const served = await this.#open(record.spec, backing);
     this.#served.set(record.spec.name, served);
     if (record.state !== 'ready') await this.#records.transition(bare(record, 'ready'));
