@@ -107,6 +107,8 @@ export interface PoolDriver {
 
   /** NOT_FOUND if the pool does not have the id. */
   usage(id: number): Promise<DeviceUsage>;
+  /** That of all devices, where one look tells it. */
+  usages?(): Promise<ReadonlyMap<number, DeviceUsage>>;
   status(): Promise<PoolStatus>;
   /** Everything that is there, also what the caller never heard of. */
   list(): Promise<readonly DriverDevice[]>;

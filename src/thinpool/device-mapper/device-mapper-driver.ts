@@ -184,11 +184,20 @@ export class DeviceMapperDriver implements PoolDriver {
   }
 
   async usage(id: number): Promise<DeviceUsage> {
-    const row = (await this.#readRows()).find((one) => one.id === id);
-    if (row === undefined)
-      throw new DunnageError('NOT_FOUND', `pool ${this.#options.pool} has no device with the id ${id}`);
+    const usage = (await this.usages()).get(id);
+    if (usage !== undefined) return usage;
+    throw new DunnageError('NOT_FOUND', `pool ${this.#options.pool} has no device with the id ${id}`);
+  }
+
+  async usages(): Promise<ReadonlyMap<number, DeviceUsage>> {
     const { blockBytes } = this.#pool.parameters;
-    return { ownBytes: row.ownBlocks * blockBytes, sharedBytes: row.sharedBlocks * blockBytes };
+    const rows = await this.#readRows();
+    return new Map(
+      rows.map(({ id, ownBlocks, sharedBlocks }) => [
+        id,
+        { ownBytes: ownBlocks * blockBytes, sharedBytes: sharedBlocks * blockBytes },
+      ]),
+    );
   }
 
   async status(): Promise<PoolStatus> {

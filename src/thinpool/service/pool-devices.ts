@@ -2,7 +2,7 @@
 import { KeyedMutex } from '../../base/mutex.ts';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import type { DeviceInfo } from '../device-info.ts';
-import type { DriverDevice } from '../driver.ts';
+import type { DeviceUsage } from '../driver.ts';
 import { findDeviceUsers, findOwnMounts } from './device-users.ts';
 import { publicPrefix } from './pool-backing.ts';
 import type { ServedPool } from './served-pool.ts';
@@ -24,6 +24,7 @@ export interface DeviceView extends DeviceInfo {
 /** What the kernel takes for a name. */
 const PUBLIC_NAME_BYTES_MAX = 127;
 const USAGES_PARALLEL = 4;
+const NONE: DeviceUsage = { ownBytes: 0, sharedBytes: 0 };
 
 export class PoolDevices {
   /** By the name that a device has where those of all pools are together. */
@@ -36,12 +37,14 @@ export class PoolDevices {
   }
 
   async list(pool: ServedPool): Promise<readonly DeviceView[]> {
-    const reality = await pool.reality();
+    const usages = await pool.driver.usages?.();
     const infos = [...pool.metadata.walkDevices()];
     const views: DeviceView[] = new Array(infos.length);
     const next = infos.entries();
     const work = async (): Promise<void> => {
-      for (const [index, info] of next) views[index] = await view(pool, info, reality);
+      for (const [index, info] of next) {
+        views[index] = await view(pool, info, usages === undefined ? undefined : (usages.get(info.deviceId) ?? NONE));
+      }
     };
     await Promise.all(Array.from({ length: USAGES_PARALLEL }, work));
     return views;
@@ -95,7 +98,7 @@ export class PoolDevices {
   }
 
   async #look(pool: ServedPool, name: string): Promise<DeviceView> {
-    return await view(pool, pool.metadata.getDevice(name), await pool.reality());
+    return await view(pool, pool.metadata.getDevice(name), undefined);
   }
 
   #publicName(pool: ServedPool, name: string): string {
@@ -131,24 +134,19 @@ function inUse(pool: ServedPool, name: string, users: readonly string[], cause?:
   });
 }
 
-async function view(
-  pool: ServedPool,
-  info: DeviceInfo,
-  reality: ReadonlyMap<number, DriverDevice>,
-): Promise<DeviceView> {
-  const there = reality.get(info.deviceId);
-  const isActive = there?.isActive === true && there.name === info.name;
+/** `known`: its usage, if somebody has looked already. */
+async function view(pool: ServedPool, info: DeviceInfo, known: DeviceUsage | undefined): Promise<DeviceView> {
+  const isActive = await pool.driver.isActive(info.name);
   const path = isActive ? { path: pool.device.path(info.name) } : {};
-  const usage = there === undefined ? { ownBytes: 0, sharedBytes: 0 } : await usageOf(pool, info);
-  return { ...info, ...usage, isActive, ...path };
+  return { ...info, ...(known ?? (await usageOf(pool, info))), isActive, ...path };
 }
 
-/** Nothing for one that was just removed. */
-async function usageOf(pool: ServedPool, { deviceId }: DeviceInfo): Promise<{ ownBytes: number; sharedBytes: number }> {
+/** None of one that the pool does not have (any more). */
+async function usageOf(pool: ServedPool, { deviceId }: DeviceInfo): Promise<DeviceUsage> {
   try {
     return await pool.driver.usage(deviceId);
   } catch (error) {
-    if (error instanceof DunnageError && error.code === 'NOT_FOUND') return { ownBytes: 0, sharedBytes: 0 };
+    if (error instanceof DunnageError && error.code === 'NOT_FOUND') return NONE;
     throw error;
   }
 }
