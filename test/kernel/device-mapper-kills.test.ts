@@ -136,7 +136,7 @@ describe('a process that is killed while it changes a pool of the device-mapper'
   skip: skipUnlessDeviceMapper(),
 }, () => {
   for (const operation of OPERATIONS) {
-    it(`leaves the pool as it was before ${operation.kind}, or after it`, () =>
+    it(`[S239] leaves the pool as it was before ${operation.kind}, or after it`, () =>
       KillScene.run({}, async (scene) => {
         let before = await scene.open((pool) => prepare(pool, operation));
         let deaths = 0;
@@ -159,7 +159,7 @@ describe('a process that is killed while it changes a pool of the device-mapper'
 });
 
 describe('metadata of a pool that are too small', { skip: skipUnlessDeviceMapper() }, () => {
-  it('for any pool are refused, and nothing is made', async () => {
+  it('[S240] for any pool are refused, and nothing is made', async () => {
     const subject = await DeviceMapperSubject.make({});
     await thenCleanUp(
       async () => {
@@ -180,7 +180,7 @@ describe('metadata of a pool that are too small', { skip: skipUnlessDeviceMapper
     );
   });
 
-  it('for more devices refuse them and keep those that are there; made larger, they have room again', () =>
+  it('[S240] for more devices refuse them and keep those that are there; made larger, they have room again', () =>
     KillScene.run({ metadataBytes: 128 * 1024 }, async (scene) => {
       const kept: string[] = [];
       await scene.open(async (pool) => {

@@ -234,7 +234,7 @@ function obstacle(): string | false {
 
 describe('a power failure', { skip: obstacle() }, () => {
   for (const [name, kind] of Object.entries(KINDS)) {
-    it(`of the driver ${name} leaves the pool as it was before the operation under way, or after it`, async (t) => {
+    it(`[S239] of the driver ${name} leaves the pool as it was before the operation under way, or after it`, async (t) => {
       const folder = mkdtempSync(join(tmpdir(), 'dunnage-power-'));
       const flushed = join(folder, 'flushed');
       const paths = { disk: flushed, log: join(folder, 'log') };
