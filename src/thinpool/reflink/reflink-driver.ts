@@ -293,8 +293,8 @@ export class ReflinkDriver implements PoolDriver {
     const isTaken = others.length > 0 || (named !== undefined && (await this.#names.isPublic(name)));
     if (attachment.isOdd || (isTaken && !attachment.isLeaving)) throw busy(`device ${id}`, attachment);
     if (!attachment.isLeaving) return attachment;
-    await this.#open.stuckWrites.end(attachment.number);
-    const isKept = await attachments.keep(attachment.number);
+    const keep = (): Promise<boolean> => attachments.keep(attachment.number);
+    const isKept = await this.#open.stuckWrites.whileDone(attachment.number, keep);
     for (const other of others) await this.#names.remove(other.name);
     if (!isKept) await this.#names.remove(name);
     return isKept ? attachment : undefined;
@@ -323,8 +323,7 @@ export class ReflinkDriver implements PoolDriver {
     const image = await this.#open.images.openImage(id);
     try {
       await this.#fit(id, image, sizeBytes);
-      await this.#open.stuckWrites.end(number);
-      await this.#open.attachments.grow(number);
+      await this.#open.stuckWrites.whileDone(number, () => this.#open.attachments.grow(number));
     } finally {
       await image.close();
     }
@@ -336,8 +335,7 @@ export class ReflinkDriver implements PoolDriver {
     const deactivate = (): Promise<void> => this.#deactivate(name, found, options);
     // Cut off, they end also while the pool is open.
     if (options.force) return await this.#change(deactivate);
-    await this.#open.stuckWrites.end(found.number);
-    await deactivate();
+    await this.#open.stuckWrites.whileDone(found.number, deactivate);
   }
 
   async #deactivate(name: string, found: Attachment, options: DeactivateOptions): Promise<void> {
@@ -357,8 +355,7 @@ export class ReflinkDriver implements PoolDriver {
 
   async suspend(name: string): Promise<void> {
     const { id, number } = await this.#active(name);
-    await this.#open.stuckWrites.end(number);
-    await this.#open.suspensions.suspend(id, number);
+    await this.#open.stuckWrites.whileDone(number, () => this.#open.suspensions.suspend(id, number));
   }
 
   async resume(name: string): Promise<void> {

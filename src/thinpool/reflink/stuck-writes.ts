@@ -1,54 +1,71 @@
 /**
  * Writes to devices of a pool whose writers wait. Whoever opens such a device, or changes it, waits with them: for a killed writer that
- * cannot end, for requests that are not done. So they are given a moment, once in each stop, before the device is touched.
+ * cannot end, for requests that are not done; and everybody who looks at loop devices waits with him. So devices are touched only while the
+ * pool is open, and that for a moment and not too often: others write meanwhile as well, into what is kept free.
  */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Clock, systemClock } from '../../base/clock.ts';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import type { WriteGuard } from './write-guard.ts';
 
-/** Others write meanwhile as well, into what is kept free. */
-const MOMENT_MS = 50;
+const MOMENT_MS = 20;
 const LOOK_EVERY_MS = 1;
+/** Between two moments of one device. */
+const AGAIN_MS = 3000;
 
 export class StuckWrites {
   readonly #guard: Pick<WriteGuard, 'isFrozen' | 'whileOpen'> | undefined;
   readonly #under: (loopNumber: number) => Promise<boolean>;
-  /** Loop devices whose writes had their moment since writers were stopped. */
-  readonly #hadTheirs = new Set<number>();
+  readonly #clock: Clock;
+  /** When loop devices had their last moment since writers were stopped. */
+  readonly #hadTheirsMs = new Map<number, number>();
 
   constructor(
     guard: Pick<WriteGuard, 'isFrozen' | 'whileOpen'> | undefined,
     under: typeof areWritesUnderWay = areWritesUnderWay,
+    clock: Clock = systemClock,
   ) {
     this.#guard = guard;
     this.#under = under;
+    this.#clock = clock;
   }
 
   /** Writers were stopped, or go on again. */
   forget(): void {
-    this.#hadTheirs.clear();
+    this.#hadTheirsMs.clear();
   }
 
-  /** @throws DunnageError BUSY if somebody writes to the device and is not done: it must not be touched */
-  async end(loopNumber: number): Promise<void> {
-    if (this.#guard?.isFrozen !== true || !(await this.#under(loopNumber))) return;
-    if (!this.#hadTheirs.has(loopNumber)) {
-      this.#hadTheirs.add(loopNumber);
-      await this.#guard.whileOpen(() => this.#wait(loopNumber));
-      if (!(await this.#under(loopNumber))) return;
+  /** Runs what opens or changes the device. @throws DunnageError BUSY if somebody writes to it and is not done, or it was tried just now */
+  async whileDone<T>(loopNumber: number, task: () => Promise<T>): Promise<T> {
+    const guard = this.#guard;
+    if (guard === undefined) return await task();
+    if (guard.isFrozen) {
+      const nowMs = this.#clock.monotonicMs();
+      const lastMs = this.#hadTheirsMs.get(loopNumber);
+      if (lastMs !== undefined && nowMs - lastMs < AGAIN_MS) throw busy(loopNumber);
+      this.#hadTheirsMs.set(loopNumber, nowMs);
     }
-    throw new DunnageError('BUSY', `somebody writes to /dev/loop${loopNumber} and waits until the pool has room`, {
-      remedy: 'make room first: remove what nobody uses, or make the pool larger',
+    return await guard.whileOpen(async () => {
+      if (guard.isFrozen && !(await this.#wait(loopNumber))) throw busy(loopNumber);
+      return await task();
     });
   }
 
-  async #wait(loopNumber: number): Promise<void> {
+  /** Whether they are done. */
+  async #wait(loopNumber: number): Promise<boolean> {
     for (let passedMs = 0; passedMs < MOMENT_MS; passedMs += LOOK_EVERY_MS) {
-      if (!(await this.#under(loopNumber))) return;
+      if (!(await this.#under(loopNumber))) return true;
       await sleep(LOOK_EVERY_MS);
     }
+    return false;
   }
+}
+
+function busy(loopNumber: number): DunnageError {
+  return new DunnageError('BUSY', `/dev/loop${loopNumber} is in use, and who writes to the pool waits for room`, {
+    remedy: 'make room first: remove what nobody uses, or make the pool larger; or try again in a few seconds',
+  });
 }
 
 /** Requests that the device has not answered: reads and writes. */

@@ -128,6 +128,8 @@ export class PoolKeeper {
     const fields = { pool: metadata.pool, event: event.kind, usedBytes, totalBytes, promisedBytes, promisableBytes };
     log[levelOf(event.kind)](fields, messageOf(event.kind));
     onEvent?.(event);
+    // Who has found it may have asked for something else: a look of our own does what is due then.
+    if (event.kind === 'filling') this.notice();
   }
 
   #wait(durationMs: number = this.#options.lookEveryMs ?? LOOK_EVERY_MS): void {

@@ -8,8 +8,10 @@ describe('writes to devices of a pool whose writers wait', () => {
   /** How often it is asked until the writes are done. */
   let looksUntilDone: number;
   let writes: StuckWrites;
+  let nowMs: number;
   beforeEach(() => {
     isFrozen = true;
+    nowMs = 1000;
     opened = 0;
     looksUntilDone = Number.POSITIVE_INFINITY;
     const guard = {
@@ -21,36 +23,42 @@ describe('writes to devices of a pool whose writers wait', () => {
         return await change();
       },
     };
-    writes = new StuckWrites(guard, async () => {
-      looksUntilDone -= 1;
-      return looksUntilDone >= 0;
-    });
+    writes = new StuckWrites(
+      guard,
+      async () => {
+        looksUntilDone -= 1;
+        return looksUntilDone >= 0;
+      },
+      { nowMs: () => nowMs, monotonicMs: () => nowMs },
+    );
   });
 
-  it('are waited for while the pool is open for a moment', async () => {
+  const touch = (number: number): Promise<string> => writes.whileDone(number, async () => 'touched');
+
+  it('are waited for while the pool is open for a moment, and the device is touched then', async () => {
     looksUntilDone = 5;
-    await writes.end(3);
+    assert.equal(await touch(3), 'touched');
     assert.equal(opened, 1);
   });
 
-  it('that are not done then are left alone, and the pool is not opened for them again', async () => {
-    await assert.rejects(writes.end(3), { code: 'BUSY', message: /\/dev\/loop3/ });
-    await assert.rejects(writes.end(3), { code: 'BUSY' });
+  it('that are not done then are left alone, and the pool is not opened for them again at once', async () => {
+    await assert.rejects(touch(3), { code: 'BUSY', message: /\/dev\/loop3/ });
+    await assert.rejects(touch(3), { code: 'BUSY' });
     assert.equal(opened, 1);
-    await assert.rejects(writes.end(4), { code: 'BUSY' });
+    await assert.rejects(touch(4), { code: 'BUSY' });
     assert.equal(opened, 2);
     writes.forget();
-    await assert.rejects(writes.end(3), { code: 'BUSY' });
+    await assert.rejects(touch(3), { code: 'BUSY' });
     assert.equal(opened, 3);
+    nowMs += 3000;
+    looksUntilDone = 1;
+    assert.equal(await touch(3), 'touched');
+    assert.equal(opened, 4);
   });
 
   it('need no care where nobody waits', async () => {
     isFrozen = false;
-    await writes.end(3);
-    isFrozen = true;
-    looksUntilDone = 0;
-    await writes.end(3);
-    await new StuckWrites(undefined, async () => true).end(3);
-    assert.equal(opened, 0);
+    assert.equal(await touch(3), 'touched');
+    assert.equal(await new StuckWrites(undefined, async () => true).whileDone(3, async () => 'free'), 'free');
   });
 });
