@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readlink, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readlink, rename, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
@@ -241,6 +241,27 @@ describe('a thin pool of the daemon', { skip: skipUnlessScratch('xfs') }, () => 
     const taken = { code: 'ALREADY_EXISTS', message: new RegExp(`belongs to the pool ${winner?.name}`) };
     await assert.rejects(daemon.client.apply(poolManifest('d', aliased)), taken);
     assert.ok(existsSync(path));
+  });
+
+  it('[S236] takes no file system that somebody has mounted, and no name that somebody uses there', async () => {
+    const scratch = new ScratchFileSystem('xfs');
+    try {
+      const { stdout } = await run('findmnt', ['-no', 'SOURCE', scratch.path]);
+      await assert.rejects(daemon.client.apply(poolManifest('x', { device: stdout.trim() })), { code: 'BUSY' });
+      await writeFile(join(scratch.path, 'transaction'), 'mine');
+      await assert.rejects(daemon.client.apply(poolManifest('x', { directory: scratch.path })), {
+        code: 'ALREADY_EXISTS',
+        message: /something named "transaction"/,
+      });
+      assert.deepEqual(await readdir(scratch.path), ['transaction']);
+      await unlink(join(scratch.path, 'transaction'));
+      await daemon.client.apply(poolManifest('x', { directory: scratch.path }));
+      await writeFile(join(scratch.path, 'devices/mine'), 'mine');
+      await pools().deletePool('x', true);
+      assert.deepEqual(await readdir(scratch.path, { recursive: true }), ['devices', 'devices/mine']);
+    } finally {
+      scratch.close();
+    }
   });
 
   it('[S236] that cannot be made leaves nothing', async () => {

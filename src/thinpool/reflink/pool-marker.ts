@@ -8,6 +8,8 @@ import { syncDirectory } from './pool-place.ts';
 const MARKER = 'dunnage-pool.json';
 const TRANSACTION = 'transaction';
 const FORMAT = 1;
+/** At the top of a pool. The marker goes last: whoever is interrupted finds a pool, and goes on. */
+export const POOL_FILES: readonly string[] = [`${TRANSACTION}.new`, TRANSACTION, `${MARKER}.new`, MARKER];
 const NEWER = 'use the version of dunnage that made the pool: it is newer than this one';
 
 export interface PoolMarker {
@@ -67,11 +69,8 @@ export async function writeTransaction(root: string, transaction: number): Promi
   await writeDurably(root, TRANSACTION, `${transaction}\n`);
 }
 
-/** The marker goes last: whoever is interrupted finds a pool, and goes on. */
 export async function removePoolFiles(root: string): Promise<void> {
-  for (const name of [`${TRANSACTION}.new`, TRANSACTION, `${MARKER}.new`, MARKER]) {
-    await rm(join(root, name), { force: true });
-  }
+  for (const name of POOL_FILES) await rm(join(root, name), { force: true });
 }
 
 async function readText(root: string, name: string): Promise<string | undefined> {

@@ -1,11 +1,12 @@
 /** Making the place of a pool the pool's own, finding out whose it is, and leaving it as it was: while it is not in service. */
-import { readdir, rm, rmdir, statfs } from 'node:fs/promises';
+import { lstat, readdir, rm, rmdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../base/log.ts';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import { findMount } from '../../mounts/mount-table.ts';
 import { systemCode } from '../../native/system-error.ts';
-import { readMarker, removePoolFiles, writeMarker } from './pool-marker.ts';
+import { imageId } from './image-folder.ts';
+import { POOL_FILES, readMarker, removePoolFiles, writeMarker } from './pool-marker.ts';
 import { assertSharesBlocks, mountPlace, type PoolPlace, syncDirectory, unmountPlace } from './pool-place.ts';
 
 export interface MarkedPlace {
@@ -37,6 +38,21 @@ export async function markPool(options: MarkedPlace): Promise<void> {
   });
 }
 
+/**
+ * What has a name that a pool needs is somebody else's where no pool lies: it would be changed, and go with the pool.
+ * @throws DunnageError ALREADY_EXISTS
+ */
+export async function assertFreeNames(options: MarkedPlace): Promise<void> {
+  await whileMounted(options, async (root) => {
+    for (const name of [IMAGES, ...POOL_FILES]) {
+      if ((await lstat(join(root, name)).catch(() => undefined)) === undefined) continue;
+      throw new DunnageError('ALREADY_EXISTS', `${options.place.path} has something named "${name}" already`, {
+        remedy: 'rename it, or give the pool a directory of its own',
+      });
+    }
+  });
+}
+
 /** Name of the pool that lies there; undefined if there is none. */
 export async function readPoolName(options: MarkedPlace): Promise<string | undefined> {
   return await whileMounted(options, async (root) => (await readMarker(root))?.name);
@@ -54,13 +70,14 @@ export async function unmarkPool(options: MarkedPlace): Promise<void> {
       throw new DunnageError('NOT_FOUND', `${place.path} holds the pool "${there}", not "${poolName}"`);
     }
     const images = join(root, IMAGES);
-    const left = await readdir(images).catch(() => []);
+    const left = (await readdir(images).catch(() => [])).filter((name) => imageId(name) !== undefined);
     if (there !== undefined && left.length > 0) {
       throw new DunnageError('NOT_EMPTY', `${images} is not empty: ${left.slice(0, 3).join(', ')}`);
     }
     if (there === undefined) return;
     await rmdir(images).catch((error: unknown) => {
-      if (systemCode(error) !== 'ENOENT') throw error;
+      // What somebody has put beside the images is his, and stays.
+      if (!['ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(systemCode(error) ?? '')) throw error;
     });
     await removePoolFiles(root);
     await syncDirectory(root);

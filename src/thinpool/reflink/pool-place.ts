@@ -5,13 +5,14 @@
  * The file system must share blocks between files: XFS (made so by `formatPool`) or btrfs.
  */
 import { constants } from 'node:fs';
-import { mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, open, realpath, stat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { getSystemErrorName } from 'node:util';
 import type { Log } from '../../base/log.ts';
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
 import { findMount } from '../../mounts/mount-table.ts';
 import { loadNative } from '../../native/load.ts';
-import { systemCode } from '../../native/system-error.ts';
+import { systemCode, systemError } from '../../native/system-error.ts';
 import { runProgram } from '../run-program.ts';
 
 export type PoolPlace =
@@ -42,21 +43,34 @@ export async function formatPool(place: PoolPlace, sizeBytes?: number): Promise<
   if ((await stat(place.path).catch(() => undefined)) !== undefined) {
     throw new DunnageError('ALREADY_EXISTS', `${place.path} exists already`);
   }
-  const unfinished = `${place.path}.new`;
   try {
-    const file = await open(unfinished, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, 0o600);
-    try {
-      await loadNative().allocateSpace(file.fd, sizeBytes);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await makeFileSystem(unfinished, ['-s', `size=${FILE_SECTOR_BYTES}`]);
-    await rename(unfinished, place.path);
-    await syncDirectory(dirname(place.path));
+    await makeFormattedFile(place.path, sizeBytes);
   } catch (error) {
-    await rm(unfinished, { force: true });
     throw fromSystemError(error, `cannot make the pool ${place.path}`);
+  }
+}
+
+/** It has no name until it is complete: so it is in nobody's way, nothing is overwritten, and of an interruption nothing is left. */
+async function makeFormattedFile(path: string, sizeBytes: number): Promise<void> {
+  const native = loadNative();
+  const directory = await open(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    const file = await native.createUnnamedFile(directory.fd);
+    try {
+      await native.allocateSpace(file, sizeBytes);
+      const loop = await native.attachLoop(file, FILE_SECTOR_BYTES, true);
+      try {
+        await makeFileSystem(`/dev/loop${loop.number}`, []);
+      } finally {
+        native.closeDescriptor(loop.descriptor);
+      }
+      const [errno = 0] = await native.nameFiles([file], directory.fd, [basename(path)]);
+      if (errno !== 0) throw systemError(getSystemErrorName(-errno), 'linkat', path, 'it cannot get its name');
+    } finally {
+      native.closeDescriptor(file);
+    }
+  } finally {
+    await directory.close();
   }
 }
 

@@ -7,7 +7,14 @@ import { systemCode } from '../../native/system-error.ts';
 import { findSignatures } from '../device-mapper/thin-tools.ts';
 import type { PoolDriver } from '../driver.ts';
 import type { DevicePlaceSpec, DirectoryPlaceSpec, FilePlaceSpec } from '../pool-spec.ts';
-import { leavePlace, type MarkedPlace, markPool, readPoolName, unmarkPool } from '../reflink/pool-marking.ts';
+import {
+  assertFreeNames,
+  leavePlace,
+  type MarkedPlace,
+  markPool,
+  readPoolName,
+  unmarkPool,
+} from '../reflink/pool-marking.ts';
 import { formatPool } from '../reflink/pool-place.ts';
 import { ReflinkDriver, type ReflinkOptions } from '../reflink/reflink-driver.ts';
 import { type BackingContext, type PoolBacking, publicPrefix } from './pool-backing.ts';
@@ -16,6 +23,8 @@ export class ReflinkBacking implements PoolBacking {
   readonly #context: BackingContext;
   readonly #place: DirectoryPlaceSpec | DevicePlaceSpec | FilePlaceSpec;
   readonly #options: MarkedPlace;
+  /** The file of the pool, by this object. */
+  #hasMadeFile = false;
 
   constructor(context: BackingContext, place: DirectoryPlaceSpec | DevicePlaceSpec | FilePlaceSpec) {
     const { spec, paths, runtimeDir, log } = context;
@@ -35,6 +44,9 @@ export class ReflinkBacking implements PoolBacking {
     if (name !== undefined) throw new DunnageError('ALREADY_EXISTS', `${path} holds the pool "${name}" already`);
     if (kind === 'file') throw holdsSomething(path, 'a file system without a pool');
     if (kind === 'device' && this.#mayFormat) throw holdsSomething(path, 'a file system');
+    // Its guard would stop whoever else writes there.
+    if (kind === 'device') await assertUnused(path);
+    await assertFreeNames(this.#options);
     return 'new';
   }
 
@@ -69,21 +81,23 @@ export class ReflinkBacking implements PoolBacking {
     });
   }
 
-  async make(): Promise<void> {
+  async make(isResumed: boolean): Promise<void> {
     const { place } = this.#options;
-    if (this.#place.kind === 'file' && !(await exists(place.path))) {
+    // Somebody's who came in between is refused by `formatPool`.
+    if (this.#place.kind === 'file' && !(isResumed && (await exists(place.path)))) {
       await mkdir(dirname(place.path), { recursive: true, mode: 0o700 });
       await formatPool(place, this.#place.sizeBytes);
+      this.#hasMadeFile = true;
     }
     if (this.#mayFormat && (await findSignatures(place.path)) === '') await formatPool(place);
     await markPool(this.#options);
   }
 
-  async undo(): Promise<void> {
+  async undo(isResumed: boolean): Promise<void> {
     const { path } = this.#options.place;
     if (this.#place.kind !== 'file') await unmarkPool(this.#options);
     await leavePlace(this.#options);
-    if (this.#place.kind === 'file') await rm(path, { force: true });
+    if (this.#place.kind === 'file' && (isResumed || this.#hasMadeFile)) await rm(path, { force: true });
   }
 
   driver(): PoolDriver {
@@ -95,7 +109,7 @@ export class ReflinkBacking implements PoolBacking {
 
   async remove(): Promise<string> {
     const { path } = this.#options.place;
-    await this.undo();
+    await this.undo(true);
     if (this.#place.kind === 'file') return '';
     return this.#place.kind === 'device' ? `${path} stays formatted` : `${path} stays`;
   }

@@ -4,6 +4,8 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
+  readFileSync,
   realpathSync,
   rmSync,
   statSync,
@@ -77,6 +79,22 @@ describe('the place of a pool', { skip: skipUnlessScratch('xfs') || skipUnlessSc
     await assert.rejects(formatPool(file()), { code: 'INVALID_ARGUMENT' });
     await assert.rejects(formatPool(file(), 2 ** 50), { code: /^(?:NO_SPACE|IO)$/ });
     assert.equal(existsSync(`${file().path}.new`) || existsSync(file().path), false);
+  });
+
+  it('a file is made beside what others have there, and is for its owner alone', async () => {
+    const others = `${file().path}.new`;
+    writeFileSync(others, 'precious', { mode: 0o644 });
+    await formatPool(file(), SIZE);
+    assert.equal(readFileSync(others, 'utf8'), 'precious');
+    assert.equal(statSync(file().path).mode & 0o777, 0o600);
+    assert.deepEqual(readdirSync(folder).sort(), ['pool', 'pool.new']);
+  });
+
+  it('a file is made once, whoever wants it at the same time', async () => {
+    const outcomes = await Promise.allSettled([1, 2, 3].map(() => formatPool(file(), SIZE)));
+    const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason.code] : []));
+    assert.deepEqual(failures, ['ALREADY_EXISTS', 'ALREADY_EXISTS']);
+    await mountPlace(file(), mountPoint, silentLog);
   });
 
   it('a device that holds a file system is not formatted', async () => {
