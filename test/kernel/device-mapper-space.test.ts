@@ -171,7 +171,7 @@ describe('the space of a pool of the device-mapper', { skip: skipUnlessDeviceMap
     );
   });
 
-  it('without overcommit every device and every snapshot that was made can be filled', () =>
+  it('[S241] without overcommit every device and every snapshot that was made can be filled', () =>
     scene({ dataBytes: 5 * DEVICE_BYTES + MIB }, {}, async ({ pool, events, fill, keeper }) => {
       await pool.createThinDevice('d1', DEVICE_BYTES);
       assert.deepEqual(await once(fill('d1', 1).process, 'close'), [0, null]);
@@ -196,7 +196,7 @@ describe('the space of a pool of the device-mapper', { skip: skipUnlessDeviceMap
       await pool.createThinDevice('new', DEVICE_BYTES);
     }));
 
-  it('with overcommit nothing new is made above the mark, and writers of the full pool wait and lose nothing', () =>
+  it('[S242] with overcommit nothing new is made above the mark, and writers of the full pool wait and lose nothing', () =>
     scene({ dataBytes: 128 * MIB }, { overcommit: { highWaterPercent: 50 } }, async (it) => {
       const { subject, pool, told, fill } = it;
       assert.equal(readFileSync('/sys/module/dm_thin_pool/parameters/no_space_timeout', 'utf8').trim(), '0');

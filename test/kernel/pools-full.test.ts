@@ -42,7 +42,7 @@ describe('a pool of the daemon that fills up', { skip: skipUnlessScratch('xfs') 
     return new RegExp(`^${name}\\{[^}]*pool="full"[^}]*\\} (.*)$`, 'm').exec(text)?.[1];
   }
 
-  it('without overcommit every device and every snapshot that was made can be filled', async () => {
+  it('[S241] without overcommit every device and every snapshot that was made can be filled', async () => {
     await daemon.client.apply(poolManifest('full', { file: { size: '340MiB' }, deviceSize: '48MiB' }));
     const [first = ''] = await devices(1);
     assert.equal(await new ThinWriter(first, 1, DEVICE_BYTES).end(), 0);
@@ -65,7 +65,7 @@ describe('a pool of the daemon that fills up', { skip: skipUnlessScratch('xfs') 
     assert.deepEqual((await pools().checkPool('full')).remaining, []);
   });
 
-  it('with overcommit writers wait, also while no daemon runs, and go on in a larger pool', async (t) => {
+  it('[S242] with overcommit writers wait, also while no daemon runs, and go on in a larger pool', async (t) => {
     await daemon.client.apply(poolManifest('full', { file: { size: '320MiB' }, ...OVERCOMMITTED }));
     const paths = await devices(6);
     const writers = paths.map((path, index) => new ThinWriter(path, index + 1, DEVICE_BYTES));
