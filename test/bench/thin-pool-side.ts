@@ -31,7 +31,7 @@ export class ThinPoolSide {
   }
 
   /** A string is the reason why nothing can be measured here. */
-  static async make(parent: string, sizeBytes: number): Promise<ThinPoolSide | string> {
+  static async make(parent: string, sizeBytes: number, mayOvercommit = false): Promise<ThinPoolSide | string> {
     const obstacle = skipUnlessScratch('xfs');
     if (obstacle !== false) return obstacle;
     const folder = mkdtempSync(join(parent, 'dp-'));
@@ -42,7 +42,9 @@ export class ThinPoolSide {
     await ReflinkDriver.create(options, sizeBytes);
     const driver = new ReflinkDriver(options);
     const metadata = PoolMetadata.open({ stateDir: join(folder, 'state'), pool: POOL, log: silentLog });
-    const space = new PoolSpace({ driver, promisedBytes: () => metadata.promisedBytes, onEvent: () => undefined });
+    const promisedBytes = (): number => metadata.promisedBytes;
+    const overcommit = mayOvercommit ? { overcommit: { highWaterPercent: 95 } } : {};
+    const space = new PoolSpace({ driver, promisedBytes, ...overcommit, onEvent: () => undefined });
     const pool = await PoolDevice.open({ driver, metadata, log: silentLog, admit: (bytes) => space.admit(bytes) });
     return new ThinPoolSide(folder, runtimeDir, metadata, pool);
   }
@@ -53,8 +55,8 @@ export class ThinPoolSide {
     return join(this.#runtimeFolder, 'pools', POOL, 'fs', 'devices', `${deviceId}.img`);
   }
 
+  /** With all that is in the pool. */
   async close(): Promise<void> {
-    await Promise.all(this.pool.metadata.getDeviceNames().map((name) => this.pool.removeDevice(name)));
     await this.pool.removePool();
     await this.pool.close();
     await this.#metadata.close();
