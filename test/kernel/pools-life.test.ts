@@ -118,6 +118,24 @@ describe('a thin pool of the daemon', { skip: skipUnlessScratch('xfs') }, () => 
     assert.equal(readBlock(inDevices(daemon, 'fast-db'), 4), 'kept');
   });
 
+  it('[S233] lets a device that is mounted be after down', async (t) => {
+    await daemon.client.apply(poolManifest('fast', IN_FILE));
+    for (const name of ['used', 'idle']) await pools().putPoolDevice('fast', name, {});
+    const place = join(daemon.folder, 'in-use');
+    await mkdir(place, { recursive: true });
+    await run('mkfs.ext4', ['-q', device('fast-used')]);
+    await run('mount', [device('fast-used'), place]);
+    t.after(() => run('umount', [place]).catch(() => undefined));
+    await daemon.dunnage('down');
+    await writeFile(join(place, 'meanwhile'), 'y');
+    assert.deepEqual(await readdir(join(daemon.runtimeDir, 'dev')), ['fast-used']);
+    await daemon.up();
+    await writeFile(join(place, 'after'), 'z');
+    assert.deepEqual(await readdir(inDevices(daemon)), ['fast-idle', 'fast-used']);
+    assert.equal((await pools().checkPool('fast')).outcome, 'clean');
+    await run('umount', [place]);
+  });
+
   it('[S234] that is broken stops nobody: the start goes on, says why, and takes it in again when it is mended', async () => {
     await daemon.client.apply(poolManifest('good', IN_FILE));
     await daemon.client.apply(poolManifest('bad', IN_FILE));
