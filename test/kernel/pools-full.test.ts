@@ -82,6 +82,13 @@ describe('a pool of the daemon that fills up', { skip: skipUnlessScratch('xfs') 
     assert.match(stopped.warnings.join(), /waits until there is room/);
     assert.equal(await figure('dunnage_pool_writers_stopped'), '1');
     await assert.rejects(pools().putPoolDevice('full', 'more', {}), { code: 'NO_SPACE' });
+    const waiting = await quiet(writers);
+    const waits = writers.findIndex(({ isRunning }) => isRunning);
+    for (let tries = 0; tries < 5; tries += 1) {
+      await assert.rejects(pools().deletePoolDevice('full', `d${waits + 1}`), { code: 'BUSY', message: /open by pid/ });
+    }
+    await assert.rejects(pools().deletePool('full', true), { code: 'BUSY' });
+    assert.equal(await quiet(writers), waiting, 'nobody writes on because somebody wants to remove what is in use');
     await killDaemon(daemon);
     const before = await quiet(writers);
     assert.ok(before < (6 * DEVICE_BYTES) / BLOCK_BYTES && writers.some(({ isRunning }) => isRunning));

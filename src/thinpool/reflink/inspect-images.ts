@@ -1,4 +1,4 @@
-/** What only the driver sees of its pool: files that do not belong there, images that are too long, loop devices that are not as it makes them. */
+/** What only the driver sees of its pool: files that do not belong there, images of another length than their devices, loop devices that are not as it makes them. */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatBytes } from '../../base/units.ts';
@@ -25,7 +25,10 @@ export async function inspectImages(
 ): Promise<Inspection> {
   const sizes = new Map(expected.map((device) => [device.id, device]));
   const findings: PoolFinding[] = [];
-  for (const name of await readdir(pool.folder)) findings.push(...(await imageFindings(pool.folder, name, sizes)));
+  const active = new Set(pool.attachments.map(({ id }) => id));
+  for (const name of await readdir(pool.folder)) {
+    findings.push(...(await imageFindings(pool.folder, name, sizes, active)));
+  }
   findings.push(...pool.attachments.filter(({ isOdd }) => isOdd).map(oddFinding));
   if (pool.place.kind === 'file') findings.push(...(await sparseFindings(pool.place.path)));
   const isXfs = (await findMount(pool.mounted.path))?.type === 'xfs';
@@ -38,6 +41,7 @@ async function imageFindings(
   folder: string,
   name: string,
   expected: ReadonlyMap<number, ExpectedDevice>,
+  active: ReadonlySet<number>,
 ): Promise<readonly PoolFinding[]> {
   const found = await stat(join(folder, name)).catch(() => undefined);
   // Removed meanwhile.
@@ -49,7 +53,14 @@ async function imageFindings(
     return [{ object, what: 'it does not belong to the images of the pool', repairable: false, action }];
   }
   const device = expected.get(id);
-  if (device === undefined || found.size <= device.sizeBytes) return [];
+  if (device === undefined || found.size === device.sizeBytes) return [];
+  if (found.size < device.sizeBytes) {
+    // One that grew while it was not active gets its length when it is activated.
+    if (!active.has(id)) return [];
+    const what = `its device ${device.name} has ${formatBytes(device.sizeBytes)}, and it only ${formatBytes(found.size)}`;
+    const action = 'somebody has cut it off: copy what is left of the device, and remove it';
+    return [{ object, what, repairable: false, action }];
+  }
   const what = `it has ${formatBytes(found.size)}, and its device ${device.name} only ${formatBytes(device.sizeBytes)}`;
   return [{ object, what, repairable: false, action: 'make the device as large: nothing is cut off' }];
 }

@@ -5,8 +5,9 @@
  * The file system must share blocks between files: XFS (made so by `formatPool`) or btrfs.
  */
 import { constants } from 'node:fs';
-import { mkdir, open, realpath, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
 import type { Log } from '../../base/log.ts';
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
@@ -22,6 +23,8 @@ export type PoolPlace =
 
 const MKFS_TIMEOUT_MS = 300_000;
 const MOUNT_TIMEOUT_MS = 120_000;
+const DETACH_MS_MAX = 5_000;
+const LOOK_EVERY_MS = 2;
 /** Times of last access would be writes to the pool. */
 const MOUNT_OPTIONS = 'noatime,nodev,nosuid,noexec';
 /** Of a pool in a file, wherever the file is moved to. */
@@ -58,12 +61,7 @@ async function makeFormattedFile(path: string, sizeBytes: number): Promise<void>
     const file = await native.createUnnamedFile(directory.fd);
     try {
       await native.allocateSpace(file, sizeBytes);
-      const loop = await native.attachLoop(file, FILE_SECTOR_BYTES, true);
-      try {
-        await makeFileSystem(`/dev/loop${loop.number}`, []);
-      } finally {
-        native.closeDescriptor(loop.descriptor);
-      }
+      await withLoop(file, (device) => makeFileSystem(device, []));
       const [errno = 0] = await native.nameFiles([file], directory.fd, [basename(path)]);
       if (errno !== 0) throw systemError(getSystemErrorName(-errno), 'linkat', path, 'it cannot get its name');
     } finally {
@@ -71,6 +69,26 @@ async function makeFormattedFile(path: string, sizeBytes: number): Promise<void>
     }
   } finally {
     await directory.close();
+  }
+}
+
+/** Lends a file a loop device. It is gone again when this resolves, though others may look at all loop devices just now. */
+async function withLoop(file: number, work: (device: string) => Promise<void>): Promise<void> {
+  const native = loadNative();
+  const { number, descriptor } = await native.attachLoop(file, FILE_SECTOR_BYTES, true);
+  const shown = (): Promise<string> => readFile(`/sys/block/loop${number}/loop/backing_file`, 'utf8').catch(() => '');
+  const mine = await shown();
+  try {
+    await work(`/dev/loop${number}`);
+  } finally {
+    native.closeDescriptor(descriptor);
+  }
+  for (
+    let waitedMs = 0;
+    waitedMs < DETACH_MS_MAX && mine !== '' && (await shown()) === mine;
+    waitedMs += LOOK_EVERY_MS
+  ) {
+    await sleep(LOOK_EVERY_MS);
   }
 }
 

@@ -116,8 +116,10 @@ export class PoolDevices {
  */
 export async function whileNamingUsers<T>(pool: ServedPool, name: string, task: () => Promise<T>): Promise<T> {
   const path = pool.device.path(name);
-  const mounts = await findOwnMounts(path);
-  if (mounts.length > 0) throw inUse(pool, name, mounts);
+  const { areWritersStopped } = await pool.driver.status();
+  // Each try would let those who wait write on, until the pool is really full.
+  const found = areWritersStopped === true ? await findDeviceUsers(path) : await findOwnMounts(path);
+  if (found.length > 0) throw inUse(pool, name, found);
   try {
     return await task();
   } catch (error) {

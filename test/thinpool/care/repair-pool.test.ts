@@ -128,6 +128,18 @@ describe('the repair of a pool in a file', { skip: skipUnlessScratch('xfs') }, (
     assert.equal(report.remaining.length, 4);
   });
 
+  it('in service: an image that somebody has cut off is told, one that has grown while it was idle is not', async () => {
+    const image = inPool(`devices/${metadata.getDevice('a').deviceId}.img`);
+    truncateSync(image, SIZE / 2);
+    const { remaining } = await checkPool(served());
+    assert.deepEqual([remaining.length, remaining[0]?.object, remaining[0]?.repairable], [1, 'file 1.img', false]);
+    assert.match(remaining[0]?.what ?? '', /its device a has 8 MiB, and it only 4 MiB/);
+    truncateSync(image, SIZE);
+    await device?.deactivateDevice('a');
+    await device?.growDevice('a', 2 * SIZE);
+    assert.deepEqual((await checkPool(served())).remaining, []);
+  });
+
   it('in service: devices are as their records say again', async () => {
     await driver.deactivate('a', { deferred: false, force: false });
     const { repaired, remaining } = await repairPool(served());
