@@ -15,14 +15,14 @@ const LOOK_EVERY_MS = 1;
 const AGAIN_MS = 3000;
 
 export class StuckWrites {
-  readonly #guard: Pick<WriteGuard, 'isFrozen' | 'whileOpen'> | undefined;
+  readonly #guard: Pick<WriteGuard, 'isFrozen' | 'hasReserve' | 'whileOpen'> | undefined;
   readonly #under: (loopNumber: number) => Promise<boolean>;
   readonly #clock: Clock;
   /** When loop devices had their last moment since writers were stopped. */
   readonly #hadTheirsMs = new Map<number, number>();
 
   constructor(
-    guard: Pick<WriteGuard, 'isFrozen' | 'whileOpen'> | undefined,
+    guard: Pick<WriteGuard, 'isFrozen' | 'hasReserve' | 'whileOpen'> | undefined,
     under: typeof areWritesUnderWay = areWritesUnderWay,
     clock: Clock = systemClock,
   ) {
@@ -43,7 +43,8 @@ export class StuckWrites {
     if (guard.isFrozen) {
       const nowMs = this.#clock.monotonicMs();
       const lastMs = this.#hadTheirsMs.get(loopNumber);
-      if (lastMs !== undefined && nowMs - lastMs < AGAIN_MS) throw busy(loopNumber);
+      // Each moment lets a writer that lives on take more of what is kept free: half of that is for what gives space back.
+      if (!guard.hasReserve || (lastMs !== undefined && nowMs - lastMs < AGAIN_MS)) throw busy(loopNumber);
       this.#hadTheirsMs.set(loopNumber, nowMs);
     }
     return await guard.whileOpen(async () => {

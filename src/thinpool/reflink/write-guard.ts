@@ -48,6 +48,8 @@ export class WriteGuard {
   #socket: Socket | undefined;
   #limits: Limits;
   #isFrozen = false;
+  /** When it was told last. */
+  #availableBytes = Number.POSITIVE_INFINITY;
   #changes = 0;
   #opened: Promise<void> | undefined;
   #onOpened: (() => void) | undefined;
@@ -80,6 +82,11 @@ export class WriteGuard {
   /** Writers wait. */
   get isFrozen(): boolean {
     return this.#isFrozen;
+  }
+
+  /** At least half is left of what is kept free: it may be opened for a moment for what gives nothing back. */
+  get hasReserve(): boolean {
+    return this.#availableBytes * 2 >= this.#limits.freezeBelowBytes;
   }
 
   /** Other figures from now on: the pool has another size. */
@@ -202,6 +209,7 @@ export class WriteGuard {
 
   #hear(line: string): void {
     const [word, available] = line.split(' ');
+    this.#availableBytes = Number(available);
     if (word === 'opened') {
       this.#onOpened?.();
       return;

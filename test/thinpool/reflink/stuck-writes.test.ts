@@ -4,6 +4,7 @@ import { StuckWrites } from '../../../src/thinpool/reflink/stuck-writes.ts';
 
 describe('writes to devices of a pool whose writers wait', () => {
   let isFrozen: boolean;
+  let hasReserve: boolean;
   let opened: number;
   /** How often it is asked until the writes are done. */
   let looksUntilDone: number;
@@ -11,12 +12,16 @@ describe('writes to devices of a pool whose writers wait', () => {
   let nowMs: number;
   beforeEach(() => {
     isFrozen = true;
+    hasReserve = true;
     nowMs = 1000;
     opened = 0;
     looksUntilDone = Number.POSITIVE_INFINITY;
     const guard = {
       get isFrozen(): boolean {
         return isFrozen;
+      },
+      get hasReserve(): boolean {
+        return hasReserve;
       },
       async whileOpen<T>(change: () => Promise<T>): Promise<T> {
         opened += 1;
@@ -51,9 +56,18 @@ describe('writes to devices of a pool whose writers wait', () => {
     await assert.rejects(touch(3), { code: 'BUSY' });
     assert.equal(opened, 3);
     nowMs += 3000;
-    looksUntilDone = 1;
+    looksUntilDone = 0;
     assert.equal(await touch(3), 'touched');
     assert.equal(opened, 4);
+  });
+
+  it('get no moment when half of what is kept free is used', async () => {
+    looksUntilDone = 0;
+    hasReserve = false;
+    await assert.rejects(touch(3), { code: 'BUSY' });
+    assert.equal(opened, 0);
+    hasReserve = true;
+    assert.equal(await touch(3), 'touched');
   });
 
   it('need no care where nobody waits', async () => {
