@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readlink, rename, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readlink, rename, rmdir, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
@@ -277,6 +277,25 @@ describe('a thin pool of the daemon', { skip: skipUnlessScratch('xfs') }, () => 
       await writeFile(join(scratch.path, 'devices/mine'), 'mine');
       await pools().deletePool('x', true);
       assert.deepEqual(await readdir(scratch.path, { recursive: true }), ['devices', 'devices/mine']);
+    } finally {
+      scratch.close();
+    }
+  });
+
+  it('promises more than it has only on a file system that holds nothing else', async () => {
+    const scratch = new ScratchFileSystem('xfs');
+    const overcommit = { overcommit: { allowed: true } };
+    const refusal = { code: 'INVALID_ARGUMENT', message: /holds something else too: logs/ };
+    try {
+      await mkdir(join(scratch.path, 'logs'));
+      await assert.rejects(daemon.client.apply(poolManifest('x', { directory: scratch.path, ...overcommit })), refusal);
+      assert.deepEqual(await pools().listPools(), []);
+      await daemon.client.apply(poolManifest('x', { directory: scratch.path }));
+      await assert.rejects(daemon.client.apply(poolManifest('x', { directory: scratch.path, ...overcommit })), refusal);
+      assert.deepEqual((await pools().poolStatus('x')).overcommit.allowed, false);
+      await rmdir(join(scratch.path, 'logs'));
+      await daemon.client.apply(poolManifest('x', { directory: scratch.path, ...overcommit }));
+      await pools().deletePool('x', true);
     } finally {
       scratch.close();
     }

@@ -53,6 +53,25 @@ export async function assertFreeNames(options: MarkedPlace): Promise<void> {
   });
 }
 
+/** What file systems make by themselves. */
+const HARMLESS = ['lost+found'];
+
+/**
+ * Writers to the file system of a pool can be stopped only where nobody else writes: a daemon whose own state lies there, or a host
+ * with its logs, would wait for ever.
+ * @throws DunnageError INVALID_ARGUMENT
+ */
+export async function assertAlone(options: MarkedPlace): Promise<void> {
+  await whileMounted(options, async (root) => {
+    const other = (await readdir(root)).find((name) => ![IMAGES, ...POOL_FILES, ...HARMLESS].includes(name));
+    if (other === undefined) return;
+    throw new DunnageError('INVALID_ARGUMENT', `${options.place.path} holds something else too: ${other}`, {
+      remedy:
+        'a pool that may overcommit needs a file system that holds nothing else: its writers may have to be stopped',
+    });
+  });
+}
+
 /** Name of the pool that lies there; undefined if there is none. */
 export async function readPoolName(options: MarkedPlace): Promise<string | undefined> {
   return await whileMounted(options, async (root) => (await readMarker(root))?.name);

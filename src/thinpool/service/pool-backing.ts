@@ -26,6 +26,8 @@ export interface PoolBacking {
   make(isResumed: boolean): Promise<void>;
   /** After `make` failed: what it has made goes, with `isResumed` what an earlier process has made as well. What was there stays. */
   undo(isResumed: boolean): Promise<void>;
+  /** Whether more may be promised there than there is; asked before that is allowed. @throws DunnageError INVALID_ARGUMENT */
+  assertOvercommits?(): Promise<void>;
   driver(): PoolDriver;
   /** Takes away what the pool has put there; a file that holds it goes. Resolves to what stays, in words. Preconditions: no devices. */
   remove(): Promise<string>;

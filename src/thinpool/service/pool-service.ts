@@ -304,6 +304,9 @@ export class PoolService {
 
   async #configure(record: PoolRecord, spec: PoolSpec): Promise<PoolAction> {
     if (!differs(record.spec, spec) && record.state === 'ready') return 'unchanged';
+    if (spec.overcommit !== undefined && record.spec.overcommit === undefined) {
+      await this.#backing(spec).assertOvercommits?.();
+    }
     const { isNew } = record;
     const creating = await this.#records.transition({ ...bare(record, 'creating'), spec, ...(isNew && { isNew }) });
     await this.#leave(spec.name);

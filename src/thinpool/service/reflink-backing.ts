@@ -8,6 +8,7 @@ import { findSignatures } from '../device-mapper/thin-tools.ts';
 import type { PoolDriver } from '../driver.ts';
 import type { DevicePlaceSpec, DirectoryPlaceSpec, FilePlaceSpec } from '../pool-spec.ts';
 import {
+  assertAlone,
   assertFreeNames,
   leavePlace,
   type MarkedPlace,
@@ -40,14 +41,22 @@ export class ReflinkBacking implements PoolBacking {
     if (kind === 'file' && !(await exists(path))) return 'new';
     if (kind !== 'directory' && !(await this.#hasFileSystem(path))) return 'new';
     const name = await readPoolName(this.#options);
-    if (name === this.#context.spec.name) return 'pool';
+    if (name === this.#context.spec.name) {
+      if (this.#context.spec.overcommit !== undefined) await this.assertOvercommits();
+      return 'pool';
+    }
     if (name !== undefined) throw new DunnageError('ALREADY_EXISTS', `${path} holds the pool "${name}" already`);
     if (kind === 'file') throw holdsSomething(path, 'a file system without a pool');
     if (kind === 'device' && this.#mayFormat) throw holdsSomething(path, 'a file system');
     // Its guard would stop whoever else writes there.
     if (kind === 'device') await assertUnused(path);
     await assertFreeNames(this.#options);
+    if (this.#context.spec.overcommit !== undefined) await this.assertOvercommits();
     return 'new';
+  }
+
+  async assertOvercommits(): Promise<void> {
+    await assertAlone(this.#options);
   }
 
   get #mayFormat(): boolean {
