@@ -1,4 +1,5 @@
 /** The file system of a pool takes in what lies beneath it and is new: a file made longer, a block device that has become larger. */
+import { closeSync, openSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import { findMount } from '../../mounts/mount-table.ts';
@@ -9,8 +10,16 @@ import type { MountedPlace, PoolPlace } from './pool-place.ts';
 
 const GROW_TIMEOUT_MS = 300_000;
 
-/** A directory has the size of the file system that somebody else looks after. @throws DunnageError INVALID_ARGUMENT, NO_SPACE */
-export async function growPlace(place: PoolPlace, mounted: MountedPlace, sizeBytes: number | undefined): Promise<void> {
+/**
+ * A directory has the size of the file system that somebody else looks after. `change` runs what changes the file system of the pool: only
+ * that, because writers that wait for room go on meanwhile. @throws DunnageError INVALID_ARGUMENT, NO_SPACE
+ */
+export async function growPlace(
+  place: PoolPlace,
+  mounted: MountedPlace,
+  sizeBytes: number | undefined,
+  change: (work: () => Promise<unknown>) => Promise<unknown> = (work) => work(),
+): Promise<void> {
   if (place.kind === 'directory') {
     if (sizeBytes === undefined) return;
     throw new DunnageError('INVALID_ARGUMENT', `${place.path} has the size of the file system it is on`, {
@@ -30,9 +39,12 @@ export async function growPlace(place: PoolPlace, mounted: MountedPlace, sizeByt
   }
   if (mount.type === 'btrfs') {
     const words = ['filesystem', 'resize', 'max', mounted.path];
-    await runProgram('btrfs', words, { timeoutMs: GROW_TIMEOUT_MS, debPackage: 'btrfs-progs' });
+    await change(() => runProgram('btrfs', words, { timeoutMs: GROW_TIMEOUT_MS, debPackage: 'btrfs-progs' }));
   } else {
-    await runProgram('xfs_growfs', ['-d', mounted.path], { timeoutMs: GROW_TIMEOUT_MS, debPackage: 'xfsprogs' });
+    const options = { timeoutMs: GROW_TIMEOUT_MS, debPackage: 'xfsprogs' };
+    const { output } = await runProgram('xfs_growfs', ['-n', mounted.path], options);
+    if (isAsLargeAs(output, mount.source)) return;
+    await change(() => runProgram('xfs_growfs', ['-d', mounted.path], options));
   }
 }
 
@@ -43,5 +55,18 @@ async function growLoop(path: string): Promise<void> {
     await loadNative().growLoop(device.fd);
   } finally {
     await device.close();
+  }
+}
+
+/** `shown`: what xfs_growfs says of the file system. False if that cannot be understood: growing what is as large changes nothing. */
+function isAsLargeAs(shown: string, devicePath: string): boolean {
+  const [, blockBytes, blocks] = /^data +=.*bsize=(\d+) +blocks=(\d+)/m.exec(shown) ?? [];
+  if (blockBytes === undefined || blocks === undefined) return false;
+  const device = openSync(devicePath, 'r');
+  try {
+    const missingBytes = loadNative().blockDeviceSize(device) - Number(blockBytes) * Number(blocks);
+    return missingBytes < Number(blockBytes);
+  } finally {
+    closeSync(device);
   }
 }

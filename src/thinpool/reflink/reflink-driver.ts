@@ -417,7 +417,7 @@ export class ReflinkDriver implements PoolDriver {
 
   async grow({ dataBytes }: PoolSizes): Promise<void> {
     const { mounted, guard } = this.#open;
-    await this.#change(() => growPlace(this.#options.place, mounted, dataBytes));
+    await growPlace(this.#options.place, mounted, dataBytes, (work) => this.#change(work));
     const { highWaterPercent } = this.#options.guard ?? {};
     if (highWaterPercent !== undefined) guard?.setLimits(await marksOf(mounted.path, highWaterPercent));
   }
