@@ -103,11 +103,10 @@ export class AllocService {
   /** Resolves when it is gone (nothing is awaited), or with what its deletion waits for; it goes on in the background then. @throws DunnageError NOT_FOUND */
   delete(id: string): Promise<readonly string[]> {
     this.#known(id);
-    this.#options.transfers.abort(id);
+    const hasTurn = this.#options.transfers.breakOff(id);
     return this.#turns.run([id], async () => {
+      hasTurn();
       const record = this.#known(id);
-      // A snapshot may have begun while this waited for its turn.
-      this.#options.transfers.abort(id);
       const deleting = await this.#enter(record, 'deleting');
       return await this.#deletions.attempt(deleting);
     });

@@ -19,6 +19,8 @@ export interface Transfer {
 export class AllocTransfers {
   readonly #directory: BackingDirectory;
   readonly #running = new Map<string, Set<AbortController>>();
+  /** Why nothing may begin for an alloc, once for each deletion that waits for its turn. */
+  readonly #refused = new Map<string, Set<DunnageError>>();
 
   constructor(directory: BackingDirectory) {
     this.#directory = directory;
@@ -29,10 +31,19 @@ export class AllocTransfers {
     return this.#running.has(id);
   }
 
-  /** Breaks off what is under way for the alloc, because it is deleted. */
-  abort(id: string): void {
+  /**
+   * Breaks off what is under way for the alloc, because it is deleted, and what begins until the returned function is called: a restore
+   * that has the turn before the deletion may not have begun yet.
+   */
+  breakOff(id: string): () => void {
     const reason = new DunnageError('INTERRUPTED', `the alloc ${id} is being deleted`);
     for (const controller of this.#running.get(id) ?? []) controller.abort(reason);
+    const reasons = this.#refused.get(id) ?? new Set();
+    this.#refused.set(id, reasons.add(reason));
+    return () => {
+      reasons.delete(reason);
+      if (reasons.size === 0) this.#refused.delete(id);
+    };
   }
 
   close(): void {
@@ -45,6 +56,7 @@ export class AllocTransfers {
     const controller = new AbortController();
     const running = this.#running.get(id) ?? new Set();
     this.#running.set(id, running.add(controller));
+    for (const reason of this.#refused.get(id) ?? []) controller.abort(reason);
     return {
       signal: signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]),
       end: () => {
