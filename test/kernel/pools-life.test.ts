@@ -126,7 +126,8 @@ describe('a thin pool of the daemon', { skip: skipUnlessScratch('xfs') }, () => 
     await run('mkfs.ext4', ['-q', device('fast-used')]);
     await run('mount', [device('fast-used'), place]);
     t.after(() => run('umount', [place]).catch(() => undefined));
-    await daemon.dunnage('down');
+    const told = await daemon.dunnage('down');
+    assert.match(told, /is unmounted; in use, and still active: \S+\/dev\/fast-used$/m);
     await writeFile(join(place, 'meanwhile'), 'y');
     assert.deepEqual(await readdir(join(daemon.runtimeDir, 'dev')), ['fast-used']);
     await daemon.up();

@@ -213,6 +213,18 @@ describe('thin devices of a pool in a file', { skip }, () => {
     assert.deepEqual(await driver.list(), [{ id: 1, isActive: true, isSuspended: false, sizeBytes: SIZE }]);
   });
 
+  it('an image that somebody has removed under its device keeps its id until the device is let go', async () => {
+    await driver.createThin(1);
+    await driver.activate('a', 1, SIZE);
+    rmSync(join(options.runtimeDir, 'pools/p/fs/devices/1.img'));
+    await assert.rejects(driver.delete(1), { code: 'BUSY' });
+    assert.equal(await driver.isActive('a'), true);
+    await driver.deactivate('a', AT_ONCE);
+    assert.equal(await driver.isActive('a'), false);
+    await assert.rejects(driver.delete(1), { code: 'NOT_FOUND' });
+    await driver.destroy();
+  });
+
   it('an attachment that a crash left without a name gets it, and is not made twice', async () => {
     await driver.createThin(1);
     await driver.activate('a', 1, SIZE);

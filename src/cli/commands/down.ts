@@ -1,5 +1,5 @@
 /** `dunnage down`: ends the daemon and the tree, also when only parts of them are left. */
-
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { silentLog } from '../../base/log.ts';
@@ -41,6 +41,8 @@ export function addDownCommand(program: Command): void {
 interface Outcome {
   readonly outcome: 'ended' | 'kept' | 'cleared' | 'nothing';
   readonly message: string;
+  /** Paths of thin devices that stay active. */
+  readonly devices?: readonly string[];
 }
 
 /** Undefined if no daemon answers. */
@@ -64,9 +66,19 @@ async function endDaemon(context: CommandContext, keep: boolean): Promise<Outcom
   if (!(await waitForEnd(pid, END_MS_MAX))) throw stillThere('daemon', pid);
   if (!keep && holderPid !== undefined && !(await waitForEnd(holderPid, END_MS_MAX)))
     throw stillThere('holder', holderPid);
-  return keep
-    ? { outcome: 'kept', message: `the daemon has ended; ${mountPoint} waits for the next: dunnage up --detach` }
-    : { outcome: 'ended', message: `the daemon has ended and ${mountPoint} is unmounted` };
+  if (keep)
+    return { outcome: 'kept', message: `the daemon has ended; ${mountPoint} waits for the next: dunnage up --detach` };
+  const message = `the daemon has ended and ${mountPoint} is unmounted`;
+  const devices = await devicesInUse(context.runtimeDir());
+  if (devices.length === 0) return { outcome: 'ended', message };
+  return { outcome: 'ended', message: `${message}; in use, and still active: ${devices.join(', ')}`, devices };
+}
+
+/** Thin devices that somebody has mounted or open: they are never taken away from him. */
+async function devicesInUse(runtimeDir: string): Promise<readonly string[]> {
+  const folder = join(runtimeDir, 'dev');
+  const names = await readdir(folder).catch(() => []);
+  return names.map((name) => join(folder, name)).sort();
 }
 
 /** What is left when the daemon is dead: the holder with the connections, or mounts that nobody serves. */

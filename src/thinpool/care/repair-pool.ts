@@ -20,8 +20,10 @@ export async function repairPool(target: CareTarget, options: RepairOptions = {}
   const after = await inspectPool(target);
   const left = new Set(after.findings.map(keyOf));
   const repaired = before.findings.filter((finding) => !left.has(keyOf(finding)));
+  const told = new Set(repaired.map(({ object }) => object));
+  const more = done.more.filter(({ object }) => !told.has(object));
   return {
-    repaired: [...repaired.map((finding) => done.actions.get(finding.object) ?? finding), ...done.more],
+    repaired: [...repaired.map((finding) => done.actions.get(finding.object) ?? finding), ...more],
     remaining: after.findings,
     notes: [...new Set([...done.notes, ...after.notes])],
   };

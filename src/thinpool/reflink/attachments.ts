@@ -6,7 +6,7 @@
  */
 import type { BigIntStats } from 'node:fs';
 import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { SharedRun } from '../../base/shared-run.ts';
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
 import type { LoopRow, LoopStatus } from '../../native/binding.ts';
@@ -15,6 +15,9 @@ import { systemCode } from '../../native/system-error.ts';
 import { type ImageFolder, imageId } from './image-folder.ts';
 
 export const LOOP_MAJOR = 7;
+
+/** What the kernel puts behind the name of a removed file. */
+const REMOVED = ' (deleted)';
 
 /**
  * Sectors of every thin device. Files that share blocks take direct I/O in whole blocks of the file system only, so a device with smaller
@@ -28,7 +31,9 @@ export interface Attachment {
   readonly id: number;
   /** It is detached when its last user closes it. */
   readonly isLeaving: boolean;
-  /** Not as `attach` does it: its users were cut off by force, or somebody else has attached the image in another way. */
+  /**
+   * Not as `attach` does it: its users were cut off by force, somebody else has attached the image in another way, or has removed it.
+   */
   readonly isOdd: boolean;
 }
 
@@ -49,7 +54,7 @@ export class Attachments {
   /** The loop device of an image. */
   async ofId(id: number): Promise<Attachment | undefined> {
     for (const { number, backingFile } of await this.#listed()) {
-      if (imageId(basename(backingFile)) !== id) continue;
+      if (shownId(backingFile) !== id) continue;
       const attachment = await this.#check(number, backingFile);
       if (attachment !== undefined) return attachment;
     }
@@ -78,8 +83,9 @@ export class Attachments {
 
   /** The name of the file tells which image it might be, its device and inode whether it is. */
   async #check(number: number, backingFile: string): Promise<Attachment | undefined> {
-    const id = imageId(basename(backingFile));
+    const id = shownId(backingFile);
     if (id === undefined) return undefined;
+    if (backingFile.endsWith(REMOVED)) return await this.#checkRemoved(number, id, dirname(backingFile));
     const [image, backing] = await Promise.all([found(this.#images.pathOf(id)), found(backingFile)]);
     if (image === undefined) return undefined;
     // Attached in another mount namespace: only the device itself can say to what.
@@ -88,6 +94,13 @@ export class Attachments {
     if (status.backingInode !== image.ino || BigInt(status.backingDevice) !== image.dev) return undefined;
     const isOdd = status.offsetBytes !== 0 || status.readOnly || !status.directIo;
     return { number, id, isLeaving: status.autoClear, isOdd };
+  }
+
+  /** Of an image that somebody has removed under its device only the folder can be looked at. */
+  async #checkRemoved(number: number, id: number, folder: string): Promise<Attachment | undefined> {
+    const [own, theirs] = await Promise.all([found(this.#images.path), found(folder)]);
+    if (own === undefined || own.dev !== theirs?.dev || own.ino !== theirs.ino) return undefined;
+    return { number, id, isLeaving: (await shown(number, 'loop/autoclear')) === '1', isOdd: true };
   }
 
   /** Attaches an image. @throws DunnageError NOT_SUPPORTED if the kernel refuses direct I/O */
@@ -132,6 +145,12 @@ export class Attachments {
       await device.close();
     }
   }
+}
+
+/** Which image it might be. */
+function shownId(backingFile: string): number | undefined {
+  const name = basename(backingFile);
+  return imageId(name.endsWith(REMOVED) ? name.slice(0, -REMOVED.length) : name);
 }
 
 /** Undefined if the device is gone, or attached to nothing (any more). */

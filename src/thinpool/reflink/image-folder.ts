@@ -1,7 +1,8 @@
 /**
  * The images of a pool: `<id>.img`, one file for each thin device, whose blocks are shared with those it was cloned from.
  *
- * An image appears whole or not at all: it is made without a name and gets it when it is complete and flushed.
+ * An image appears whole or not at all: it is made without a name and gets it when it is complete and flushed. Its length is noted in an
+ * attribute of it, so one that somebody has cut off is known, and not filled up with zeros.
  */
 import { closeSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, unlink } from 'node:fs/promises';
@@ -10,8 +11,10 @@ import { getSystemErrorName } from 'node:util';
 import { SharedRun } from '../../base/shared-run.ts';
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
 import { loadNative } from '../../native/load.ts';
-import { systemError } from '../../native/system-error.ts';
+import { systemCode, systemError } from '../../native/system-error.ts';
 import type { DeviceUsage } from '../driver.ts';
+
+const LENGTH_ATTRIBUTE = 'user.dunnage.size_bytes';
 
 const IMAGE_NAME = /^([1-9]\d{0,7}|0)\.img$/;
 
@@ -94,6 +97,7 @@ export class ImageFolder {
       const file = await loadNative().cloneToUnnamedFile(this.#directory.fd, origin.fd);
       try {
         check();
+        noteLength(file, notedLength(origin.fd));
       } catch (error) {
         closeSync(file);
         throw error;
@@ -134,6 +138,43 @@ export class ImageFolder {
     for (const [index, naming] of all.entries()) naming.errno = errors[index] ?? 0;
   }
 
+  /**
+   * Whether an image has the size of its device; otherwise it is to be lengthened.
+   * @throws DunnageError CORRUPT if somebody has cut it off, INVALID_ARGUMENT if it would become shorter
+   */
+  async fits(id: number, image: FileHandle, sizeBytes: number): Promise<boolean> {
+    const { size } = await image.stat();
+    const notedBytes = notedLength(image.fd);
+    if (size < notedBytes) {
+      throw new DunnageError('CORRUPT', `the image of device ${id} had ${notedBytes} bytes and has only ${size}`, {
+        remedy: `somebody has cut off ${this.pathOf(id)}: copy what is left of it, and remove the device`,
+      });
+    }
+    if (size > sizeBytes) {
+      throw new DunnageError('INVALID_ARGUMENT', `device ${id} has ${size} bytes: it cannot be made smaller`);
+    }
+    return size === sizeBytes;
+  }
+
+  /** @throws DunnageError NO_SPACE */
+  async lengthen(id: number, image: FileHandle, sizeBytes: number): Promise<void> {
+    try {
+      await image.truncate(sizeBytes);
+      noteLength(image.fd, sizeBytes);
+    } catch (error) {
+      throw fromSystemError(error, `cannot give device ${id} its size`);
+    }
+  }
+
+  /** Gives back all its blocks. */
+  async empty(image: FileHandle): Promise<void> {
+    const { size } = await image.stat();
+    noteLength(image.fd, 0);
+    await image.truncate(0);
+    await image.truncate(size);
+    noteLength(image.fd, size);
+  }
+
   /** Its blocks are free when this resolves, unless another image shares them. @throws DunnageError NOT_FOUND */
   async remove(id: number): Promise<void> {
     const image = await this.openImage(id);
@@ -170,4 +211,18 @@ export class ImageFolder {
   async close(): Promise<void> {
     await this.#directory.close();
   }
+}
+
+/** 0 if nothing is noted: it was never active. */
+function notedLength(image: number): number {
+  try {
+    return Number(loadNative().getXattr(image, LENGTH_ATTRIBUTE).toString());
+  } catch (error) {
+    if (systemCode(error) === 'ENODATA') return 0;
+    throw error;
+  }
+}
+
+function noteLength(image: number, sizeBytes: number): void {
+  loadNative().setXattr(image, LENGTH_ATTRIBUTE, Buffer.from(String(sizeBytes)));
 }

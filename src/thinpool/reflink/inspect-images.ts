@@ -68,7 +68,7 @@ async function imageFindings(
 function oddFinding({ number, id }: Attachment): PoolFinding {
   return {
     object: `/dev/loop${number}`,
-    what: `it shows the image of device ${id}, and was not attached by this program, or its users were cut off`,
+    what: `it shows the image of device ${id}, and was not attached by this program, the image was removed, or its users were cut off`,
     repairable: false,
     action: `detach it when nobody uses it: losetup --detach /dev/loop${number}`,
   };

@@ -24,6 +24,7 @@ export type PoolPlace =
 const MKFS_TIMEOUT_MS = 300_000;
 const MOUNT_TIMEOUT_MS = 120_000;
 const DETACH_MS_MAX = 5_000;
+const LET_GO_MS_MAX = 1_000;
 const LOOK_EVERY_MS = 2;
 /** Times of last access would be writes to the pool. */
 const MOUNT_OPTIONS = 'noatime,nodev,nosuid,noexec';
@@ -154,7 +155,7 @@ async function mountFile(path: string, mountPoint: string): Promise<void> {
     throw fromSystemError(error, `cannot open the pool ${path}`);
   });
   try {
-    await assertNotAttached(path);
+    await awaitUnused({ kind: 'file', path });
     const loop = await native.attachLoop(file.fd, FILE_SECTOR_BYTES, true);
     try {
       await mountDevice(`/dev/loop${loop.number}`, mountPoint);
@@ -168,13 +169,41 @@ async function mountFile(path: string, mountPoint: string): Promise<void> {
   }
 }
 
-/** The same blocks below two mounts would destroy each other. */
-async function assertNotAttached(path: string): Promise<void> {
-  const real = await realpath(path);
-  const other = (await loadNative().listLoops()).find(({ backingFile }) => backingFile === real);
-  if (other === undefined) return;
-  throw new DunnageError('BUSY', `${path} is in use: /dev/loop${other.number} is attached to it`, {
-    remedy: `see where: findmnt /dev/loop${other.number}`,
+/**
+ * Resolves when nobody has the blocks of the place mounted: below two mounts they would destroy each other. A mount that another mount
+ * namespace has a copy of goes on there after its unmount here, and a file is let go of some time after the last one.
+ * @throws DunnageError BUSY
+ */
+export async function awaitUnused(place: PoolPlace): Promise<void> {
+  if (place.kind === 'directory') return;
+  for (let waitedMs = 0; ; waitedMs += LOOK_EVERY_MS) {
+    const device = await deviceInUse(place);
+    if (device === undefined) return;
+    if (waitedMs >= LET_GO_MS_MAX) throw inUse(place, device);
+    await sleep(LOOK_EVERY_MS);
+  }
+}
+
+/** The block device that is in use, if one is. */
+async function deviceInUse({ kind, path }: PoolPlace): Promise<string | undefined> {
+  if (kind === 'file') {
+    const real = await realpath(path);
+    const loop = (await loadNative().listLoops()).find(({ backingFile }) => backingFile === real);
+    return loop === undefined ? undefined : `/dev/loop${loop.number}`;
+  }
+  try {
+    await (await open(path, constants.O_RDONLY | constants.O_EXCL)).close();
+    return undefined;
+  } catch (error) {
+    if (systemCode(error) === 'EBUSY') return path;
+    throw fromSystemError(error, `cannot use ${path} for a pool`);
+  }
+}
+
+function inUse({ kind, path }: PoolPlace, device: string): DunnageError {
+  const how = kind === 'file' ? `${device} is attached to it` : 'it is mounted, or part of another device';
+  return new DunnageError('BUSY', `${path} is in use: ${how}`, {
+    remedy: `see where: findmnt ${device}; in other mount namespaces: grep -l ${device} /proc/*/mountinfo`,
   });
 }
 

@@ -8,7 +8,7 @@
  *
  * An activation is made in the order attach, record, publish, and undone as hide, detach, remove the record.
  */
-import { mkdir } from 'node:fs/promises';
+import { type FileHandle, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../base/log.ts';
 import { SharedRun } from '../../base/shared-run.ts';
@@ -301,19 +301,10 @@ export class ReflinkDriver implements PoolDriver {
   }
 
   /** Whether the image had to be made longer. */
-  async #fit(
-    id: number,
-    image: { stat(): Promise<{ size: number }>; truncate(size: number): Promise<void> },
-    sizeBytes: number,
-  ): Promise<boolean> {
-    const { size } = await image.stat();
-    if (size === sizeBytes) return false;
-    if (size > sizeBytes) {
-      throw new DunnageError('INVALID_ARGUMENT', `device ${id} has ${size} bytes: it cannot be made smaller`);
-    }
-    await this.#take(() => image.truncate(sizeBytes)).catch((error: unknown) => {
-      throw fromSystemError(error, `cannot give device ${id} its size`);
-    });
+  async #fit(id: number, image: FileHandle, sizeBytes: number): Promise<boolean> {
+    const { images } = this.#open;
+    if (await images.fits(id, image, sizeBytes)) return false;
+    await this.#take(() => images.lengthen(id, image, sizeBytes));
     return true;
   }
 
@@ -375,10 +366,7 @@ export class ReflinkDriver implements PoolDriver {
       // Only who can detach it knows that nobody else has it open.
       await this.deactivate(name, { deferred: false, force: false });
       const { size } = await image.stat();
-      await this.#change(async () => {
-        await image.truncate(0);
-        await image.truncate(size);
-      });
+      await this.#change(() => images.empty(image));
       await this.activate(name, id, size);
     } catch (error) {
       throw fromSystemError(error, `cannot discard device ${name} (/dev/loop${number})`);

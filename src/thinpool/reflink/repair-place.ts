@@ -12,6 +12,7 @@ import { reasonOf } from '../pool-parts.ts';
 import { runProgram } from '../run-program.ts';
 import { isFromNewerVersion, readMarker, readTransaction, writeMarker, writeTransaction } from './pool-marker.ts';
 import { IMAGES, type MarkedPlace, poolRuntimeFolder, whileMounted } from './pool-marking.ts';
+import { awaitUnused } from './pool-place.ts';
 
 const TIMEOUT_MS = 6 * 3_600_000;
 const NEEDS_REPLAY = 2;
@@ -74,7 +75,8 @@ async function repairStructures(options: MarkedPlace): Promise<Inspection> {
 }
 
 /** xfs or btrfs; otherwise why nobody looks at it here. @throws DunnageError BUSY while it is mounted */
-async function ownType({ place, ...options }: MarkedPlace): Promise<'xfs' | 'btrfs' | Inspection> {
+async function ownType(options: MarkedPlace): Promise<'xfs' | 'btrfs' | Inspection> {
+  const { place } = options;
   if (place.kind === 'directory') {
     return { findings: [], notes: [`the file system of ${place.path} is not the pool's alone, and was not looked at`] };
   }
@@ -84,6 +86,7 @@ async function ownType({ place, ...options }: MarkedPlace): Promise<'xfs' | 'btr
       remedy: `end who uses its devices, and unmount it: umount ${mountPoint}`,
     });
   }
+  await awaitUnused(place);
   const found = await findSignatures(place.path);
   if (found === 'xfs' || found === 'btrfs') return found;
   const what = `it holds ${found === '' ? 'no file system' : found}`;

@@ -1,7 +1,8 @@
 /**
  * Writes to devices of a pool whose writers wait. Whoever opens such a device, or changes it, waits with them: for a killed writer that
  * cannot end, for requests that are not done; and everybody who looks at loop devices waits with him. So devices are touched only while the
- * pool is open, and that for a moment and not too often: others write meanwhile as well, into what is kept free.
+ * pool is open, and that for a moment and not too often: others write meanwhile as well, into what is kept free. So a moment is over when they
+ * have written their part of that, however fast the disk is.
  */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,20 +10,22 @@ import { type Clock, systemClock } from '../../base/clock.ts';
 import { DunnageError } from '../../errors/dunnage-error.ts';
 import type { WriteGuard } from './write-guard.ts';
 
-const MOMENT_MS = 20;
-const LOOK_EVERY_MS = 1;
+const MOMENT_MS_MAX = 500;
+const LOOK_EVERY_MS = 2;
 /** Between two moments of one device. */
 const AGAIN_MS = 3000;
 
+type Guard = Pick<WriteGuard, 'isFrozen' | 'hasReserve' | 'momentBytes' | 'freeBytes' | 'whileOpen'>;
+
 export class StuckWrites {
-  readonly #guard: Pick<WriteGuard, 'isFrozen' | 'hasReserve' | 'whileOpen'> | undefined;
+  readonly #guard: Guard | undefined;
   readonly #under: (loopNumber: number) => Promise<boolean>;
   readonly #clock: Clock;
   /** When loop devices had their last moment since writers were stopped. */
   readonly #hadTheirsMs = new Map<number, number>();
 
   constructor(
-    guard: Pick<WriteGuard, 'isFrozen' | 'hasReserve' | 'whileOpen'> | undefined,
+    guard: Guard | undefined,
     under: typeof areWritesUnderWay = areWritesUnderWay,
     clock: Clock = systemClock,
   ) {
@@ -47,19 +50,28 @@ export class StuckWrites {
       if (!guard.hasReserve || (lastMs !== undefined && nowMs - lastMs < AGAIN_MS)) throw busy(loopNumber);
       this.#hadTheirsMs.set(loopNumber, nowMs);
     }
-    return await guard.whileOpen(async () => {
-      if (guard.isFrozen && !(await this.#wait(loopNumber))) throw busy(loopNumber);
-      return await task();
-    });
+    return await guard.whileOpen(async () =>
+      guard.isFrozen ? await this.#inMoment(loopNumber, guard, task) : await task(),
+    );
   }
 
-  /** Whether they are done. */
-  async #wait(loopNumber: number): Promise<boolean> {
-    for (let passedMs = 0; passedMs < MOMENT_MS; passedMs += LOOK_EVERY_MS) {
-      if (!(await this.#under(loopNumber))) return true;
+  /** Tries until the moment is over: a killed writer has the device open still when its last write is done. */
+  async #inMoment<T>(loopNumber: number, guard: Guard, task: () => Promise<T>): Promise<T> {
+    const enoughBytes = (await guard.freeBytes()) - guard.momentBytes;
+    let failure: unknown = busy(loopNumber);
+    for (let passedMs = 0; passedMs < MOMENT_MS_MAX; passedMs += LOOK_EVERY_MS) {
+      if (!(await this.#under(loopNumber))) {
+        try {
+          return await task();
+        } catch (error) {
+          if (!(error instanceof DunnageError && error.code === 'BUSY')) throw error;
+          failure = error;
+        }
+      }
+      if ((await guard.freeBytes()) < enoughBytes) break;
       await sleep(LOOK_EVERY_MS);
     }
-    return false;
+    throw failure;
   }
 }
 

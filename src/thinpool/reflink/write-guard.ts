@@ -7,6 +7,7 @@
  * moment. What only takes space must not be tried then.
  */
 import { spawn } from 'node:child_process';
+import { statfs } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -40,6 +41,8 @@ interface Starting {
 
 /** Longest time for which the pool is open for a change, should nobody say that it is done. */
 const OPEN_MS = 60_000;
+/** What is kept free is enough for so many of them. */
+const MOMENTS = 16;
 const START_TRIES = 500;
 const START_WAIT_MS = 10;
 
@@ -87,6 +90,17 @@ export class WriteGuard {
   /** At least half is left of what is kept free: it may be opened for a moment for what gives nothing back. */
   get hasReserve(): boolean {
     return this.#availableBytes * 2 >= this.#limits.freezeBelowBytes;
+  }
+
+  /** How much of what is kept free may be written each time the pool is opened for what gives nothing back. */
+  get momentBytes(): number {
+    return this.#limits.freezeBelowBytes / MOMENTS;
+  }
+
+  /** Now. */
+  async freeBytes(): Promise<number> {
+    const { bavail, bsize } = await statfs(this.#options.directory);
+    return bavail * bsize;
   }
 
   /** Other figures from now on: the pool has another size. */

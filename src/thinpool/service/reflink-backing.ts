@@ -1,6 +1,5 @@
 /** What a pool of the driver reflink lies on: a directory, a block device, or a file. */
-import { constants } from 'node:fs';
-import { mkdir, open, rm, stat } from 'node:fs/promises';
+import { mkdir, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
 import { systemCode } from '../../native/system-error.ts';
@@ -16,7 +15,7 @@ import {
   readPoolName,
   unmarkPool,
 } from '../reflink/pool-marking.ts';
-import { formatPool } from '../reflink/pool-place.ts';
+import { awaitUnused, formatPool } from '../reflink/pool-place.ts';
 import { ReflinkDriver, type ReflinkOptions } from '../reflink/reflink-driver.ts';
 import { type BackingContext, type PoolBacking, publicPrefix } from './pool-backing.ts';
 
@@ -49,7 +48,7 @@ export class ReflinkBacking implements PoolBacking {
     if (kind === 'file') throw holdsSomething(path, 'a file system without a pool');
     if (kind === 'device' && this.#mayFormat) throw holdsSomething(path, 'a file system');
     // Its guard would stop whoever else writes there.
-    if (kind === 'device') await assertUnused(path);
+    if (kind === 'device') await awaitUnused(this.#options.place);
     await assertFreeNames(this.#options);
     if (this.#context.spec.overcommit !== undefined) await this.assertOvercommits();
     return 'new';
@@ -83,7 +82,7 @@ export class ReflinkBacking implements PoolBacking {
     if (found === 'xfs' || found === 'btrfs') return true;
     if (found !== '') throw holdsSomething(path, found);
     if (this.#place.kind === 'file') throw holdsSomething(path, 'no file system');
-    await assertUnused(path);
+    await awaitUnused(this.#options.place);
     if (this.#mayFormat) return false;
     throw new DunnageError('NOT_FOUND', `${path} holds no file system`, {
       remedy: 'have it formatted: format: true (pool create --format), or do it yourself: mkfs.xfs -m reflink=1',
@@ -126,15 +125,6 @@ export class ReflinkBacking implements PoolBacking {
 
 async function exists(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined)) !== undefined;
-}
-
-/** @throws DunnageError BUSY if somebody has the block device mounted, or uses it for another one */
-async function assertUnused(path: string): Promise<void> {
-  try {
-    await (await open(path, constants.O_RDONLY | constants.O_EXCL)).close();
-  } catch (error) {
-    throw fromSystemError(error, `cannot use ${path} for a pool`);
-  }
 }
 
 function holdsSomething(path: string, what: string): DunnageError {

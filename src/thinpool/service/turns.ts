@@ -6,17 +6,16 @@ export class PoolTurns {
   readonly #pools = new Map<string, Turns>();
 
   async shared<T>(pool: string, task: () => Promise<T>): Promise<T> {
-    return await this.#of(pool).shared(task);
+    return await this.#at(pool, (turns) => turns.shared(task));
   }
 
   /** The same, unless somebody has the pool alone or waits for that: then undefined, at once. For whoever only looks. */
   async sharedNow<T>(pool: string, task: () => Promise<T>): Promise<T | undefined> {
-    const turns = this.#of(pool);
-    return turns.isAsked ? undefined : await turns.shared(task);
+    return await this.#at(pool, async (turns) => (turns.isAsked ? undefined : await turns.shared(task)));
   }
 
   async alone<T>(pool: string, task: () => Promise<T>): Promise<T> {
-    return await this.#of(pool).alone(task);
+    return await this.#at(pool, (turns) => turns.alone(task));
   }
 
   /** Resolves when all that runs or waits now has ended. */
@@ -24,16 +23,23 @@ export class PoolTurns {
     await Promise.all([...this.#pools.values()].map((turns) => turns.alone(async () => undefined)));
   }
 
-  #of(pool: string): Turns {
-    const known = this.#pools.get(pool);
-    if (known !== undefined) return known;
-    const turns = new Turns();
+  /** Nothing is kept of pools that nobody works at. */
+  async #at<T>(pool: string, work: (turns: Turns) => Promise<T>): Promise<T> {
+    const turns = this.#pools.get(pool) ?? new Turns();
     this.#pools.set(pool, turns);
-    return turns;
+    turns.userCount += 1;
+    try {
+      return await work(turns);
+    } finally {
+      turns.userCount -= 1;
+      if (turns.userCount === 0) this.#pools.delete(pool);
+    }
   }
 }
 
 class Turns {
+  /** Those who run or wait. */
+  userCount = 0;
   /** Resolves when the last who wants it alone has had it. */
   #alone: Promise<unknown> = Promise.resolve();
   /** Those that came after him. */

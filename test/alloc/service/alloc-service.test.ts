@@ -67,7 +67,10 @@ class Work {
       const end = (): void => void this.begun.splice(this.begun.indexOf(id), 1);
       return { signal: new AbortController().signal, end };
     },
-    abort: (id: string) => this.note('abort', id),
+    breakOff: (id: string) => {
+      this.note('abort', id);
+      return () => undefined;
+    },
     close: () => undefined,
     mend: async () => undefined,
     snapshot: async ({ id }: AllocSpec) => {

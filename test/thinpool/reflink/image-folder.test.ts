@@ -63,6 +63,31 @@ describe('images', { skip: skipUnlessScratch('xfs') }, () => {
     assert.ok(readFileSync(images.pathOf(2)).equals(content));
   });
 
+  it('one that somebody has cut off is not lengthened, nor copied as if it were whole', async () => {
+    await images.create(1);
+    const image = await images.openImage(1);
+    try {
+      assert.equal(await images.fits(1, image, MEBIBYTE), false);
+      await images.lengthen(1, image, MEBIBYTE);
+      assert.equal(await images.fits(1, image, MEBIBYTE), true);
+      assert.equal(await images.fits(1, image, 2 * MEBIBYTE), false);
+      await images.empty(image);
+      assert.equal(await images.fits(1, image, MEBIBYTE), true);
+      await assert.rejects(images.fits(1, image, MEBIBYTE / 2), { code: 'INVALID_ARGUMENT' });
+      await image.truncate(MEBIBYTE / 2);
+      await assert.rejects(images.fits(1, image, MEBIBYTE), { code: 'CORRUPT', remedy: /copy what is left/ });
+    } finally {
+      await image.close();
+    }
+    await images.clone(2, 1, () => undefined);
+    const clone = await images.openImage(2);
+    try {
+      await assert.rejects(images.fits(2, clone, MEBIBYTE), { code: 'CORRUPT' });
+    } finally {
+      await clone.close();
+    }
+  });
+
   it('the blocks of a removed image are free when it is removed', async () => {
     await images.create(1);
     writeFileSync(images.pathOf(1), randomBytes(32 * MEBIBYTE), { flush: true });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
@@ -21,6 +22,7 @@ import { findMount } from '../../../src/mounts/mount-table.ts';
 import { loadNative } from '../../../src/native/load.ts';
 import {
   assertSharesBlocks,
+  awaitUnused,
   formatPool,
   mountPlace,
   type PoolPlace,
@@ -66,8 +68,31 @@ describe('the place of a pool', { skip: skipUnlessScratch('xfs') || skipUnlessSc
     assert.deepEqual(await mountPlace(file(), mountPoint, silentLog), { ...mounted, isMountedNow: false });
     assert.equal(await loopsOf(file().path), 1);
     unmountPlace(file(), mountPoint);
-    unmountPlace(file(), mountPoint);
+    await awaitUnused(file());
     assert.equal(await loopsOf(file().path), 0);
+  });
+
+  it('what another mount namespace still has mounted is in use', async () => {
+    await formatPool(file(), SIZE);
+    await mountPlace(file(), mountPoint, silentLog);
+    const other = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', 'echo && exec cat'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    try {
+      await once(other.stdout, 'data');
+      unmountPlace(file(), mountPoint);
+      await assert.rejects(awaitUnused(file()), {
+        code: 'BUSY',
+        message: /loop\d+ is attached to it/,
+        remedy: /mountinfo/,
+      });
+      await assert.rejects(mountPlace(file(), mountPoint, silentLog), { code: 'BUSY' });
+    } finally {
+      other.stdin.end();
+      await once(other, 'close');
+    }
+    await mountPlace(file(), mountPoint, silentLog);
+    unmountPlace(file(), mountPoint);
   });
 
   it('a file that exists is not formatted, and one that cannot be made leaves nothing', async () => {
