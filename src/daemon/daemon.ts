@@ -148,7 +148,7 @@ export class Daemon {
   async #start(): Promise<void> {
     makeDaemonDirectories(this.#options);
     this.#lock();
-    const { sealingKey, durableMark, store, blobs } = await openStore(this.#options, this.#log, this.#cleanups);
+    const { sealingKey, commitChain, store, blobs } = await openStore(this.#options, this.#log, this.#cleanups);
 
     const tree = await this.#attachTree();
     const audit = this.#startAudit((count) => thread.audited(count));
@@ -157,7 +157,7 @@ export class Daemon {
     let onForgotten = (generation: GenerationId): void => void early.push(generation);
     const thread = await this.#startThread(
       tree,
-      { sealingKey, durableMark },
+      { sealingKey, commitChain },
       {
         onForgotten: (generation) => onForgotten(generation),
         onOpened: (batch) => audit.take(batch),
@@ -410,7 +410,7 @@ export class Daemon {
 
   async #startThread(
     tree: ServedTree,
-    { sealingKey, durableMark }: { readonly sealingKey: SealingKey; readonly durableMark: BigInt64Array },
+    { sealingKey, commitChain }: { readonly sealingKey: SealingKey; readonly commitChain: BigInt64Array },
     events: Pick<FuseThreadEvents, 'onForgotten' | 'onLapsed' | 'onOpened'>,
   ): Promise<FuseThread> {
     const inProcess = this.#choice.transport === 'fuse-native';
@@ -420,7 +420,7 @@ export class Daemon {
         stateDir: this.#options.stateDir,
         sealingKeyDescriptor: shared?.descriptor,
         sealingKeyPath: describeSealingKey(sealingKey, this.#options).path,
-        durableMark: inProcess ? undefined : durableMark,
+        commitChain: inProcess ? undefined : commitChain,
         memoryDescriptor: tree.memoryDescriptor,
         resumed: tree.held !== undefined,
         uid: this.#uid,

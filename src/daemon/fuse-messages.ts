@@ -19,7 +19,7 @@ export interface FuseThreadData {
   readonly sealingKeyDescriptor: number | undefined;
   readonly sealingKeyPath: string;
   /** Shared memory; undefined for a process of its own. */
-  readonly durableMark: BigInt64Array | undefined;
+  readonly commitChain: BigInt64Array | undefined;
   /** Of the takeover memory; undefined where there is no holder. */
   readonly memoryDescriptor: number | undefined;
   /** Brings staged generations, and is read only when a name of one may be asked for; undefined for a process of its own. */

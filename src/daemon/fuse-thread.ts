@@ -80,7 +80,7 @@ const store = Store.open({
   stateDir: data.stateDir,
   log,
   ownProcess: link.isProcess,
-  ...(data.durableMark === undefined ? {} : { durableMark: data.durableMark }),
+  ...(data.commitChain === undefined ? {} : { commitChain: data.commitChain }),
 });
 const sealingKey =
   data.sealingKeyDescriptor === undefined

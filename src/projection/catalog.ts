@@ -65,6 +65,9 @@ export interface Publication {
   readonly dropped: readonly GenerationId[];
 }
 
+/** The generations of projections that are in the store, in the order of their ids, as they were when they were read. */
+export type GenerationChains = Map<ProjectionId, GenerationId[]>;
+
 /** Ids taken from the store at once: a swap then needs no commit for its own. What is left is never used. */
 export const RESERVED_NODES = 65_536;
 
@@ -331,18 +334,27 @@ export class Catalog {
     });
   }
 
-  /** Removes dropped generations that the kernel has forgotten, and their hold on content. Others are left alone. */
-  remove(ids: readonly GenerationId[], blobs: BlobStore): void {
+  /**
+   * Removes dropped generations that the kernel has forgotten, and their hold on content. Others are left alone. `chains` is kept by a caller
+   * who removes many, one call after another: so they are read once.
+   */
+  remove(ids: readonly GenerationId[], blobs: BlobStore, chains: GenerationChains = new Map()): void {
     // Read before the writer's lock is taken: a swap that comes meanwhile adds to the end, and nobody else removes.
     this.refresh();
-    const chains = new Map<ProjectionId, GenerationId[]>();
+    const chainOf = new Map<GenerationId, GenerationId[]>();
     for (const id of ids) {
       const projection = this.#generations.get(id)?.projection;
-      if (projection !== undefined && !chains.has(projection)) chains.set(projection, this.#chain(projection));
+      if (projection === undefined) continue;
+      // Behind the last of a chain that was read earlier there may be newer ones.
+      let chain = chains.get(projection);
+      if (chain === undefined || !chain.includes(id) || chain.at(-1) === id) chain = this.#chain(projection);
+      chains.set(projection, chain);
+      chainOf.set(id, chain);
     }
-    this.#store.transactBuffered(() => {
+    // Lost in a power failure they are dropped still, and removed by the next start.
+    this.#store.transactExpendable(() => {
       for (const id of ids) {
-        const chain = chains.get(this.#generations.get(id)?.projection ?? (0 as ProjectionId));
+        const chain = chainOf.get(id);
         if (chain !== undefined && this.#dropped.remove(id)) this.#remove(id, chain, blobs);
       }
     });
@@ -401,9 +413,12 @@ export class Catalog {
     const record = this.#generations.get(id);
     if (record === undefined) return;
     const position = chain.indexOf(id);
-    const [before, after] = [this.#content(chain[position - 1]), this.#content(chain[position + 1])];
+    const ended = runsEnded(
+      this.#content(id) ?? [],
+      this.#nearest(chain, position, -1),
+      this.#nearest(chain, position, +1),
+    );
     chain.splice(position, 1);
-    const ended = runsEnded(this.#content(id) ?? [], before, after);
     for (const { digest } of ended) blobs.release(digest);
     this.#nodes.remove(id);
     this.#directories.remove([record.projection, record.directory]);
@@ -417,6 +432,15 @@ export class Catalog {
       ids.push(value);
     }
     return ids.sort((a, b) => a - b) as GenerationId[];
+  }
+
+  /** Content of the next generation in that direction that is still there. */
+  #nearest(chain: readonly GenerationId[], position: number, step: number): Content | undefined {
+    for (let at = position + step; at >= 0 && at < chain.length; at += step) {
+      const content = this.#content(chain[at]);
+      if (content !== undefined) return content;
+    }
+    return undefined;
   }
 
   #content(id: GenerationId | 0 | undefined): Content | undefined {

@@ -22,10 +22,14 @@ export interface DrainOptions {
   readonly onForgotten: (id: GenerationId) => void;
 }
 
+/** So many are kept without a look at whether the store has forgotten them. */
+const FORGOTTEN_MIN = 256;
+
 export class GenerationDrain {
   readonly #options: DrainOptions;
   /** Told to `onForgotten`; kept until the store has forgotten them too. */
   readonly #forgotten = new Set<GenerationId>();
+  #tidyAtSize = FORGOTTEN_MIN;
   readonly #timers = new Map<GenerationId, NodeJS.Timeout>();
 
   constructor(options: DrainOptions) {
@@ -70,10 +74,13 @@ export class GenerationDrain {
     return catalog.projection(projection)?.state === 'deleting' && !catalog.isDropped(id);
   }
 
+  /** Now and then: each looks into the store, and a swap may be waiting. */
   #tidy(): void {
+    if (this.#forgotten.size < this.#tidyAtSize) return;
     for (const id of this.#forgotten) {
       if (this.#options.catalog.generation(id) === undefined) this.#forgotten.delete(id);
     }
+    this.#tidyAtSize = Math.max(FORGOTTEN_MIN, 2 * this.#forgotten.size);
   }
 
   close(): void {

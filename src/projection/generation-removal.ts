@@ -6,7 +6,7 @@ import type { GenerationId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import type { BlobStore } from '../store/blob-store.ts';
-import type { Catalog } from './catalog.ts';
+import type { Catalog, GenerationChains } from './catalog.ts';
 
 /** How long forgotten generations are collected before a batch is removed. */
 const BATCH_MS = 500;
@@ -58,9 +58,10 @@ export class GenerationRemoval {
     const { catalog, blobs, log } = this.#options;
     try {
       catalog.refresh();
+      const chains: GenerationChains = new Map();
       while (this.#forgotten.size > 0) {
         const batch = [...this.#forgotten].slice(0, BATCH_GENERATIONS);
-        removeBatch(this.#options, batch);
+        removeBatch(this.#options, batch, chains);
         for (const id of batch) this.#forgotten.delete(id);
         await new Promise(setImmediate);
       }
@@ -78,14 +79,20 @@ export class GenerationRemoval {
 }
 
 /** One that is broken stays, and holds up no other. */
-function removeBatch({ catalog, blobs, log }: RemovalOptions, ids: readonly GenerationId[]): void {
+function removeBatch(
+  { catalog, blobs, log }: RemovalOptions,
+  ids: readonly GenerationId[],
+  chains: GenerationChains,
+): void {
   try {
-    catalog.remove(ids, blobs);
+    catalog.remove(ids, blobs, chains);
   } catch (error) {
     const isBroken = error instanceof DunnageError && (error.code === 'CORRUPT' || error.code === 'NOT_FOUND');
     if (!isBroken) throw error;
+    // What was taken out of them is there still.
+    chains.clear();
     if (ids.length > 1) {
-      for (const id of ids) removeBatch({ catalog, blobs, log }, [id]);
+      for (const id of ids) removeBatch({ catalog, blobs, log }, [id], new Map());
       return;
     }
     log.error(

@@ -1,28 +1,28 @@
 /**
  * Makes single commits durable with one small write: a record from which the commit can be made again.
  *
- * The durable root (durable-root.ts) says which commit is on disk. A record says "the commit after number `base` was this".
- * After a power failure the metadata goes back to the root, and the records that continue it without a gap are carried
- * out again, one commit each: so a commit is durable as soon as its record is on disk and the commit before it is durable.
- * What this log does not know of (any other commit, of any thread) ends the chain, and the next flush of everything
- * begins a new one.
+ * The durable root (durable-root.ts) says which commit is on disk. A record says "the commit after number `base` was this, and of those
+ * before it the last that is needed has number `needed`" (commit-chain.ts). After a power failure the metadata goes back to the root, and the
+ * records that continue it without a gap are carried out again, one commit each: so a commit is durable as soon as its record is on disk and
+ * the needed commit before it is durable. What nobody knows of (any other commit, of any thread) ends the chain, and the next
+ * flush of everything begins a new one.
  *
  * Records and roots carry the epoch of the daemon that wrote them: a number that two daemons have both given to a
  * commit is never mistaken. A record is not erased; a newer root makes it void.
  *
  * A ring of slots, the place of a record by the number of its commit: magic (8) | SHA-256 of the rest (32) | epoch (16) |
- * base u64 | length u32 | record. All little endian. Slots are written in whole pages, once at first, so that a write only replaces bytes.
+ * base u64 | needed u64 | length u32 | record. All little endian. Slots are written in whole pages, once at first, so that a write only replaces bytes.
  */
 import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-export const LOG_SLOTS = 32;
+export const LOG_SLOTS = 256;
 export const LOG_SLOT_BYTES: number = 32 * 1024;
 const PAGE_BYTES = 4096;
 
-const MAGIC = Buffer.from('dunredo1');
-const OFFSET = { hash: 8, epoch: 40, base: 56, length: 64, record: 68 } as const;
+const MAGIC = Buffer.from('dunredo2');
+const OFFSET = { hash: 8, epoch: 40, base: 56, needed: 64, length: 72, record: 76 } as const;
 export const EPOCH_BYTES = 16;
 /** Of roots that no record continues. */
 export const NO_EPOCH: Buffer = Buffer.alloc(EPOCH_BYTES);
@@ -60,16 +60,26 @@ export function logOffsetBytes(base: bigint): number {
   return Number(base % BigInt(LOG_SLOTS)) * LOG_SLOT_BYTES;
 }
 
+export interface LogRecord {
+  /** Number of the commit before it. */
+  readonly base: bigint;
+  /** Number of the last commit before it that must be there. */
+  readonly needed: bigint;
+  readonly epoch: Buffer;
+  readonly bytes: Uint8Array;
+}
+
 /** The bytes of a slot, in whole pages; undefined if the record does not fit. */
-export function encodeLogSlot(base: bigint, epoch: Buffer, record: Uint8Array): Buffer | undefined {
-  const usedBytes = OFFSET.record + record.length;
+export function encodeLogSlot({ base, needed, epoch, bytes }: LogRecord): Buffer | undefined {
+  const usedBytes = OFFSET.record + bytes.length;
   if (usedBytes > LOG_SLOT_BYTES) return undefined;
   const slot = Buffer.alloc(Math.ceil(usedBytes / PAGE_BYTES) * PAGE_BYTES);
   MAGIC.copy(slot);
   epoch.copy(slot, OFFSET.epoch);
   slot.writeBigUInt64LE(base, OFFSET.base);
-  slot.writeUInt32LE(record.length, OFFSET.length);
-  slot.set(record, OFFSET.record);
+  slot.writeBigUInt64LE(needed, OFFSET.needed);
+  slot.writeUInt32LE(bytes.length, OFFSET.length);
+  slot.set(bytes, OFFSET.record);
   hash(slot.subarray(OFFSET.epoch, usedBytes)).copy(slot, OFFSET.hash);
   return slot;
 }
@@ -77,25 +87,39 @@ export function encodeLogSlot(base: bigint, epoch: Buffer, record: Uint8Array): 
 /** The records that continue a root, in their order. */
 export function readChain(path: string, { transaction, epoch }: ChainStart): readonly Buffer[] {
   if (epoch.equals(NO_EPOCH) || statSync(path, { throwIfNoEntry: false }) === undefined) return [];
-  const bytes = readFileSync(path);
-  const records: Buffer[] = [];
-  for (let base = transaction; records.length < LOG_SLOTS; base += 1n) {
-    const start = logOffsetBytes(base);
-    const record = decodeLogSlot(bytes.subarray(start, start + LOG_SLOT_BYTES), base, epoch);
-    if (record === undefined) break;
-    records.push(record);
+  const chain: Buffer[] = [];
+  let there = transaction;
+  for (const { base, needed, bytes } of readRecords(path, epoch)) {
+    if (base < there) continue;
+    if (needed > there) break;
+    chain.push(Buffer.from(bytes));
+    there = base + 1n;
   }
-  return records;
+  return chain;
 }
 
-function decodeLogSlot(slot: Buffer, base: bigint, epoch: Buffer): Buffer | undefined {
+/** Those of the epoch that are whole, by the numbers of their commits. */
+function readRecords(path: string, epoch: Buffer): readonly LogRecord[] {
+  const file = readFileSync(path);
+  const records: LogRecord[] = [];
+  for (let start = 0; start < file.length; start += LOG_SLOT_BYTES) {
+    const record = decodeLogSlot(file.subarray(start, start + LOG_SLOT_BYTES));
+    if (record?.epoch.equals(epoch) === true && logOffsetBytes(record.base) === start) records.push(record);
+  }
+  return records.sort((one, other) => (one.base < other.base ? -1 : 1));
+}
+
+function decodeLogSlot(slot: Buffer): LogRecord | undefined {
   if (slot.length < OFFSET.record || !slot.subarray(0, MAGIC.length).equals(MAGIC)) return undefined;
   const end = OFFSET.record + slot.readUInt32LE(OFFSET.length);
   if (end > slot.length) return undefined;
   if (!hash(slot.subarray(OFFSET.epoch, end)).equals(slot.subarray(OFFSET.hash, OFFSET.epoch))) return undefined;
-  if (slot.readBigUInt64LE(OFFSET.base) !== base) return undefined;
-  if (!slot.subarray(OFFSET.epoch, OFFSET.base).equals(epoch)) return undefined;
-  return Buffer.from(slot.subarray(OFFSET.record, end));
+  return {
+    base: slot.readBigUInt64LE(OFFSET.base),
+    needed: slot.readBigUInt64LE(OFFSET.needed),
+    epoch: slot.subarray(OFFSET.epoch, OFFSET.base),
+    bytes: slot.subarray(OFFSET.record, end),
+  };
 }
 
 function hash(bytes: Buffer): Buffer {

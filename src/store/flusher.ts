@@ -3,12 +3,12 @@
  * says why). That is as many flushes as a commit of LMDB's own takes, but none of them blocks the thread.
  *
  * Each thread pins the commit of its own newest root. A pin protects all later commits too, so whichever thread's root is
- * the newest, and whichever thread closes first, the newest root is protected. Threads that share a mark (the newest
+ * the newest, and whichever thread closes first, the newest root is protected. Threads that share a chain (which knows the newest
  * durable commit of any of them) give up a pin that a newer one of another thread has overtaken: an old pin keeps LMDB from
  * using freed pages again, and the file grows. A thread that stays must flush before the one with the newer pin closes.
  *
  * A commit of which a record is written needs no flush at all, as long as the log of records has a chain to it
- * (commit-log.ts). One thread of a process writes records.
+ * (commit-log.ts). One thread of a process writes records; any may make commits that the chain goes on over (commit-chain.ts).
  *
  * At most one flush of a thread runs at a time. Whoever asks meanwhile shares the next one: a flush covers everything
  * committed before it began, by any thread, and nothing else.
@@ -16,7 +16,8 @@
 import { closeSync, constants, fdatasyncSync, openSync, write, writeSync } from 'node:fs';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import { loadNative } from '../native/load.ts';
-import { commitLogFile, EPOCH_BYTES, encodeLogSlot, LOG_SLOTS, logOffsetBytes, NO_EPOCH } from './commit-log.ts';
+import { CommitChain } from './commit-chain.ts';
+import { commitLogFile, encodeLogSlot, LOG_SLOTS, logOffsetBytes, NO_EPOCH } from './commit-log.ts';
 import { newestMeta } from './data-file.ts';
 import {
   type DurableRoot,
@@ -88,9 +89,15 @@ export interface RecordUnderWay {
   readonly written: Promise<void>;
 }
 
+/** An expendable commit that is about to be made: the number of the commit before, and of the last one that is needed. */
+export interface ExpendableUnderWay {
+  readonly base: bigint;
+  readonly needed: bigint;
+}
+
 export interface FlusherOptions {
-  /** The newest durable commit of any thread of the process, then its epoch; see `newDurableMark`. */
-  readonly mark?: BigInt64Array | undefined;
+  /** Of all threads of the process; see `newCommitChain`. */
+  readonly chain?: BigInt64Array | undefined;
   /** Number of the thread, or `SERVING_PROCESS`. */
   readonly writer: number;
   readonly disk?: Disk;
@@ -111,12 +118,11 @@ export class Flusher {
   #failure: DunnageError | undefined;
   #bufferedCommits = 0;
   #checksBehind = 0;
-  readonly #mark: BigInt64Array | undefined;
+  readonly #chain: CommitChain | undefined;
   readonly #firstSlot: number;
   readonly #epoch: Buffer;
   readonly #logFd: number;
-  /** Every commit up to this one is durable once `#records` resolves. */
-  #recorded = 0n;
+  /** Every commit that was recorded is durable once it resolves. */
   #records: Promise<void> = Promise.resolve();
   #recordsUnderWay = 0;
   #isVoiding = false;
@@ -124,17 +130,17 @@ export class Flusher {
 
   /** Preconditions: `recover` ran before the environment was opened. Call `flushSync` before the first commit. */
   constructor(environment: Environment, path: string, bootId: string, options: FlusherOptions) {
-    const { mark, writer, disk = realDisk } = options;
+    const { chain, writer, disk = realDisk } = options;
     this.#environment = environment;
     this.#path = path;
     this.#bootId = bootId;
-    this.#mark = mark;
+    this.#chain = chain === undefined ? undefined : new CommitChain(chain);
     this.#firstSlot = firstSlot(writer);
     this.#disk = disk;
     this.#dataFd = openSync(path, 'r+');
     this.#rootFd = openSync(durableRootFile(path), constants.O_RDWR | constants.O_DSYNC);
     this.#logFd = openSync(commitLogFile(path), constants.O_RDWR | constants.O_DSYNC);
-    this.#epoch = mark === undefined ? NO_EPOCH : epochOf(mark);
+    this.#epoch = this.#chain?.epoch ?? NO_EPOCH;
     this.#durable = { transaction: 0n, slot: undefined, pin: undefined };
     this.#checks = setInterval(() => this.#check(), CHECK_MS).unref();
   }
@@ -175,14 +181,14 @@ export class Flusher {
    * needs a flush. Preconditions: in the transaction; `recorded` or `voidRecord` follows.
    */
   beginRecord(record: Uint8Array): RecordUnderWay | undefined {
-    if (this.#mark === undefined || this.#isVoiding) return undefined;
+    if (this.#chain === undefined || this.#isVoiding) return undefined;
     // The transaction has the writer's lock: nobody commits anything in between.
     const { transaction: base } = newestMeta(this.#dataFd, this.#path);
-    const durable = Atomics.load(this.#mark, 0);
-    const isContinued = base === durable || base === this.#recorded;
+    const needed = this.#chain.neededUpTo(base);
     // The slot that is written over holds what the durable root has made void.
-    if (!isContinued || base - durable >= LOG_SLOTS || this.#recordsUnderWay >= RECORDS_UNDER_WAY_MAX) return undefined;
-    const bytes = encodeLogSlot(base, this.#epoch, record);
+    const isTooLong = base - this.#chain.durable >= LOG_SLOTS || this.#recordsUnderWay >= RECORDS_UNDER_WAY_MAX;
+    if (needed === undefined || isTooLong) return undefined;
+    const bytes = encodeLogSlot({ base, needed, epoch: this.#epoch, bytes: record });
     if (bytes === undefined) return undefined;
     this.#recordsUnderWay += 1;
     const written = this.#disk.record(this.#logFd, bytes, logOffsetBytes(base)).finally(() => {
@@ -196,7 +202,8 @@ export class Flusher {
   /** The commit was made. Resolves when it is durable. */
   recorded({ base, written }: RecordUnderWay): Promise<void> {
     if (newestMeta(this.#dataFd, this.#path).transaction <= base) throw this.fail(new Error('an empty commit'));
-    this.#recorded = base + 1n;
+    const commit = base + 1n;
+    this.#chain?.noteKnown(commit, commit);
     const earlier = this.#records;
     const durable = written.then(
       () => earlier,
@@ -206,7 +213,7 @@ export class Flusher {
     );
     this.#records = durable;
     durable.catch(() => undefined);
-    if (this.#mark !== undefined && this.#recorded - Atomics.load(this.#mark, 0) >= RECORDS_MAX) {
+    if (this.#chain !== undefined && commit - this.#chain.durable >= RECORDS_MAX) {
       setImmediate(() => {
         if (!this.#isClosing) this.#flushInBackground();
       });
@@ -231,6 +238,21 @@ export class Flusher {
         },
       );
     this.#records.catch(() => undefined);
+  }
+
+  /**
+   * The commit that is about to be made is expendable. Undefined if the chain has ended before it. Preconditions: in the transaction, which
+   * changes something; `expended` follows when it was made.
+   */
+  beginExpendable(): ExpendableUnderWay | undefined {
+    const { transaction: base } = newestMeta(this.#dataFd, this.#path);
+    const needed = this.#chain?.neededUpTo(base);
+    return needed === undefined ? undefined : { base, needed };
+  }
+
+  /** The commit was made. */
+  expended({ base, needed }: ExpendableUnderWay): void {
+    this.#chain?.noteKnown(base + 1n, needed);
   }
 
   /** No record is on its way to the disk, nor is one still to be made void. */
@@ -336,14 +358,13 @@ export class Flusher {
     }
     const { pin: previous } = this.#durable;
     this.#durable = { transaction, slot, pin };
-    if (this.#mark !== undefined && Atomics.load(this.#mark, 0) < transaction)
-      Atomics.store(this.#mark, 0, transaction);
+    this.#chain?.noteDurable(transaction);
     previous?.done();
   }
 
   #giveUpOvertakenPin(): void {
     const { transaction, slot, pin } = this.#durable;
-    if (pin === undefined || this.#mark === undefined || Atomics.load(this.#mark, 0) <= transaction) return;
+    if (pin === undefined || this.#chain === undefined || this.#chain.durable <= transaction) return;
     this.#durable = { transaction, slot, pin: undefined };
     pin.done();
   }
@@ -363,11 +384,4 @@ export class Flusher {
     // A failure is kept and refuses the next change.
     if (this.#running === undefined) this.flush().catch(() => undefined);
   }
-}
-
-function epochOf(mark: BigInt64Array): Buffer {
-  const epoch = Buffer.alloc(EPOCH_BYTES);
-  epoch.writeBigInt64LE(mark[1] ?? 0n, 0);
-  epoch.writeBigInt64LE(mark[2] ?? 0n, 8);
-  return epoch;
 }

@@ -17,16 +17,14 @@
  * opens it for writing once.
  */
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { statfsSync, statSync } from 'node:fs';
 import { threadId } from 'node:worker_threads';
 import type { Log } from '../base/log.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
-import type { Codec } from './codecs.ts';
-import { EPOCH_BYTES } from './commit-log.ts';
+import { type Codec, jsonValue, stringKey } from './codecs.ts';
 import { readBootId, SERVING_PROCESS } from './durable-root.ts';
 import { assertThere, dataFile, type Environment, openEnvironment } from './environment.ts';
-import { Flusher, type RecordUnderWay } from './flusher.ts';
+import { type ExpendableUnderWay, Flusher, type RecordUnderWay } from './flusher.ts';
 import { checkFormat } from './format-version.ts';
 import { fromLmdbError } from './lmdb-error.ts';
 import { type BinaryDatabase, LmdbTable, type Table } from './table.ts';
@@ -43,8 +41,8 @@ export interface StoreOptions {
   readonly bootId?: string;
   /** This process serves beside the daemon's, which has the directory open too: only one such process may. */
   readonly ownProcess?: boolean;
-  /** Shared by all threads of the process that open the directory (`newDurableMark`): see flusher.ts. */
-  readonly durableMark?: BigInt64Array;
+  /** Shared by all threads of the process that open the directory (`newCommitChain`). Without it every commit that is recorded is flushed. */
+  readonly commitChain?: BigInt64Array;
   /**
    * Makes a recorded commit again that a restart of the host has undone: one buffered commit. Without it a store with such
    * records cannot be opened for writing.
@@ -54,14 +52,8 @@ export interface StoreOptions {
 
 export type Redo = (store: Store, record: Uint8Array) => void;
 
-/** The newest durable commit (0: none yet), and the random epoch of this process's records. */
-export function newDurableMark(): BigInt64Array {
-  const mark = new BigInt64Array(new SharedArrayBuffer(3 * BigInt64Array.BYTES_PER_ELEMENT));
-  const epoch = randomBytes(EPOCH_BYTES);
-  mark[1] = epoch.readBigInt64LE(0);
-  mark[2] = epoch.readBigInt64LE(8);
-  return mark;
-}
+/** The newest expendable commit, among the counters. */
+const EXPENDABLE = 'expendable-commit';
 
 /** Large enough that growing, which maps the file anew, is rare; reserved address space costs nothing. */
 const MAP_SIZE_BYTES = 256 * 1024 * 1024;
@@ -104,7 +96,7 @@ export class Store {
     const writer = options.ownProcess === true ? SERVING_PROCESS : threadId;
     const flusher = readOnly
       ? undefined
-      : new Flusher(environment, path, bootId, { mark: options.durableMark, writer });
+      : new Flusher(environment, path, bootId, { chain: options.commitChain, writer });
     const store = new Store(environment, path, flusher, log);
     try {
       if (undone.length > 0) store.#redo(undone, options);
@@ -238,6 +230,23 @@ export class Store {
     }
     assert(this.#flusher !== undefined);
     return { value, durable: underWay === undefined ? this.flush() : this.#flusher.recorded(underWay) };
+  }
+
+  /**
+   * One atomic transaction that a power failure may undo although commits after it were recorded: nothing that is recorded may build on it.
+   * The recorded commits that follow need no flush because of it.
+   */
+  transactExpendable<T>(action: () => T): T {
+    let underWay: ExpendableUnderWay | undefined;
+    const counters = this.table('counters', stringKey, jsonValue<number>());
+    const value = this.transactBuffered(() => {
+      underWay = this.#flusher?.beginExpendable();
+      // LMDB gives an empty commit no number, and the next one would be taken for it.
+      if (underWay !== undefined) counters.put(EXPENDABLE, Number(underWay.base) + 1);
+      return action();
+    });
+    if (underWay !== undefined) this.#flusher?.expended(underWay);
+    return value;
   }
 
   /** Resolves when each record is on disk, or void if its commit was not made. Never rejects: a failure refuses every change. */

@@ -14,8 +14,9 @@ import { type Feature, INIT_FLAG, OPCODE } from '../../src/fuse/abi.ts';
 import type { NegotiatedRecord } from '../../src/fuse/init.ts';
 import { JOURNAL_BYTES } from '../../src/fuse/request-journal.ts';
 import { loadNative } from '../../src/native/load.ts';
+import { newCommitChain } from '../../src/store/commit-chain.ts';
 import { SealingKey } from '../../src/store/sealing-key.ts';
-import { newDurableMark, Store } from '../../src/store/store.ts';
+import { Store } from '../../src/store/store.ts';
 import { initBody } from '../fuse/fake-connection.ts';
 import { requestBytes, text } from '../fuse/request-bytes.ts';
 import { CatalogScene } from '../projection/helpers/catalog-scene.ts';
@@ -53,7 +54,7 @@ async function startThread(t: TestContext, stateDir: string): Promise<Served> {
     memoryDescriptor,
     sealingKeyDescriptor: key.descriptor,
     sealingKeyPath: '/nonexistent',
-    durableMark: newDurableMark(),
+    commitChain: newCommitChain(),
     deviceFolder: '/nonexistent',
   };
   const thread = await FuseThread.start(
@@ -196,7 +197,7 @@ test('FuseThread.start: rejects if the thread cannot open what it needs, and tel
     memoryDescriptor: memory,
     sealingKeyDescriptor: key.descriptor,
     sealingKeyPath: '/nonexistent',
-    durableMark: newDurableMark(),
+    commitChain: newCommitChain(),
     deviceFolder: '/nonexistent',
   };
   const events = { log: silentLog, onForgotten() {}, onEnded() {}, onFailed: (error: Error) => failures.push(error) };

@@ -8,8 +8,8 @@ import { silentLog } from '../../src/base/log.ts';
 import { Catalog } from '../../src/projection/catalog.ts';
 import { redoPublications } from '../../src/projection/redo-publications.ts';
 import { BlobStore, type Protection } from '../../src/store/blob-store.ts';
+import { newCommitChain } from '../../src/store/commit-chain.ts';
 import { SealingKey } from '../../src/store/sealing-key.ts';
-import { newDurableMark } from '../../src/store/store.ts';
 import { makeStateDirectory, openStore } from '../store/state-directory.ts';
 import { CatalogScene, CREATED_AT_MS } from './helpers/catalog-scene.ts';
 
@@ -54,7 +54,7 @@ interface Swap {
 }
 
 async function begin(t: TestContext, protection: Protection): Promise<Swap> {
-  const scene = new CatalogScene(t, { durableMark: newDurableMark(), key: KEY });
+  const scene = new CatalogScene(t, { commitChain: newCommitChain(), key: KEY });
   scene.protection = protection;
   const power = new Power(t, scene);
   const id = scene.create('web', { keep: 2 });

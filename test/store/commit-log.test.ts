@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { silentLog } from '../../src/base/log.ts';
 import { bytesValue, numberKey } from '../../src/store/codecs.ts';
+import { newCommitChain } from '../../src/store/commit-chain.ts';
 import {
   commitLogFile,
   EPOCH_BYTES,
@@ -18,7 +19,7 @@ import {
   readChain,
 } from '../../src/store/commit-log.ts';
 import { dataFile } from '../../src/store/environment.ts';
-import { newDurableMark, Store } from '../../src/store/store.ts';
+import { Store } from '../../src/store/store.ts';
 import type { Table } from '../../src/store/table.ts';
 import { makeStateDirectory } from './state-directory.ts';
 
@@ -29,12 +30,14 @@ const LATER = 'later000-0000-0000-0000-000000000000';
 
 // ---- the file
 
-function logWith(t: TestContext, slots: readonly (readonly [base: bigint, epoch: Buffer, text: string])[]): string {
+type Slot = readonly [base: bigint, epoch: Buffer, text: string, needed?: bigint];
+
+function logWith(t: TestContext, slots: readonly Slot[]): string {
   const path = join(makeStateDirectory(t), 'commit-log');
   prepareCommitLog(path);
   const bytes = readFileSync(path);
-  for (const [base, epoch, text] of slots) {
-    bytes.set(encodeLogSlot(base, epoch, Buffer.from(text)) ?? [], logOffsetBytes(base));
+  for (const [base, epoch, text, needed = base] of slots) {
+    bytes.set(encodeLogSlot({ base, needed, epoch, bytes: Buffer.from(text) }) ?? [], logOffsetBytes(base));
   }
   writeFileSync(path, bytes);
   return path;
@@ -58,7 +61,7 @@ test('the chain goes from the root to the first record that is missing, torn or 
   assert.deepEqual(chain(8n), ['nor this']);
   assert.deepEqual(chain(5n + BigInt(LOG_SLOTS)), [], 'the slot is the same, the record is not');
   assert.deepEqual(chain(5n, NO_EPOCH), []);
-  for (const at of [0, 20, 50, 60, 66, 69]) {
+  for (const at of [0, 20, 50, 60, 66, 74, 77]) {
     const bytes = readFileSync(path);
     const offset = logOffsetBytes(6n) + at;
     bytes.writeUInt8(bytes.readUInt8(offset) ^ 1, offset);
@@ -68,6 +71,22 @@ test('the chain goes from the root to the first record that is missing, torn or 
   }
 });
 
+test('the chain goes on over commits that are not needed, and not over one that is missing', (t) => {
+  const epoch = randomBytes(EPOCH_BYTES);
+  const path = logWith(t, [
+    [5n, epoch, 'six'],
+    [9n, epoch, 'ten', 6n],
+    [12n, epoch, 'thirteen', 10n],
+    [15n, epoch, 'lost', 14n],
+    [20n, epoch, 'behind it', 16n],
+  ]);
+  const chain = (transaction: bigint): string[] => readChain(path, { transaction, epoch }).map(String);
+  assert.deepEqual(chain(5n), ['six', 'ten', 'thirteen']);
+  assert.deepEqual(chain(8n), ['ten', 'thirteen'], 'expendable ones before the root');
+  assert.deepEqual(chain(4n), []);
+  assert.deepEqual(chain(14n), ['lost', 'behind it']);
+});
+
 test('a full ring is one chain, and a record that does not fit has no slot', (t) => {
   const epoch = randomBytes(EPOCH_BYTES);
   const path = logWith(
@@ -75,8 +94,10 @@ test('a full ring is one chain, and a record that does not fit has no slot', (t)
     Array.from({ length: LOG_SLOTS }, (_, index) => [BigInt(index + 20), epoch, String(index)] as const),
   );
   assert.equal(readChain(path, { transaction: 20n, epoch }).length, LOG_SLOTS);
-  assert.equal(encodeLogSlot(1n, epoch, Buffer.alloc(LOG_SLOT_BYTES)), undefined);
-  assert.equal(encodeLogSlot(1n, epoch, Buffer.alloc(10))?.length, PAGE_BYTES, 'whole pages');
+  const sized = (lengthBytes: number): Buffer | undefined =>
+    encodeLogSlot({ base: 1n, needed: 1n, epoch, bytes: Buffer.alloc(lengthBytes) });
+  assert.equal(sized(LOG_SLOT_BYTES), undefined);
+  assert.equal(sized(10)?.length, PAGE_BYTES, 'whole pages');
 });
 
 test('a log that is there is kept, one of another size is made anew', (t) => {
@@ -120,7 +141,7 @@ const contentOf = (store: Store): Content =>
 
 /** The content after a restart of the host, which must take new commits. */
 async function contentAfter(stateDir: string, bootId: string): Promise<Content> {
-  const store = Store.open({ stateDir, log: silentLog, bootId, redo, durableMark: newDurableMark() });
+  const store = Store.open({ stateDir, log: silentLog, bootId, redo, commitChain: newCommitChain() });
   try {
     const content = contentOf(store);
     const table = numbers(store);
@@ -172,7 +193,19 @@ function tear(old: Buffer, recent: Buffer, chance: () => boolean): Buffer {
 }
 
 const step = fc.record({
-  strength: fc.constantFrom('recorded', 'recorded', 'recorded', 'recorded', 'buffered', 'durable', 'abandoned'),
+  strength: fc.constantFrom(
+    ...([
+      'recorded',
+      'recorded',
+      'recorded',
+      'recorded',
+      'expendable',
+      'expendable',
+      'buffered',
+      'durable',
+      'abandoned',
+    ] as const),
+  ),
   removes: fc.boolean(),
   first: fc.integer({ min: 1, max: 60 }),
   count: fc.integer({ min: 1, max: 25 }),
@@ -188,14 +221,16 @@ test('whatever part of the page cache reached the disk, every recorded commit is
       image += 1;
       const stateDir = join(base, String(image));
       const torn = join(base, `${image}-torn`);
-      const store = Store.open({ stateDir, log: silentLog, bootId: BEFORE, durableMark: newDurableMark() });
+      const store = Store.open({ stateDir, log: silentLog, bootId: BEFORE, commitChain: newCommitChain() });
       const table = numbers(store);
+      const expendables = store.table('expendables', numberKey, bytesValue);
       await store.flush();
       let promised: Content = contentOf(store);
       let flushed = readDisk(stateDir);
       const chance = coin(seed);
       for (const { strength, ...change } of steps) {
         if (strength === 'buffered') store.transactBuffered(() => apply(table, change));
+        else if (strength === 'expendable') store.transactExpendable(() => apply(expendables, change));
         else if (strength === 'durable') await store.transactDurable(() => apply(table, change));
         else if (strength === 'recorded') {
           await store.transactRecorded(() => apply(table, change), record(change)).durable;
@@ -251,7 +286,7 @@ const one = (key: number): Change => ({ removes: false, first: key, count: 1, si
 test('power that fails while records are redone changes nothing: the next start does it again', async (t) => {
   const base = makeStateDirectory(t);
   const stateDir = join(base, 'state');
-  const store = Store.open({ stateDir, log: silentLog, bootId: BEFORE, durableMark: newDurableMark() });
+  const store = Store.open({ stateDir, log: silentLog, bootId: BEFORE, commitChain: newCommitChain() });
   const table = numbers(store);
   await store.flush();
   const flushed = readDisk(stateDir);
@@ -287,7 +322,7 @@ test('power that fails while records are redone changes nothing: the next start 
 test('a record whose commit the daemon did not live to make is void at the next start, for good', async (t) => {
   const base = makeStateDirectory(t);
   const stateDir = join(base, 'state');
-  const store = Store.open({ stateDir, log: silentLog, bootId: BEFORE, durableMark: newDurableMark() });
+  const store = Store.open({ stateDir, log: silentLog, bootId: BEFORE, commitChain: newCommitChain() });
   const table = numbers(store);
   await store.transactDurable(() => apply(table, one(1)));
   const before = readDisk(stateDir);
@@ -296,7 +331,7 @@ test('a record whose commit the daemon did not live to make is void at the next 
   writeDisk(killed, { ...before, log: readDisk(stateDir).log });
   await store.close();
   // The host runs on: the page cache has no such commit.
-  const next = Store.open({ stateDir: killed, log: silentLog, bootId: BEFORE, redo, durableMark: newDurableMark() });
+  const next = Store.open({ stateDir: killed, log: silentLog, bootId: BEFORE, redo, commitChain: newCommitChain() });
   assert(!contentOf(next).has(2));
   next.transactBuffered(() => apply(numbers(next), one(3)));
   const crashed = join(base, 'crashed');
@@ -308,7 +343,7 @@ test('a record whose commit the daemon did not live to make is void at the next 
 test('one that power interrupts is there or not, and never half', async (t) => {
   const base = makeStateDirectory(t);
   const stateDir = join(base, 'state');
-  const store = Store.open({ stateDir, log: silentLog, bootId: BEFORE, durableMark: newDurableMark() });
+  const store = Store.open({ stateDir, log: silentLog, bootId: BEFORE, commitChain: newCommitChain() });
   const table = numbers(store);
   const big = { removes: false, first: 1, count: 20, sizeBytes: 3000 };
   await store.transactRecorded(() => apply(table, one(50)), record(one(50))).durable;
@@ -338,7 +373,7 @@ test('one that power interrupts is there or not, and never half', async (t) => {
 
 test('a recorded commit writes no more than its record; one that a buffered commit came before is flushed with it', async (t) => {
   const stateDir = join(makeStateDirectory(t), 'state');
-  const store = Store.open({ stateDir, log: silentLog, bootId: BEFORE, durableMark: newDurableMark() });
+  const store = Store.open({ stateDir, log: silentLog, bootId: BEFORE, commitChain: newCommitChain() });
   const table = numbers(store);
   await store.flush();
   const { root } = readDisk(stateDir);
@@ -357,7 +392,30 @@ test('a recorded commit writes no more than its record; one that a buffered comm
   assert.equal(commitLogFile(dataFile(stateDir)), join(stateDir, 'metadata', 'commit-log'));
 });
 
-test('without a mark that its threads share a store flushes what is recorded', async (t) => {
+test('a recorded commit that an expendable one came before writes no more than its record', async (t) => {
+  const stateDir = join(makeStateDirectory(t), 'state');
+  const store = Store.open({ stateDir, log: silentLog, bootId: BEFORE, commitChain: newCommitChain() });
+  const table = numbers(store);
+  const expendables = store.table('expendables', numberKey, bytesValue);
+  store.transactExpendable(() => undefined);
+  await store.flush();
+  const { root } = readDisk(stateDir);
+  for (let key = 1; key <= 4; key += 1) {
+    // One of them changes nothing by itself.
+    store.transactExpendable(() => (key === 2 ? undefined : expendables.put(key, Buffer.from('x'))));
+    await store.transactRecorded(() => apply(table, one(key)), record(one(key))).durable;
+  }
+  store.refresh();
+  const promised = contentOf(store);
+  const recent = readDisk(stateDir);
+  assert(recent.root.equals(root));
+  const torn = join(makeStateDirectory(t), 'torn');
+  writeDisk(torn, recent);
+  await store.close();
+  assert.deepEqual(await contentAfter(torn, AFTER), promised);
+});
+
+test('without a chain that its threads share a store flushes what is recorded', async (t) => {
   const stateDir = join(makeStateDirectory(t), 'state');
   const store = Store.open({ stateDir, log: silentLog, bootId: BEFORE });
   const table = numbers(store);
@@ -370,7 +428,7 @@ test('without a mark that its threads share a store flushes what is recorded', a
 
 test('many at once are durable in their order, and the log never runs over', async (t) => {
   const stateDir = join(makeStateDirectory(t), 'state');
-  const store = Store.open({ stateDir, log: silentLog, bootId: BEFORE, durableMark: newDurableMark() });
+  const store = Store.open({ stateDir, log: silentLog, bootId: BEFORE, commitChain: newCommitChain() });
   const table = numbers(store);
   const done: number[] = [];
   await Promise.all(

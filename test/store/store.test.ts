@@ -253,7 +253,7 @@ test('a full disk refuses changes, loses nothing, and is over once there is spac
   const stateDir = makeStateDirectory(t);
   // The tmpfs is seen by the child alone and goes with it.
   const script =
-    'mount -t tmpfs -o size=6m tmpfs "$1" && head -c 2097152 /dev/zero > "$1/ballast" && exec "$2" "$3" "$1"';
+    'mount -t tmpfs -o size=14m tmpfs "$1" && head -c 2097152 /dev/zero > "$1/ballast" && exec "$2" "$3" "$1"';
   const child = spawnSync(
     'unshare',
     ['-m', 'sh', '-c', script, 'sh', stateDir, process.execPath, program('full-disk')],

@@ -25,7 +25,7 @@ export const CREATED_AT_MS = 1_795_000_000_000;
 
 export interface CatalogSceneOptions {
   /** Publications may be durable by their records. */
-  readonly durableMark?: BigInt64Array;
+  readonly commitChain?: BigInt64Array;
   /** Of Secrets. */
   readonly key?: Uint8Array;
 }
@@ -47,9 +47,9 @@ export class CatalogScene {
   readonly #queue: StagedGeneration[] = [];
   #staged = 0;
 
-  constructor(t: TestContext, { durableMark, key = randomBytes(32) }: CatalogSceneOptions = {}) {
+  constructor(t: TestContext, { commitChain, key = randomBytes(32) }: CatalogSceneOptions = {}) {
     this.stateDir = makeStateDirectory(t);
-    this.store = openStore(t, this.stateDir, durableMark && { durableMark });
+    this.store = openStore(t, this.stateDir, commitChain && { commitChain });
     this.catalog = new Catalog(this.store);
     const sealingKey = SealingKey.fromBytes(key);
     this.blobs = new BlobStore({ store: this.store, stateDir: this.stateDir, sealingKey, log: silentLog });
