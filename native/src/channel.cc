@@ -21,6 +21,8 @@ constexpr double kRequestBytesMost = 64.0 * 1024 * 1024;
 constexpr size_t kReplyBytes = 64 * 1024 + 4096;
 // Length and opcode: a request has neither zero.
 constexpr size_t kRequestMarkBytes = 8;
+// Whoever makes one request after another has each answered without a wake-up of this thread, which takes longer than the answer.
+constexpr std::chrono::microseconds kLinger{100};
 
 // Makes an instance: createChannel(device, options).
 Napi::Value CreateChannel(const Napi::CallbackInfo& info) {
@@ -142,19 +144,27 @@ void Channel::ServeTurn(bool hung_up) {
     const ssize_t length = read(device_->get(), request_, request_bytes_);
     if (length > 0) {
       turn++;
+      in_burst_ = answered_ && std::chrono::steady_clock::now() - handled_at_ < kLinger;
+      answered_ = false;
       // Where the environment ended in the middle the mark stays: the handler did not finish.
       if (!CallBack(Env(), on_request, static_cast<uint32_t>(length))) return;
       ClearRequest();
       if (poll_ == nullptr) return;
+      handled_at_ = std::chrono::steady_clock::now();
       continue;
     }
     if (length == 0) return End(ENODEV);
     if (errno == EINTR || errno == ENOENT) continue;  // ENOENT: the request was aborted before it was read
     if (errno != EAGAIN) return End(errno);
     if (hung_up) return End(EIO);
-    return;
+    if (!Lingers()) return;
   }
   if (hung_up) uv_poll_start(&poll_->handle, UV_READABLE, OnReadable);
+}
+
+// A request that is not answered yet waits for the event loop, so nobody lingers then.
+bool Channel::Lingers() const {
+  return in_burst_ && answered_ && std::chrono::steady_clock::now() - handled_at_ < kLinger;
 }
 
 void Channel::End(int error) {
@@ -176,6 +186,7 @@ Napi::Value Channel::Send(const Napi::CallbackInfo& info) {
     return info.Env().Undefined();
   }
   if (closing_ || closed_) return Napi::Number::New(info.Env(), EBADF);
+  answered_ = true;
   iovec parts[2] = {{reply_->data(), length}, {nullptr, 0}};
   int count = 1;
   if (info.Length() > 1 && !info[1].IsUndefined()) {

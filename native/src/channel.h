@@ -12,6 +12,7 @@
 #include <napi.h>
 #include <uv.h>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -45,6 +46,7 @@ class Channel : public Napi::ObjectWrap<Channel> {
   static void OnReadable(uv_poll_t* handle, int status, int events);
   static void OnNotifierWake(uv_async_t* handle);
   void ServeTurn(bool hung_up);
+  bool Lingers() const;
   void End(int error);
 
   void SettleDrained();
@@ -71,6 +73,11 @@ class Channel : public Napi::ObjectWrap<Channel> {
   std::optional<Napi::AsyncContext> async_context_;
   std::optional<CleanupHook> cleanup_;
   uint32_t requests_per_turn_ = 0;
+
+  // Of the newest request: whether it was answered before its handler returned, when that was, and whether it came soon after the one before.
+  bool answered_ = false;
+  std::chrono::steady_clock::time_point handled_at_;
+  bool in_burst_ = false;
 
   std::unique_ptr<Notifier> notifier_;
   LoopHandle<uv_poll_t>* poll_ = nullptr;
