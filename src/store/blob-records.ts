@@ -151,8 +151,9 @@ export class BlobRecords {
   insert(digest: Digest, record: Omit<BlobRecord, 'references'>, inline: Uint8Array | undefined): void {
     assert.equal(record.place === 'inline', inline !== undefined);
     this.#records.put(digest, { ...record, references: 1 });
+    // Only files are collected.
     if (inline !== undefined) this.#inline.put(digest, inline);
-    this.#garbage.remove(digest);
+    else this.#garbage.remove(digest);
     this.#count(1, record.sizeBytes);
   }
 

@@ -117,6 +117,8 @@ export class Flusher {
   #durable: { readonly transaction: bigint; readonly slot: number | undefined; readonly pin: Pin | undefined };
   #failure: DunnageError | undefined;
   #bufferedCommits = 0;
+  /** The end of the data file is looked at in the next turn of the event loop. */
+  #isLengthening = false;
   #checksBehind = 0;
   readonly #chain: CommitChain | undefined;
   readonly #firstSlot: number;
@@ -264,8 +266,26 @@ export class Flusher {
   noteBuffered(): void {
     this.#bufferedCommits += 1;
     this.#giveUpOvertakenPin();
-    if (this.#bufferedCommits % HEADROOM_CHECK_COMMITS === 0) this.ensureHeadroom();
+    if (this.#bufferedCommits % HEADROOM_CHECK_COMMITS === 0) this.#ensureHeadroomSoon();
     if (this.#bufferedCommits >= BUFFERED_COMMITS_MAX) this.#flushInBackground();
+  }
+
+  /** Whoever waits for the commit does not wait for this, unless commit follows commit and nothing else has a turn. */
+  #ensureHeadroomSoon(): void {
+    if (this.#isLengthening) {
+      this.ensureHeadroom();
+      return;
+    }
+    this.#isLengthening = true;
+    setImmediate(() => {
+      this.#isLengthening = false;
+      if (this.#isClosing || this.#failure !== undefined) return;
+      try {
+        this.ensureHeadroom();
+      } catch (error) {
+        this.fail(error);
+      }
+    });
   }
 
   /** Lengthens the data file by a step ahead of need; true if that was necessary and possible. Preconditions: not in a transaction. */
