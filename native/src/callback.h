@@ -9,6 +9,7 @@
 namespace dunnage {
 
 // With one number or nothing. An exception goes where uncaught ones go. False if the environment ends and no JavaScript may run any more.
-bool CallBack(napi_env env, napi_value function, std::optional<uint32_t> argument);
+// `answer`: whether the function returned true.
+bool CallBack(napi_env env, napi_value function, std::optional<uint32_t> argument, bool* answer = nullptr);
 
 }  // namespace dunnage

@@ -23,6 +23,8 @@ constexpr size_t kReplyBytes = 64 * 1024 + 4096;
 constexpr size_t kRequestMarkBytes = 8;
 // Whoever makes one request after another has each answered without a wake-up of this thread, which takes longer than the answer.
 constexpr std::chrono::microseconds kLinger{100};
+// Others of the event loop wait meanwhile.
+constexpr std::chrono::microseconds kLingeringTurn{1000};
 
 // Makes an instance: createChannel(device, options).
 Napi::Value CreateChannel(const Napi::CallbackInfo& info) {
@@ -139,15 +141,15 @@ void Channel::ServeTurn(bool hung_up) {
   const Napi::HandleScope handles(Env());
   const Napi::CallbackScope callbacks(Env(), *async_context_);
   const napi_value on_request = on_request_.Value();
+  const auto began_at = std::chrono::steady_clock::now();
   for (uint32_t turn = 0; turn < requests_per_turn_;) {
     ClearRequest();  // a read that fails half-way may leave something
     const ssize_t length = read(device_->get(), request_, request_bytes_);
     if (length > 0) {
       turn++;
-      in_burst_ = answered_ && std::chrono::steady_clock::now() - handled_at_ < kLinger;
-      answered_ = false;
+      in_burst_ = all_answered_ && std::chrono::steady_clock::now() - handled_at_ < kLinger;
       // Where the environment ended in the middle the mark stays: the handler did not finish.
-      if (!CallBack(Env(), on_request, static_cast<uint32_t>(length))) return;
+      if (!CallBack(Env(), on_request, static_cast<uint32_t>(length), &all_answered_)) return;
       ClearRequest();
       if (poll_ == nullptr) return;
       handled_at_ = std::chrono::steady_clock::now();
@@ -157,14 +159,15 @@ void Channel::ServeTurn(bool hung_up) {
     if (errno == EINTR || errno == ENOENT) continue;  // ENOENT: the request was aborted before it was read
     if (errno != EAGAIN) return End(errno);
     if (hung_up) return End(EIO);
-    if (!Lingers()) return;
+    if (!Lingers(began_at)) return;
   }
   if (hung_up) uv_poll_start(&poll_->handle, UV_READABLE, OnReadable);
 }
 
 // A request that is not answered yet waits for the event loop, so nobody lingers then.
-bool Channel::Lingers() const {
-  return in_burst_ && answered_ && std::chrono::steady_clock::now() - handled_at_ < kLinger;
+bool Channel::Lingers(std::chrono::steady_clock::time_point turn_began_at) const {
+  const auto now = std::chrono::steady_clock::now();
+  return in_burst_ && all_answered_ && now - handled_at_ < kLinger && now - turn_began_at < kLingeringTurn;
 }
 
 void Channel::End(int error) {
@@ -186,7 +189,6 @@ Napi::Value Channel::Send(const Napi::CallbackInfo& info) {
     return info.Env().Undefined();
   }
   if (closing_ || closed_) return Napi::Number::New(info.Env(), EBADF);
-  answered_ = true;
   iovec parts[2] = {{reply_->data(), length}, {nullptr, 0}};
   int count = 1;
   if (info.Length() > 1 && !info[1].IsUndefined()) {

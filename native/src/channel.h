@@ -46,7 +46,7 @@ class Channel : public Napi::ObjectWrap<Channel> {
   static void OnReadable(uv_poll_t* handle, int status, int events);
   static void OnNotifierWake(uv_async_t* handle);
   void ServeTurn(bool hung_up);
-  bool Lingers() const;
+  bool Lingers(std::chrono::steady_clock::time_point turn_began_at) const;
   void End(int error);
 
   void SettleDrained();
@@ -74,8 +74,9 @@ class Channel : public Napi::ObjectWrap<Channel> {
   std::optional<CleanupHook> cleanup_;
   uint32_t requests_per_turn_ = 0;
 
-  // Of the newest request: whether it was answered before its handler returned, when that was, and whether it came soon after the one before.
-  bool answered_ = false;
+  // Of the newest request: whether all that came before the end of its handler are answered, when that was, and whether it came soon after
+  // the one before.
+  bool all_answered_ = false;
   std::chrono::steady_clock::time_point handled_at_;
   bool in_burst_ = false;
 

@@ -9,6 +9,7 @@
 #include "arguments.h"
 #include "exports.h"
 #include "file-descriptor.h"
+#include "pool-work.h"
 #include "system-error.h"
 
 namespace dunnage {
@@ -96,6 +97,21 @@ Napi::Value SetXattr(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// In libuv's pool: on a file system that is frozen it waits until that ends.
+Napi::Value SetXattrInPool(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const int descriptor = arguments.Descriptor();
+  const std::string name = arguments.ByteText();
+  const ByteView given = arguments.Bytes();
+  if (arguments.failed()) return info.Env().Undefined();
+  const std::vector<uint8_t> value(given.data, given.data + given.size);
+  const auto work = [descriptor, name, value] {
+    if (fsetxattr(descriptor, name.c_str(), value.data(), value.size(), 0) == 0) return Outcome<Nothing>::Of({});
+    return Outcome<Nothing>::Failed(errno, "fsetxattr", name);
+  };
+  return PoolWork<Nothing>::Start(info.Env(), "dunnage:setXattr", work, ToUndefined);
+}
+
 Napi::Value RemoveXattr(const Napi::CallbackInfo& info) {
   Arguments arguments(info);
   const int descriptor = arguments.Descriptor();
@@ -127,6 +143,7 @@ void ExportXattrs(Napi::Env env, Napi::Object exports) {
   exports.Set("listXattrs", Napi::Function::New(env, ListXattrs, "listXattrs"));
   exports.Set("getXattr", Napi::Function::New(env, GetXattr, "getXattr"));
   exports.Set("setXattr", Napi::Function::New(env, SetXattr, "setXattr"));
+  exports.Set("setXattrInPool", Napi::Function::New(env, SetXattrInPool, "setXattrInPool"));
   exports.Set("removeXattr", Napi::Function::New(env, RemoveXattr, "removeXattr"));
   exports.Set("seekData", Napi::Function::New(env, SeekData, "seekData"));
   exports.Set("seekHole", Napi::Function::New(env, SeekHole, "seekHole"));

@@ -77,7 +77,10 @@ export class Connection {
       bufferSizeBytes: limits.fuseWriteBytesMax + limits.fuseHeaderBytesMax,
       ...(options.journal === undefined ? {} : { requestBuffer: options.journal.memory }),
       requestsPerTurn: limits.fuseRequestsPerTurn,
-      onRequest: (lengthBytes) => this.#exchange.receive(lengthBytes),
+      onRequest: (lengthBytes) => {
+        this.#exchange.receive(lengthBytes);
+        return this.#inFlight.size === 0;
+      },
       onEnd: (errno) => this.#end(errno),
     });
     this.#kernelCache = new ChannelKernelCache(this.#channel);

@@ -184,6 +184,8 @@ export interface NativeBinding {
   listXattrs(descriptor: number): string[];
   getXattr(descriptor: number, name: string): Buffer;
   setXattr(descriptor: number, name: string, value: Uint8Array): void;
+  /** The same in libuv's pool, where it may wait for a file system that is frozen. Of an open file only. */
+  setXattrInPool(descriptor: number, name: string, value: Uint8Array): Promise<void>;
   removeXattr(descriptor: number, name: string): void;
   /** lseek(2) SEEK_DATA; -1 if there is only a hole from there on. Moves the position of the open file. */
   seekData(descriptor: number, offsetBytes: number): number;
@@ -260,8 +262,11 @@ export interface ChannelOptions {
   readonly requestBuffer?: ArrayBuffer;
   /** Requests read before the event loop gets its turn. */
   readonly requestsPerTurn: number;
-  /** A request of `lengthBytes` bytes is in `requestBuffer`; it must be decoded before returning. Must not throw. */
-  readonly onRequest: (lengthBytes: number) => void;
+  /**
+   * A request of `lengthBytes` bytes is in `requestBuffer`; it must be decoded before returning. Must not throw. True: every request so far is
+   * answered, so the thread may wait a moment for the next one of who makes one after another.
+   */
+  readonly onRequest: (lengthBytes: number) => unknown;
   /** The connection is over: errno ENODEV after an unmount, ECONNABORTED/… otherwise. Called once, then nothing else. */
   readonly onEnd: (errno: number) => void;
 }

@@ -75,6 +75,7 @@ export function withoutAddon(reason: DunnageError): NativeBinding {
     allocateSpace: missing('allocating space'),
     thawFileSystem: missing('thawing a file system'),
     flushFileSystem: missing('flushing a file system'),
+    setXattrInPool: missing('noting the length of an image'),
     unmount,
     tryLock,
     openBeneath: walkBeneath,

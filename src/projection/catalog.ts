@@ -28,6 +28,7 @@ import { NodeIdCounter } from '../store/node-id-counter.ts';
 import type { Store, Table } from '../store/store.ts';
 import { isGenerationRecord, isLinkRecord, isProjectionRecord, isStagedRecord } from './check/record-shapes.ts';
 import { type Content, type References, retainRuns, runsEnded } from './content-runs.ts';
+import { GenerationChain, type GenerationChains } from './generation-chain.ts';
 import { type ContentNode, contentNodesCodec, GenerationNodes } from './generation-nodes.ts';
 import { encodePublication } from './publication-record.ts';
 import {
@@ -64,9 +65,6 @@ export interface Publication {
   /** Those that are kept no longer. */
   readonly dropped: readonly GenerationId[];
 }
-
-/** The generations of projections that are in the store, in the order of their ids, as they were when they were read. */
-export type GenerationChains = Map<ProjectionId, GenerationId[]>;
 
 /** Ids taken from the store at once: a swap then needs no commit for its own. What is left is never used. */
 export const RESERVED_NODES = 65_536;
@@ -328,9 +326,9 @@ export class Catalog {
   /** A generation that was stored ahead is not published after all: it goes, and with it its hold on content. */
   discard(id: GenerationId, blobs: BlobStore): void {
     const record = this.#generations.get(id);
-    const chain = record === undefined ? [] : this.#chain(record.projection);
+    const chain = record === undefined ? undefined : this.#chain(record.projection);
     this.#store.transactBuffered(() => {
-      if (this.#staged.remove(id)) this.#remove(id, chain, blobs);
+      if (this.#staged.remove(id) && chain !== undefined) this.#remove(id, chain, blobs);
     });
   }
 
@@ -341,13 +339,12 @@ export class Catalog {
   remove(ids: readonly GenerationId[], blobs: BlobStore, chains: GenerationChains = new Map()): void {
     // Read before the writer's lock is taken: a swap that comes meanwhile adds to the end, and nobody else removes.
     this.refresh();
-    const chainOf = new Map<GenerationId, GenerationId[]>();
+    const chainOf = new Map<GenerationId, GenerationChain>();
     for (const id of ids) {
       const projection = this.#generations.get(id)?.projection;
       if (projection === undefined) continue;
-      // Behind the last of a chain that was read earlier there may be newer ones.
-      let chain = chains.get(projection);
-      if (chain === undefined || !chain.includes(id) || chain.at(-1) === id) chain = this.#chain(projection);
+      const known = chains.get(projection);
+      const chain = known?.continuesBehind(id) === true ? known : this.#chain(projection);
       chains.set(projection, chain);
       chainOf.set(id, chain);
     }
@@ -409,38 +406,25 @@ export class Catalog {
   }
 
   /** `chain`: all generations of its projection; it leaves it. */
-  #remove(id: GenerationId, chain: GenerationId[], blobs: BlobStore): void {
+  #remove(id: GenerationId, chain: GenerationChain, blobs: BlobStore): void {
     const record = this.#generations.get(id);
     if (record === undefined) return;
-    const position = chain.indexOf(id);
-    const ended = runsEnded(
-      this.#content(id) ?? [],
-      this.#nearest(chain, position, -1),
-      this.#nearest(chain, position, +1),
-    );
-    chain.splice(position, 1);
+    if (!chain.has(id)) throw new DunnageError('CORRUPT', `the directory of generation ${id} has no row`);
+    const { before, after } = chain.beside(id);
+    const ended = runsEnded(this.#content(id) ?? [], before, after);
+    chain.remove(id);
     for (const { digest } of ended) blobs.release(digest);
     this.#nodes.remove(id);
     this.#directories.remove([record.projection, record.directory]);
     this.#generations.remove(id);
   }
 
-  /** All generations of a projection that are in the store, in the order of their ids: see content-runs.ts. */
-  #chain(projection: ProjectionId): GenerationId[] {
-    const ids: number[] = [];
-    for (const { value } of this.#directories.range({ start: [projection, ''], end: [projection + 1, ''] })) {
-      ids.push(value);
-    }
-    return ids.sort((a, b) => a - b) as GenerationId[];
-  }
-
-  /** Content of the next generation in that direction that is still there. */
-  #nearest(chain: readonly GenerationId[], position: number, step: number): Content | undefined {
-    for (let at = position + step; at >= 0 && at < chain.length; at += step) {
-      const content = this.#content(chain[at]);
-      if (content !== undefined) return content;
-    }
-    return undefined;
+  #chain(projection: ProjectionId): GenerationChain {
+    const rows = this.#directories.range({ start: [projection, ''], end: [projection + 1, ''] });
+    return new GenerationChain(
+      Array.from(rows, ({ value }) => value as GenerationId),
+      (id) => this.#content(id),
+    );
   }
 
   #content(id: GenerationId | 0 | undefined): Content | undefined {

@@ -6,7 +6,8 @@ import type { GenerationId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import type { BlobStore } from '../store/blob-store.ts';
-import type { Catalog, GenerationChains } from './catalog.ts';
+import type { Catalog } from './catalog.ts';
+import type { GenerationChains } from './generation-chain.ts';
 
 /** How long forgotten generations are collected before a batch is removed. */
 const BATCH_MS = 500;

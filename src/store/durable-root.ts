@@ -77,19 +77,35 @@ export function encodeSlot(root: DurableRoot): Buffer {
   return slot;
 }
 
-/** All slots that hold a whole root. */
-function readRoots(path: string): readonly DurableRoot[] {
+/** All slots that hold a whole root, by number. */
+function readSlots(path: string): ReadonlyMap<number, DurableRoot> {
   const bytes = readFileSync(path);
-  const roots: DurableRoot[] = [];
-  for (let start = 0; start + SLOT_BYTES <= bytes.length; start += SLOT_BYTES) {
-    const root = decodeSlot(bytes.subarray(start, start + SLOT_BYTES));
-    if (root !== undefined) roots.push(root);
+  const roots = new Map<number, DurableRoot>();
+  for (let slot = 0; (slot + 1) * SLOT_BYTES <= bytes.length; slot += 1) {
+    const root = decodeSlot(bytes.subarray(slot * SLOT_BYTES, (slot + 1) * SLOT_BYTES));
+    if (root !== undefined) roots.set(slot, root);
   }
   return roots;
 }
 
-function newestRoot(roots: readonly DurableRoot[]): DurableRoot | undefined {
-  return roots.toSorted((a, b) => (a.transaction < b.transaction ? 1 : -1))[0];
+function readRoots(path: string): readonly DurableRoot[] {
+  return [...readSlots(path).values()];
+}
+
+/** Of two of one commit that of the running kernel: a daemon that has committed nothing since its start has written it. */
+function newestRoot(roots: readonly DurableRoot[], bootId: string): DurableRoot | undefined {
+  const order = (a: DurableRoot, b: DurableRoot): number => {
+    if (a.transaction !== b.transaction) return a.transaction < b.transaction ? 1 : -1;
+    return Number(b.bootId === bootId) - Number(a.bootId === bootId);
+  };
+  return roots.toSorted(order)[0];
+}
+
+/** The slot that holds the newest root: whoever writes over it first has nothing to go back to if power fails meanwhile. */
+export function newestSlot(rootFile: string, bootId: string): number | undefined {
+  const slots = readSlots(rootFile);
+  const newest = newestRoot([...slots.values()], bootId);
+  return [...slots].find(([, root]) => root === newest)?.[0];
 }
 
 export interface RecoverOptions {
@@ -122,7 +138,7 @@ export function recover(options: RecoverOptions): readonly Uint8Array[] {
 export function assertRecovered({ dataFile, bootId }: Omit<RecoverOptions, 'log'>): void {
   const rootFile = durableRootFile(dataFile);
   if (!existsSync(rootFile)) return;
-  const newest = newestRoot(readRoots(rootFile));
+  const newest = newestRoot(readRoots(rootFile), bootId);
   if (newest === undefined || newest.bootId === bootId) return;
   const isPresent = presentMeta(dataFile)?.transaction === newest.transaction;
   if (isPresent && readChain(commitLogFile(dataFile), newest).length === 0) return;
@@ -150,7 +166,7 @@ function createRootFile(path: string, { dataFile, bootId }: RecoverOptions): voi
 }
 
 function recoverFrom(rootFile: string, { dataFile, bootId, log }: RecoverOptions): readonly Buffer[] {
-  const newest = newestRoot(readRoots(rootFile));
+  const newest = newestRoot(readRoots(rootFile), bootId);
   if (newest === undefined) {
     if (!existsSync(dataFile)) return [];
     if (readFileSync(rootFile).some((byte) => byte !== 0)) throw corrupt(rootFile, 'no root in it is whole');

@@ -24,6 +24,7 @@ import {
   durableRootFile,
   encodeSlot,
   firstSlot,
+  newestSlot,
   SLOT_BYTES,
   SLOTS_PER_THREAD,
 } from './durable-root.ts';
@@ -122,6 +123,8 @@ export class Flusher {
   #checksBehind = 0;
   readonly #chain: CommitChain | undefined;
   readonly #firstSlot: number;
+  /** Of the newest root before this flusher's first. */
+  readonly #formerSlot: number | undefined;
   readonly #epoch: Buffer;
   readonly #logFd: number;
   /** Every commit that was recorded is durable once it resolves. */
@@ -138,6 +141,7 @@ export class Flusher {
     this.#bootId = bootId;
     this.#chain = chain === undefined ? undefined : new CommitChain(chain);
     this.#firstSlot = firstSlot(writer);
+    this.#formerSlot = newestSlot(durableRootFile(path), bootId);
     this.#disk = disk;
     this.#dataFd = openSync(path, 'r+');
     this.#rootFd = openSync(durableRootFile(path), constants.O_RDWR | constants.O_DSYNC);
@@ -365,7 +369,7 @@ export class Flusher {
   #freeSlot(): number {
     const first = this.#firstSlot;
     for (let slot = first; slot < first + SLOTS_PER_THREAD; slot += 1) {
-      if (slot !== this.#durable.slot && slot !== this.#slotUnderWay) return slot;
+      if (slot !== (this.#durable.slot ?? this.#formerSlot) && slot !== this.#slotUnderWay) return slot;
     }
     throw new Error('unreachable: one of three slots is free');
   }

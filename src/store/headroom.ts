@@ -10,10 +10,11 @@ import type { Environment } from './environment.ts';
 /** Small, because nobody else can commit while a step is written. */
 const STEP_BYTES = 256 * 1024;
 const HEADROOM_BYTES_MIN = 1024 * 1024;
+const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 const ZEROS = Buffer.alloc(STEP_BYTES);
 
 /**
- * Lengthens the file by a step if less than a MiB is left, and tells whether it did. A full disk is no failure: then the file
+ * Lengthens the file by a step if less than a MiB is left, and tells whether it did. A full disk or quota is no failure: then the file
  * grows by itself, or not at all.
  *
  * Preconditions: not in a transaction; `fd` is the data file, open for writing.
@@ -25,7 +26,7 @@ export function ensureHeadroom(environment: Environment, fd: number, path: strin
     environment.transactionSync(() => writeSync(fd, ZEROS, 0, STEP_BYTES, fstatSync(fd).size));
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOSPC') return false;
+    if (NO_ROOM.has((error as NodeJS.ErrnoException).code ?? '')) return false;
     throw error;
   }
 }

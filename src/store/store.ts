@@ -52,8 +52,9 @@ export interface StoreOptions {
 
 export type Redo = (store: Store, record: Uint8Array) => void;
 
-/** The newest expendable commit, among the counters. */
+/** Among the counters: the newest expendable commit, and how often the store was opened. */
 const EXPENDABLE = 'expendable-commit';
+const STARTS = 'starts';
 
 /** Large enough that growing, which maps the file anew, is rare; reserved address space costs nothing. */
 const MAP_SIZE_BYTES = 256 * 1024 * 1024;
@@ -103,12 +104,20 @@ export class Store {
       // What an earlier process left in the page cache becomes durable before anything is written over it.
       flusher?.flushSync();
       checkFormat(store, stateDir, readOnly);
+      store.#noteStart();
       while (flusher?.ensureHeadroom());
     } catch (error) {
       store.close().catch((reason: unknown) => log.warn({ reason: String(reason) }, 'cannot close the metadata'));
       throw error;
     }
     return store;
+  }
+
+  /** One commit of this process's own is durable: no root of an earlier one is as new as the newest of this one. */
+  #noteStart(): void {
+    if (this.#flusher === undefined) return;
+    const counters = this.table('counters', stringKey, jsonValue<number>());
+    this.transactDurableSync(() => counters.put(STARTS, (counters.get(STARTS) ?? 0) + 1));
   }
 
   /** The durable root stays as it is until all are made: if power fails meanwhile, this begins anew. */

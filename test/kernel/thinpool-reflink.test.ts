@@ -213,7 +213,7 @@ describe('thin devices of a pool in a file', { skip }, () => {
     assert.deepEqual(await driver.list(), [{ id: 1, isActive: true, isSuspended: false, sizeBytes: SIZE }]);
   });
 
-  it('an image that somebody has removed under its device keeps its id until the device is let go', async () => {
+  it('[S243] an image that somebody has removed under its device keeps its id until the device is let go', async () => {
     await driver.createThin(1);
     await driver.activate('a', 1, SIZE);
     rmSync(join(options.runtimeDir, 'pools/p/fs/devices/1.img'));

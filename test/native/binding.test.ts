@@ -86,6 +86,7 @@ const CONTRACT: Record<keyof NativeBinding, true> = {
   allocateSpace: true,
   thawFileSystem: true,
   flushFileSystem: true,
+  setXattrInPool: true,
 };
 
 test('the addon exports the functions of the contract and nothing else', () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { GenerationId, NodeId, ProjectionId } from '../../src/base/ids.ts';
 import { Catalog } from '../../src/projection/catalog.ts';
+import type { GenerationChains } from '../../src/projection/generation-chain.ts';
 import type { StagedGeneration } from '../../src/projection/staged-generation.ts';
 import { numberKey } from '../../src/store/codecs.ts';
 import { CatalogScene, CREATED_AT_MS } from './helpers/catalog-scene.ts';
@@ -328,6 +329,21 @@ describe('Catalog.remove', () => {
     scene.catalog.remove([staged], scene.blobs);
     assert.ok(scene.catalog.generation(published) && scene.catalog.generation(staged));
     assert.equal(scene.blobs.statistics().blobs, 2);
+  });
+
+  it('with chains of an earlier call knows of what was published since, also behind a generation that was given up', async (t) => {
+    const scene = new CatalogScene(t);
+    const id = scene.create('web');
+    const first = await scene.write(id, { a: 'old' });
+    const second = await scene.write(id, { a: 'shared' });
+    const staged = await scene.stage(id, { a: 'never' }, { isStored: true });
+    const chains: GenerationChains = new Map();
+    scene.catalog.remove([first], scene.blobs, chains);
+    scene.catalog.discard(staged, scene.blobs);
+    const third = await scene.write(id, { a: 'shared' });
+    scene.catalog.remove([second], scene.blobs, chains);
+    assert.deepEqual(scene.blobs.statistics(), { blobs: 1, sizeBytes: 6 });
+    for (const digest of scene.catalog.digests(third)) assert.ok(scene.blobs.isReadable(digest));
   });
 
   it('frees no id: what is made next has ids never seen before', async (t) => {

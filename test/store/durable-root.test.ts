@@ -170,6 +170,19 @@ test('after a clean end a restart of the host loses nothing', async (t) => {
   assert.equal(restarted.table('numbers', numberKey, bytesValue).get(1)?.toString(), 'buffered');
 });
 
+test('what is buffered outlives the death of the process also when an earlier kernel has flushed the commit before', async (t) => {
+  const stateDir = makeStateDirectory(t);
+  const first = openStore(t, stateDir, { bootId: BEFORE });
+  await first.close();
+  const restarted = openStore(t, stateDir, { bootId: AFTER });
+  const table = restarted.table('numbers', numberKey, bytesValue);
+  restarted.transactBuffered(() => table.put(1, Buffer.from('buffered')));
+  const killed = makeStateDirectory(t);
+  cpSync(stateDir, killed, { recursive: true });
+  const next = openStore(t, killed, { bootId: AFTER });
+  assert.equal(next.table('numbers', numberKey, bytesValue).get(1)?.toString(), 'buffered');
+});
+
 test('going back is logged with the number of commits that were lost', async (t) => {
   const stateDir = makeStateDirectory(t);
   const store = openStore(t, stateDir, { bootId: BEFORE });

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { silentLog } from '../../src/base/log.ts';
+import { durableRootFile, newestSlot, SLOT_BYTES } from '../../src/store/durable-root.ts';
 import { dataFile, openEnvironment } from '../../src/store/environment.ts';
-import { Flusher } from '../../src/store/flusher.ts';
+import { type Disk, Flusher } from '../../src/store/flusher.ts';
 import { makeStateDirectory } from './state-directory.ts';
 
 const program = fileURLToPath(new URL('programs/flush-steps.js', import.meta.url));
@@ -69,6 +70,33 @@ test('system calls of each kind of commit', { skip: hasStrace ? false : 'strace 
     waits.every(({ thread }) => thread !== main),
     'the main thread never waits for the disk',
   );
+});
+
+test('the first root of a start is written beside the newest of before, which there is to go back to', async (t) => {
+  const stateDir = makeStateDirectory(t);
+  const bootId = 'a'.repeat(36);
+  const roots = durableRootFile(dataFile(stateDir));
+  for (let start = 1; start <= 4; start += 1) {
+    const environment = openEnvironment({ stateDir, mapSizeBytes: 2 ** 20, readOnly: false, bootId, log: silentLog });
+    const former = newestSlot(roots, bootId);
+    const written: number[] = [];
+    const disk: Disk = {
+      commit: () => Promise.reject(new Error('not used')),
+      commitSync(_dataFd, rootFd, root, offsetBytes) {
+        written.push(offsetBytes / SLOT_BYTES);
+        writeSync(rootFd, root, 0, root.length, offsetBytes);
+      },
+      record: () => Promise.reject(new Error('not used')),
+    };
+    const flusher = new Flusher(environment, dataFile(stateDir), bootId, { writer: 0, disk });
+    flusher.flushSync();
+    environment.transactionSync(() => environment.putSync(Buffer.from('start'), Buffer.from([start])));
+    flusher.flushSync();
+    assert.equal(written.length, 2);
+    assert.notEqual(written[0], former);
+    await flusher.close();
+    await environment.close();
+  }
 });
 
 test('after a failed flush nothing is promised any more', async (t) => {

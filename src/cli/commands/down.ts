@@ -1,6 +1,6 @@
 /** `dunnage down`: ends the daemon and the tree, also when only parts of them are left. */
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import type { Command } from 'commander';
 import { silentLog } from '../../base/log.ts';
 import { memoryPlaces } from '../../daemon/allocs/alloc-places.ts';
@@ -70,15 +70,26 @@ async function endDaemon(context: CommandContext, keep: boolean): Promise<Outcom
     return { outcome: 'kept', message: `the daemon has ended; ${mountPoint} waits for the next: dunnage up --detach` };
   const message = `the daemon has ended and ${mountPoint} is unmounted`;
   const devices = await devicesInUse(context.runtimeDir());
-  if (devices.length === 0) return { outcome: 'ended', message };
-  return { outcome: 'ended', message: `${message}; in use, and still active: ${devices.join(', ')}`, devices };
+  return { outcome: 'ended', message: andDevices(message, devices), devices };
 }
 
 /** Thin devices that somebody has mounted or open: they are never taken away from him. */
 async function devicesInUse(runtimeDir: string): Promise<readonly string[]> {
   const folder = join(runtimeDir, 'dev');
-  const names = await readdir(folder).catch(() => []);
-  return names.map((name) => join(folder, name)).sort();
+  const paths = (await readdir(folder).catch(() => [])).map((name) => join(folder, name));
+  const areActive = await Promise.all(paths.map(isActive));
+  return paths.filter((_, index) => areActive[index]).sort();
+}
+
+/** A loop device is there also when nothing is attached to it any more; its link tells which one it was. */
+async function isActive(path: string): Promise<boolean> {
+  const device = basename(await realpath(path).catch(() => ''));
+  const shows = device.startsWith('loop') ? `/sys/block/${device}/loop/backing_file` : `/sys/block/${device}/dm`;
+  return device !== '' && (await stat(shows).catch(() => undefined)) !== undefined;
+}
+
+function andDevices(message: string, devices: readonly string[]): string {
+  return devices.length === 0 ? message : `${message}; in use, and still active: ${devices.join(', ')}`;
 }
 
 /** What is left when the daemon is dead: the holder with the connections, or mounts that nobody serves. */
@@ -98,9 +109,10 @@ async function endLeftovers(context: CommandContext, options: DownOptions): Prom
     inMemory ||= (await allMountsBeneath(place)).length > 0;
     await unmountAllBeneath(place, silentLog);
   }
-  if (mounted || inMemory || held === 'aborted')
-    return { outcome: 'cleared', message: 'no daemon ran; the tree it had left is unmounted' };
-  return { outcome: 'nothing', message: 'nothing runs' };
+  const devices = await devicesInUse(runtimeDir);
+  return mounted || inMemory || held === 'aborted'
+    ? { outcome: 'cleared', message: andDevices('no daemon ran; the tree it had left is unmounted', devices), devices }
+    : { outcome: 'nothing', message: andDevices('nothing runs', devices), devices };
 }
 
 async function abortHolder(socketPath: string, keep: boolean): Promise<'none' | 'kept' | 'aborted'> {

@@ -97,7 +97,7 @@ export class ImageFolder {
       const file = await loadNative().cloneToUnnamedFile(this.#directory.fd, origin.fd);
       try {
         check();
-        noteLength(file, notedLength(origin.fd));
+        await noteLength(file, notedLength(origin.fd));
       } catch (error) {
         closeSync(file);
         throw error;
@@ -160,7 +160,7 @@ export class ImageFolder {
   async lengthen(id: number, image: FileHandle, sizeBytes: number): Promise<void> {
     try {
       await image.truncate(sizeBytes);
-      noteLength(image.fd, sizeBytes);
+      await noteLength(image.fd, sizeBytes);
     } catch (error) {
       throw fromSystemError(error, `cannot give device ${id} its size`);
     }
@@ -169,10 +169,10 @@ export class ImageFolder {
   /** Gives back all its blocks. */
   async empty(image: FileHandle): Promise<void> {
     const { size } = await image.stat();
-    noteLength(image.fd, 0);
+    await noteLength(image.fd, 0);
     await image.truncate(0);
     await image.truncate(size);
-    noteLength(image.fd, size);
+    await noteLength(image.fd, size);
   }
 
   /** Its blocks are free when this resolves, unless another image shares them. @throws DunnageError NOT_FOUND */
@@ -223,6 +223,6 @@ function notedLength(image: number): number {
   }
 }
 
-function noteLength(image: number, sizeBytes: number): void {
-  loadNative().setXattr(image, LENGTH_ATTRIBUTE, Buffer.from(String(sizeBytes)));
+async function noteLength(image: number, sizeBytes: number): Promise<void> {
+  await loadNative().setXattrInPool(image, LENGTH_ATTRIBUTE, Buffer.from(String(sizeBytes)));
 }

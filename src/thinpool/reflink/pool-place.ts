@@ -187,7 +187,9 @@ export async function awaitUnused(place: PoolPlace): Promise<void> {
 /** The block device that is in use, if one is. */
 async function deviceInUse({ kind, path }: PoolPlace): Promise<string | undefined> {
   if (kind === 'file') {
-    const real = await realpath(path);
+    const real = await realpath(path).catch((error: unknown) => {
+      throw fromSystemError(error, `cannot open the pool ${path}`);
+    });
     const loop = (await loadNative().listLoops()).find(({ backingFile }) => backingFile === real);
     return loop === undefined ? undefined : `/dev/loop${loop.number}`;
   }

@@ -50,16 +50,18 @@ export class StuckWrites {
       if (!guard.hasReserve || (lastMs !== undefined && nowMs - lastMs < AGAIN_MS)) throw busy(loopNumber);
       this.#hadTheirsMs.set(loopNumber, nowMs);
     }
+    const isStuck = guard.isFrozen && (await this.#under(loopNumber));
     return await guard.whileOpen(async () =>
-      guard.isFrozen ? await this.#inMoment(loopNumber, guard, task) : await task(),
+      guard.isFrozen && isStuck ? await this.#inMoment(loopNumber, guard, task) : await task(),
     );
   }
 
   /** Tries until the moment is over: a killed writer has the device open still when its last write is done. */
   async #inMoment<T>(loopNumber: number, guard: Guard, task: () => Promise<T>): Promise<T> {
+    const endMs = this.#clock.monotonicMs() + MOMENT_MS_MAX;
     const enoughBytes = (await guard.freeBytes()) - guard.momentBytes;
     let failure: unknown = busy(loopNumber);
-    for (let passedMs = 0; passedMs < MOMENT_MS_MAX; passedMs += LOOK_EVERY_MS) {
+    while (this.#clock.monotonicMs() < endMs) {
       if (!(await this.#under(loopNumber))) {
         try {
           return await task();

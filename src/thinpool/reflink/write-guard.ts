@@ -12,7 +12,7 @@ import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../base/log.ts';
-import { DunnageError } from '../../errors/dunnage-error.ts';
+import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
 import { systemCode } from '../../native/system-error.ts';
 
 export interface WriteGuardOptions {
@@ -99,7 +99,10 @@ export class WriteGuard {
 
   /** Now. */
   async freeBytes(): Promise<number> {
-    const { bavail, bsize } = await statfs(this.#options.directory);
+    const { directory } = this.#options;
+    const { bavail, bsize } = await statfs(directory).catch((error: unknown) => {
+      throw fromSystemError(error, `cannot ask for the free space of ${directory}`);
+    });
     return bavail * bsize;
   }
 

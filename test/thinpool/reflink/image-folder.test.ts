@@ -63,7 +63,7 @@ describe('images', { skip: skipUnlessScratch('xfs') }, () => {
     assert.ok(readFileSync(images.pathOf(2)).equals(content));
   });
 
-  it('one that somebody has cut off is not lengthened, nor copied as if it were whole', async () => {
+  it('[S243] one that somebody has cut off is not lengthened, nor copied as if it were whole', async () => {
     await images.create(1);
     const image = await images.openImage(1);
     try {
