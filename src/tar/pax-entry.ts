@@ -95,7 +95,7 @@ export function describeEntry(
 }
 
 function withoutSlash(name: ByteText): ByteText {
-  return name.replace(/(?<=.)\/+$/, '') as ByteText;
+  return name.replace(/(?<=.)\/+$/s, '') as ByteText;
 }
 
 function nameFault({ name, linkName, type }: TarEntry): string | undefined {

@@ -29,6 +29,14 @@ test('whatever is written is read again to the last attribute, in pieces of any 
   );
 });
 
+test('directories whose names are line breaks are read without the slash that they are written with', async () => {
+  for (const name of ['\n', 'a\n', '\n/\n']) {
+    const directory = tarEntry({ type: 'directory', name: byteText(name) });
+    const [read] = parseArchive(await archiveOf([[directory, Buffer.alloc(0)]]), 512);
+    assert.equal(read?.entry.name, name);
+  }
+});
+
 test('readers that know only UTF-8 and whole seconds read it too', async () => {
   const file = tarEntry({
     type: 'file',
