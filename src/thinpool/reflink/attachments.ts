@@ -119,21 +119,28 @@ export class Attachments {
 
   /** `busy`: somebody has it open and it stays; with `deferred` it goes with its last user. */
   async detach(number: number, deferred: boolean): Promise<'detached' | 'deferred' | 'busy'> {
-    return (await withLoop(number, (device) => loadNative().detachLoop(device, deferred))) ?? 'detached';
+    return (await this.#withOwn(number, (device) => loadNative().detachLoop(device, deferred))) ?? 'detached';
   }
 
   /** Whether a device that was leaving stays. */
   async keep(number: number): Promise<boolean> {
-    return (await withLoop(number, (device) => loadNative().keepLoop(device))) ?? false;
+    return (await this.#withOwn(number, (device) => loadNative().keepLoop(device))) ?? false;
   }
 
   /** Cuts off the users of a device. False if the kernel refuses, because a file system on it is mounted. */
   async cutOff(number: number): Promise<boolean> {
-    return (await withLoop(number, (device) => loadNative().emptyLoop(device))) ?? true;
+    return (await this.#withOwn(number, (device) => loadNative().emptyLoop(device))) ?? true;
   }
 
   async grow(number: number): Promise<void> {
-    await withLoop(number, (device) => loadNative().growLoop(device));
+    await this.#withOwn(number, (device) => loadNative().growLoop(device));
+  }
+
+  /** Undefined if the device is not of this pool (any more). What a device is attached to stays so while it is open, so it is asked then. */
+  async #withOwn<T>(number: number, change: (device: number) => Promise<T>): Promise<T | undefined> {
+    return await withLoop(number, async (device) => {
+      return (await this.ofNumber(number)) === undefined ? undefined : await change(device);
+    });
   }
 
   /** What was written to the device, and waits in memory, goes to the image. */

@@ -1,6 +1,6 @@
 /** The driver `reflink` as a subject of the suites: each in a folder of its own on a file system that all of them share. */
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, realpathSync, rmSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLog } from '../../../src/base/log.ts';
@@ -11,11 +11,21 @@ import type { ScratchFileSystem } from '../../tools/scratch-file-system.ts';
 
 export const POOL_NAME = 'suite';
 
-/** Detaches every loop device whose file lies below the folder, whoever attached it. */
+/**
+ * Detaches every loop device whose file lies below the folder, whoever attached it. Other tests have loop devices too, and get numbers that
+ * have become free: what a device is attached to stays so only while it is open, and is asked then.
+ */
 export async function detachBelow(folder: string): Promise<void> {
-  const rows = await loadNative().listLoops();
-  for (const { number, backingFile } of rows) {
-    if (backingFile.startsWith(`${folder}/`)) execFileSync('losetup', ['--detach', `/dev/loop${number}`]);
+  const native = loadNative();
+  for (const { number, backingFile } of await native.listLoops()) {
+    if (!backingFile.startsWith(`${folder}/`)) continue;
+    const device = openSync(`/dev/loop${number}`, 'r');
+    try {
+      const shown = await readFile(`/sys/block/loop${number}/loop/backing_file`, 'utf8').catch(() => '');
+      if (shown.startsWith(`${folder}/`)) await native.detachLoop(device, true);
+    } finally {
+      closeSync(device);
+    }
   }
 }
 
