@@ -22,14 +22,13 @@ export interface DrainOptions {
   readonly onForgotten: (id: GenerationId) => void;
 }
 
-/** So many are kept without a look at whether the store has forgotten them. */
-const FORGOTTEN_MIN = 256;
+/** At each end of a grace period: more than one, so that what is kept becomes less, and few, because a swap may be waiting. */
+const TIDY_LOOKS = 2;
 
 export class GenerationDrain {
   readonly #options: DrainOptions;
   /** Told to `onForgotten`; kept until the store has forgotten them too. */
   readonly #forgotten = new Set<GenerationId>();
-  #tidyAtSize = FORGOTTEN_MIN;
   readonly #timers = new Map<GenerationId, NodeJS.Timeout>();
 
   constructor(options: DrainOptions) {
@@ -74,13 +73,15 @@ export class GenerationDrain {
     return catalog.projection(projection)?.state === 'deleting' && !catalog.isDropped(id);
   }
 
-  /** Now and then: each looks into the store, and a swap may be waiting. */
+  /** The oldest first; one that the store still has comes again behind the others. */
   #tidy(): void {
-    if (this.#forgotten.size < this.#tidyAtSize) return;
+    let looks = TIDY_LOOKS;
     for (const id of this.#forgotten) {
-      if (this.#options.catalog.generation(id) === undefined) this.#forgotten.delete(id);
+      if (looks === 0) return;
+      looks -= 1;
+      this.#forgotten.delete(id);
+      if (this.#options.catalog.generation(id) !== undefined) this.#forgotten.add(id);
     }
-    this.#tidyAtSize = Math.max(FORGOTTEN_MIN, 2 * this.#forgotten.size);
   }
 
   close(): void {

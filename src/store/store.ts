@@ -113,10 +113,14 @@ export class Store {
     return store;
   }
 
+  #counters(): Table<string, number> {
+    return this.table('counters', stringKey, jsonValue<number>());
+  }
+
   /** One commit of this process's own is durable: no root of an earlier one is as new as the newest of this one. */
   #noteStart(): void {
     if (this.#flusher === undefined) return;
-    const counters = this.table('counters', stringKey, jsonValue<number>());
+    const counters = this.#counters();
     this.transactDurableSync(() => counters.put(STARTS, (counters.get(STARTS) ?? 0) + 1));
   }
 
@@ -247,7 +251,7 @@ export class Store {
    */
   transactExpendable<T>(action: () => T): T {
     let underWay: ExpendableUnderWay | undefined;
-    const counters = this.table('counters', stringKey, jsonValue<number>());
+    const counters = this.#counters();
     const value = this.transactBuffered(() => {
       underWay = this.#flusher?.beginExpendable();
       // LMDB gives an empty commit no number, and the next one would be taken for it.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { silentLog } from '../../src/base/log.ts';
 import { bytesValue, numberKey } from '../../src/store/codecs.ts';
@@ -44,6 +44,13 @@ function coin(seed: number): () => boolean {
     state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x6d2b79f5;
     return ((state >>> 13) & 1) === 1;
   };
+}
+
+/** What a process leaves that is killed now, while the host runs on. */
+function killedCopy(t: TestContext, stateDir: string): string {
+  const copy = makeStateDirectory(t);
+  cpSync(stateDir, copy, { recursive: true });
+  return copy;
 }
 
 type Content = ReadonlyMap<number, string>;
@@ -151,8 +158,7 @@ test('without a restart of the host buffered commits are kept, and become durabl
   const store = openStore(t, stateDir, { bootId: BEFORE });
   const table = store.table('numbers', numberKey, bytesValue);
   store.transactBuffered(() => table.put(1, Buffer.from('buffered')));
-  const copy = makeStateDirectory(t);
-  cpSync(stateDir, copy, { recursive: true });
+  const copy = killedCopy(t, stateDir);
   const again = openStore(t, copy, { bootId: BEFORE });
   assert.equal(again.table('numbers', numberKey, bytesValue).get(1)?.toString(), 'buffered');
   await again.close();
@@ -177,9 +183,7 @@ test('what is buffered outlives the death of the process also when an earlier ke
   const restarted = openStore(t, stateDir, { bootId: AFTER });
   const table = restarted.table('numbers', numberKey, bytesValue);
   restarted.transactBuffered(() => table.put(1, Buffer.from('buffered')));
-  const killed = makeStateDirectory(t);
-  cpSync(stateDir, killed, { recursive: true });
-  const next = openStore(t, killed, { bootId: AFTER });
+  const next = openStore(t, killedCopy(t, stateDir), { bootId: AFTER });
   assert.equal(next.table('numbers', numberKey, bytesValue).get(1)?.toString(), 'buffered');
 });
 

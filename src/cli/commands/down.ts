@@ -5,7 +5,8 @@ import type { Command } from 'commander';
 import { silentLog } from '../../base/log.ts';
 import { memoryPlaces } from '../../daemon/allocs/alloc-places.ts';
 import { holderSocketPath } from '../../daemon/runtime-files.ts';
-import { DunnageError } from '../../errors/dunnage-error.ts';
+import { DunnageError, fromSystemError } from '../../errors/dunnage-error.ts';
+import { systemCode } from '../../native/system-error.ts';
 import { type CommandContext, contextOf } from '../context.ts';
 import { waitForEnd } from '../process-end.ts';
 
@@ -76,7 +77,11 @@ async function endDaemon(context: CommandContext, keep: boolean): Promise<Outcom
 /** Thin devices that somebody has mounted or open: they are never taken away from him. */
 async function devicesInUse(runtimeDir: string): Promise<readonly string[]> {
   const folder = join(runtimeDir, 'dev');
-  const paths = (await readdir(folder).catch(() => [])).map((name) => join(folder, name));
+  const names = await readdir(folder).catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT') return [];
+    throw fromSystemError(error, `cannot look for devices in ${folder}`);
+  });
+  const paths = names.map((name) => join(folder, name));
   const areActive = await Promise.all(paths.map(isActive));
   return paths.filter((_, index) => areActive[index]).sort();
 }

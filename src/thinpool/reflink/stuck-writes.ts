@@ -44,10 +44,11 @@ export class StuckWrites {
     const guard = this.#guard;
     if (guard === undefined) return await task();
     if (guard.isFrozen) {
+      // Each moment lets a writer that lives on take more of what is kept free: half of that is for what gives space back.
+      const hasReserve = await guard.hasReserve();
       const nowMs = this.#clock.monotonicMs();
       const lastMs = this.#hadTheirsMs.get(loopNumber);
-      // Each moment lets a writer that lives on take more of what is kept free: half of that is for what gives space back.
-      if (!guard.hasReserve || (lastMs !== undefined && nowMs - lastMs < AGAIN_MS)) throw busy(loopNumber);
+      if (!hasReserve || (lastMs !== undefined && nowMs - lastMs < AGAIN_MS)) throw busy(loopNumber);
       this.#hadTheirsMs.set(loopNumber, nowMs);
     }
     const isStuck = guard.isFrozen && (await this.#under(loopNumber));

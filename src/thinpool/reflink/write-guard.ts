@@ -51,8 +51,6 @@ export class WriteGuard {
   #socket: Socket | undefined;
   #limits: Limits;
   #isFrozen = false;
-  /** When it was told last. */
-  #availableBytes = Number.POSITIVE_INFINITY;
   #changes = 0;
   #opened: Promise<void> | undefined;
   #onOpened: (() => void) | undefined;
@@ -88,8 +86,8 @@ export class WriteGuard {
   }
 
   /** At least half is left of what is kept free: it may be opened for a moment for what gives nothing back. */
-  get hasReserve(): boolean {
-    return this.#availableBytes * 2 >= this.#limits.freezeBelowBytes;
+  async hasReserve(): Promise<boolean> {
+    return (await this.freeBytes()) * 2 >= this.#limits.freezeBelowBytes;
   }
 
   /** How much of what is kept free may be written each time the pool is opened for what gives nothing back. */
@@ -97,7 +95,7 @@ export class WriteGuard {
     return this.#limits.freezeBelowBytes / MOMENTS;
   }
 
-  /** Now. */
+  /** Of the pool's file system, as it says at this moment. */
   async freeBytes(): Promise<number> {
     const { directory } = this.#options;
     const { bavail, bsize } = await statfs(directory).catch((error: unknown) => {
@@ -226,7 +224,6 @@ export class WriteGuard {
 
   #hear(line: string): void {
     const [word, available] = line.split(' ');
-    this.#availableBytes = Number(available);
     if (word === 'opened') {
       this.#onOpened?.();
       return;

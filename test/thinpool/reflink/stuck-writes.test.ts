@@ -25,9 +25,7 @@ describe('writes to devices of a pool whose writers wait', () => {
       get isFrozen(): boolean {
         return isFrozen;
       },
-      get hasReserve(): boolean {
-        return hasReserve;
-      },
+      hasReserve: async () => hasReserve,
       momentBytes: 10,
       async freeBytes(): Promise<number> {
         freeBytes -= writtenAtEachLook;
