@@ -1,5 +1,6 @@
 #include "channel.h"
 
+#include <sched.h>
 #include <sys/uio.h>
 
 #include <cerrno>
@@ -160,6 +161,7 @@ void Channel::ServeTurn(bool hung_up) {
     if (errno != EAGAIN) return End(errno);
     if (hung_up) return End(EIO);
     if (!Lingers(began_at)) return;
+    sched_yield();  // whoever waits for this processor may be the one who asks next
   }
   if (hung_up) uv_poll_start(&poll_->handle, UV_READABLE, OnReadable);
 }

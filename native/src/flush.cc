@@ -1,65 +1,31 @@
-// Durable commits of the store: one flush and the small write that follows it, in one visit to the libuv pool.
+// Durable commits of the store: one flush and the small write that follows it, or one write that is on disk when it ends, each in one visit to
+// the libuv pool.
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "arguments.h"
 #include "exports.h"
-#include "system-error.h"
+#include "pool-work.h"
 
 namespace dunnage {
 namespace {
 
-class FlushThenWrite : public Napi::AsyncWorker {
- public:
-  FlushThenWrite(Napi::Env env, int flushed, int written, std::string bytes, size_t offset_bytes)
-      : Napi::AsyncWorker(env, "dunnage:flushThenWrite"),
-        deferred_(Napi::Promise::Deferred::New(env)),
-        flushed_(flushed),
-        written_(written),
-        bytes_(std::move(bytes)),
-        offset_bytes_(offset_bytes) {}
+std::string Copy(const ByteView& bytes) { return {reinterpret_cast<const char*>(bytes.data), bytes.size}; }
 
-  Napi::Promise promise() const { return deferred_.Promise(); }
-
- protected:
-  void Execute() override {
-    call_ = "fdatasync";
-    if (fdatasync(flushed_) != 0) {
-      error_ = errno;
-      return;
-    }
-    call_ = "pwrite";
-    for (size_t done = 0; done < bytes_.size();) {
-      const ssize_t length =
-          pwrite(written_, bytes_.data() + done, bytes_.size() - done, static_cast<off_t>(offset_bytes_ + done));
-      if (length < 0 && errno == EINTR) continue;
-      if (length < 0) {
-        error_ = errno;
-        return;
-      }
-      done += static_cast<size_t>(length);
-    }
+Outcome<Nothing> WriteAll(int descriptor, const std::string& bytes, size_t offset_bytes) {
+  for (size_t done = 0; done < bytes.size();) {
+    const ssize_t length =
+        pwrite(descriptor, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset_bytes + done));
+    if (length < 0 && errno == EINTR) continue;
+    if (length < 0) return Outcome<Nothing>::Failed(errno, "pwrite");
+    done += static_cast<size_t>(length);
   }
-
-  void OnOK() override {
-    if (error_ == 0) {
-      deferred_.Resolve(Env().Undefined());
-    } else {
-      deferred_.Reject(SystemError(Env(), error_, call_).Value());
-    }
-  }
-
- private:
-  Napi::Promise::Deferred deferred_;
-  const int flushed_;
-  const int written_;
-  const std::string bytes_;
-  const size_t offset_bytes_;
-  const char* call_ = "";
-  int error_ = 0;
-};
+  return Outcome<Nothing>::Of({});
+}
 
 Napi::Value StartFlushThenWrite(const Napi::CallbackInfo& info) {
   Arguments arguments(info);
@@ -68,17 +34,41 @@ Napi::Value StartFlushThenWrite(const Napi::CallbackInfo& info) {
   const ByteView bytes = arguments.Bytes();
   const size_t offset_bytes = arguments.Size();
   if (arguments.failed()) return info.Env().Undefined();
-  auto* work = new FlushThenWrite(info.Env(), flushed, written,
-                                  std::string(reinterpret_cast<const char*>(bytes.data), bytes.size), offset_bytes);
-  const Napi::Promise promise = work->promise();
-  work->Queue();
-  return promise;
+  const auto work = [flushed, written, copy = Copy(bytes), offset_bytes] {
+    if (fdatasync(flushed) != 0) return Outcome<Nothing>::Failed(errno, "fdatasync");
+    return WriteAll(written, copy, offset_bytes);
+  };
+  return PoolWork<Nothing>::Start(info.Env(), "dunnage:flushThenWrite", work, ToUndefined);
+}
+
+Napi::Value StartWriteThrough(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const int descriptor = arguments.Descriptor();
+  const ByteView bytes = arguments.Bytes();
+  const size_t offset_bytes = arguments.Size();
+  const ByteView done = arguments.Bytes();
+  if (arguments.failed()) return info.Env().Undefined();
+  if (done.size < 1) {
+    Napi::RangeError::New(info.Env(), "writeThrough: done has no byte").ThrowAsJavaScriptException();
+    return info.Env().Undefined();
+  }
+  // Kept until the promise is settled, which is after the last look at it.
+  auto kept = std::make_shared<Napi::ObjectReference>(Napi::Persistent(info[3].As<Napi::Object>()));
+  auto* const mark = const_cast<uint8_t*>(done.data);
+  const auto work = [descriptor, copy = Copy(bytes), offset_bytes, mark] {
+    Outcome<Nothing> outcome = WriteAll(descriptor, copy, offset_bytes);
+    if (outcome.error == 0) __atomic_store_n(mark, 1, __ATOMIC_RELEASE);
+    return outcome;
+  };
+  const auto convert = [kept](Napi::Env env, const Nothing& nothing) { return ToUndefined(env, nothing); };
+  return PoolWork<Nothing>::Start(info.Env(), "dunnage:writeThrough", work, convert);
 }
 
 }  // namespace
 
 void ExportFlush(Napi::Env env, Napi::Object exports) {
   exports.Set("flushThenWrite", Napi::Function::New(env, StartFlushThenWrite, "flushThenWrite"));
+  exports.Set("writeThrough", Napi::Function::New(env, StartWriteThrough, "writeThrough"));
 }
 
 }  // namespace dunnage

@@ -16,6 +16,7 @@ import { ProjectionHistory, type ProjectionHistoryOptions } from '../projection/
 import { LiveAnnouncements } from '../projection/live/live-announcements.ts';
 import { LiveAnnouncer } from '../projection/live/live-announcer.ts';
 import { ProjectionService, type ProjectionServiceOptions } from '../projection/projection-service.ts';
+import { Publisher } from '../projection/publisher.ts';
 import { performOnHost } from '../projection/reactions/perform.ts';
 import { ReactionRecords } from '../projection/reactions/reaction-records.ts';
 import { SwapReactions } from '../projection/reactions/swap-reactions.ts';
@@ -187,6 +188,7 @@ export class Daemon {
     const reactions = this.#reactions(catalog, metrics, store);
     const projections = this.#projections(thread, tree, {
       ...{ reactions, catalog, metrics, blobs, ...(audited && { audited }) },
+      ...(!this.#inProcess && { publisher: new Publisher({ store, catalog, blobs, clock: systemClock }) }),
       throughMount: this.#seams.throughMount?.(agent) ?? agent,
       announceLive: (projection) => live.announcer.announce(projection),
       onChanged: (directory) => {
@@ -408,12 +410,17 @@ export class Daemon {
     return createHistoryOperations(history, (directory) => sources.view(directory) !== undefined);
   }
 
+  /** Whether what serves the mount is a process of its own. */
+  get #inProcess(): boolean {
+    return this.#choice.transport === 'fuse-native';
+  }
+
   async #startThread(
     tree: ServedTree,
     { sealingKey, commitChain }: { readonly sealingKey: SealingKey; readonly commitChain: BigInt64Array },
     events: Pick<FuseThreadEvents, 'onForgotten' | 'onLapsed' | 'onOpened'>,
   ): Promise<FuseThread> {
-    const inProcess = this.#choice.transport === 'fuse-native';
+    const inProcess = this.#inProcess;
     const shared = inProcess ? undefined : sealingKey.share();
     const thread = await FuseThread.start(
       {

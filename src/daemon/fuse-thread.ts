@@ -20,6 +20,8 @@ import { isLiveNode } from '../projection/live/live-ids.ts';
 import { LiveTree } from '../projection/live/live-tree.ts';
 import { PendingGenerations } from '../projection/pending-generations.ts';
 import { ProjectionTree } from '../projection/projection-tree.ts';
+import { Publisher } from '../projection/publisher.ts';
+import { publishDecided } from '../projection/redo-publications.ts';
 import { SourceSeen } from '../projection/sources/source-seen.ts';
 import { received, type StagedGeneration } from '../projection/staged-generation.ts';
 import { BlobStore } from '../store/blob-store.ts';
@@ -88,6 +90,7 @@ const sealingKey =
     : SealingKey.ofShared(data.sealingKeyDescriptor);
 const blobs = new BlobStore({ store, stateDir: data.stateDir, sealingKey, log });
 const catalog = new Catalog(store);
+const publisher = new Publisher({ store, catalog, blobs, clock: systemClock });
 const memory = takeoverMemory(data.memoryDescriptor);
 const lookups = lookupsIn(memory);
 const interrupted = pendingIn(memory);
@@ -124,6 +127,7 @@ const live: LiveTree = new LiveTree({
 const shown = {
   catalog,
   blobs,
+  publisher,
   lookups,
   pending,
   clock: systemClock,
@@ -191,6 +195,10 @@ async function mount({ name, mountPoint, allowOther }: Extract<ToFuseThread, { t
   }
 }
 
+async function abort(generation: GenerationId): Promise<void> {
+  say({ type: 'aborted', generation, done: await projections.abort(generation) });
+}
+
 async function showName(name: string): Promise<void> {
   const root = connections.get('root');
   if (root instanceof Connection) {
@@ -240,7 +248,8 @@ link.listen((message) => {
       staged.push(received(message.generation));
       return say({ type: 'staged', generation: message.generation.id });
     case 'abort':
-      return say({ type: 'aborted', generation: message.generation, done: projections.abort(message.generation) });
+      void abort(message.generation);
+      return;
     case 'finish-abort':
       return treeOf(pending.staged(message.generation)?.projection).finishAbort(message.generation);
     case 'dropped':
@@ -266,6 +275,7 @@ link.listen((message) => {
 });
 if (data.resumed) {
   const names = [...interrupted.entries()];
+  publishDecided(names, { store, catalog, blobs, log });
   for (const tree of [projections, audited]) tree.resume(names.filter(({ projection }) => treeOf(projection) === tree));
   live.resume();
 } else {

@@ -161,6 +161,11 @@ export class Exchange {
     this.answer(result, encodeNothing);
   }
 
+  /** Replies with success and nothing else before the result is there: then nothing of it is sent any more. */
+  answerAhead(caller: PendingRequest): void {
+    this.#complete(caller, undefined, encodeNothing, undefined);
+  }
+
   /** Replies with success and nothing else. */
   done(): void {
     this.#complete(this.caller, undefined, encodeNothing, undefined);
@@ -198,6 +203,7 @@ export class Exchange {
     encode: (reply: ReplyWriter, value: T) => void,
     undelivered: ((value: T) => void) | undefined,
   ): void {
+    if (caller.isAnswered) return;
     this.reply.begin();
     encode(this.reply, value);
     if (!this.#send(caller, 0)) undelivered?.(value);
@@ -209,6 +215,7 @@ export class Exchange {
     const { reply } = this;
     const lengthBytes = reply.finish(caller.uniqueLow, caller.uniqueHigh, errno);
     const sendErrno = this.#channel.send(lengthBytes, reply.data);
+    caller.isAnswered = true;
     if (caller.journalSlot !== undefined) {
       this.journal?.free(caller.journalSlot);
       caller.journalSlot = undefined;
@@ -241,7 +248,7 @@ export class Exchange {
       this.log.error({ ...fields, at: whereThrown(error) }, 'exception while serving a request');
       this.log.debug({ ...fields, reason: String(error) }, 'exception while serving a request');
     }
-    if (WITHOUT_REPLY.has(caller.opcode)) return;
+    if (WITHOUT_REPLY.has(caller.opcode) || caller.isAnswered) return;
     this.#send(caller, error instanceof WireError ? error.errno : toErrno(error));
   }
 }

@@ -29,6 +29,8 @@ export class PendingRequest implements Caller {
   reportedUnanswered = false;
   /** Where the journal has the request. */
   journalSlot: number | undefined = undefined;
+  /** Its reply was sent, or could not be. */
+  isAnswered = false;
   #controller: AbortController | undefined = undefined;
   #interrupted = false;
 

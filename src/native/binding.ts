@@ -64,6 +64,11 @@ export interface NativeBinding {
    * pays for one change of threads instead of two. The bytes are copied. Nothing is written if the flush fails.
    */
   flushThenWrite(flushed: number, written: number, bytes: Uint8Array, offsetBytes: number): Promise<void>;
+  /**
+   * pwrite(2) of all bytes (which are copied) to a descriptor opened with O_DSYNC, in the libuv pool. The first byte of `done` becomes 1 as soon as they
+   * are on disk, also while this thread has no time for its event loop (`Atomics.load`).
+   */
+  writeThrough(descriptor: number, bytes: Uint8Array, offsetBytes: number, done: Uint8Array): Promise<void>;
   /** pidfd_open(2): a descriptor of a living process (ESRCH if there is none), close-on-exec. ENOSYS before Linux 5.3. */
   openProcess(processId: number): number;
   /** pidfd_send_signal(2) to a descriptor of `openProcess`. False if the process is gone. Signal 0 only looks. */

@@ -82,6 +82,7 @@ export function withoutAddon(reason: DunnageError): NativeBinding {
     closeDescriptor: (descriptor) => closeSync(descriptor),
     // A hint only: the flush that follows it writes all.
     flushThenWrite,
+    writeThrough,
     forbidCoreDumps,
     hasWriter: () => undefined,
     ...withoutTrees(missing('working on a tree by descriptors')),
@@ -143,9 +144,23 @@ function connectSeqpacket(path: string, missing: () => never): number {
 async function flushThenWrite(flushed: number, written: number, bytes: Uint8Array, offsetBytes: number): Promise<void> {
   const copy = Uint8Array.from(bytes);
   await flush(flushed);
+  await writeAll(written, copy, offsetBytes);
+}
+
+async function writeThrough(
+  descriptor: number,
+  bytes: Uint8Array,
+  offsetBytes: number,
+  done: Uint8Array,
+): Promise<void> {
+  await writeAll(descriptor, Uint8Array.from(bytes), offsetBytes);
+  Atomics.store(done, 0, 1);
+}
+
+async function writeAll(descriptor: number, bytes: Uint8Array, offsetBytes: number): Promise<void> {
   let done = 0;
-  while (done < copy.length) {
-    const { bytesWritten } = await writeAt(written, copy, done, copy.length - done, offsetBytes + done);
+  while (done < bytes.length) {
+    const { bytesWritten } = await writeAt(descriptor, bytes, done, bytes.length - done, offsetBytes + done);
     done += bytesWritten;
   }
 }

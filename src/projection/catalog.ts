@@ -30,7 +30,6 @@ import { isGenerationRecord, isLinkRecord, isProjectionRecord, isStagedRecord } 
 import { type Content, type References, retainRuns, runsEnded } from './content-runs.ts';
 import { GenerationChain, type GenerationChains } from './generation-chain.ts';
 import { type ContentNode, contentNodesCodec, GenerationNodes } from './generation-nodes.ts';
-import { encodePublication } from './publication-record.ts';
 import {
   type GenerationRecord,
   type LinkRecord,
@@ -269,6 +268,11 @@ export class Catalog {
     });
   }
 
+  /** Returns when no thread is in a transaction; what is read next is the newest. */
+  awaitWriter(): void {
+    this.#store.awaitWriter();
+  }
+
   // ---- generations
 
   /** The first of `count` consecutive node ids that nobody else gets. */
@@ -300,22 +304,7 @@ export class Catalog {
    * `flush` has made it durable.
    */
   publish(staged: StagedGeneration, blobs: BlobStore, nowMs: number): Publication {
-    return this.#store.transactBuffered(() => this.#publish(staged, blobs, nowMs));
-  }
-
-  /** The same commit; nobody may be told of it before `durable` resolves, nor of its failure before `settled` does. */
-  publishRecorded(
-    staged: StagedGeneration,
-    blobs: BlobStore,
-    nowMs: number,
-  ): { readonly value: Publication; readonly durable: Promise<void> } {
-    const record = encodePublication({ staged, publishedAtMs: nowMs }, blobs.keyId);
-    return this.#store.transactRecorded(() => this.#publish(staged, blobs, nowMs), record);
-  }
-
-  /** Nothing that failed can be made good by a power failure any more. */
-  settled(): Promise<void> {
-    return this.#store.recordsSettled();
+    return this.#store.transactBuffered(() => this.publishing(staged, blobs, nowMs));
   }
 
   /** Resolves when everything committed so far is on disk. */
@@ -376,7 +365,8 @@ export class Catalog {
 
   // ---- inside a transaction
 
-  #publish(staged: StagedGeneration, blobs: BlobStore, nowMs: number): Publication {
+  /** Preconditions: in a transaction. */
+  publishing(staged: StagedGeneration, blobs: BlobStore, nowMs: number): Publication {
     const { id, projection } = staged;
     const before = this.#existing(projection);
     const number = before.number + 1;

@@ -26,6 +26,7 @@ import { DATA_LINK, linkTarget, STAGING_LINK } from './layout.ts';
 import { topLevelNames } from './path-rules.ts';
 import type { FileProjection, MountFile, MountPayload } from './payload.ts';
 import type { PendingTable } from './pending-table.ts';
+import type { Publisher } from './publisher.ts';
 import type { RecentContent, RecentFile } from './recent-content.ts';
 import { STAGED_BYTES_MAX, STAGED_FILES_MAX, type StagedGeneration, type Stager } from './staged-generation.ts';
 import type { Published, SwapTarget } from './swap-target.ts';
@@ -48,6 +49,8 @@ export interface MountTargetOptions {
   /** The number of the generation whose content is published; undefined if the content comes from the source. */
   readonly rollbackOf?: number | undefined;
   readonly stager: Stager;
+  /** Absent where the thread that serves is a process of its own. */
+  readonly publisher?: Pick<Publisher, 'expect' | 'settle'>;
   /** Names that interrupted swaps left in the kernel. */
   readonly interrupted: Pick<PendingTable, 'of'>;
 }
@@ -209,13 +212,29 @@ export class MountTarget implements SwapTarget<MountFile> {
   }
 
   async publish(directoryName: string): Promise<void> {
-    await this.#run('cannot swap', [
+    const swap = this.#run('cannot swap', [
       { kind: 'mkdir', name: directoryName, mode: DIRECTORY_PERMISSIONS },
       { kind: 'symlink', name: STAGING_LINK, target: directoryName },
       { kind: 'rename', name: STAGING_LINK, newName: DATA_LINK },
     ]);
+    // Beside the agent, which has its names to make first.
+    if (this.#staged !== undefined) this.#options.publisher?.expect(this.#staged.generation);
+    await swap;
+    if (this.#staged !== undefined) this.#options.publisher?.settle(this.#staged.generation.id);
+    this.#assertCommitted();
     this.#remember();
     this.#letGo();
+  }
+
+  /** The agent is answered when the publication is decided: its commit may still be under way. */
+  #assertCommitted(): void {
+    const { catalog, directory } = this.#options;
+    const id = this.#staged?.generation.id;
+    catalog.awaitWriter();
+    if (id === undefined || catalog.wasPublished(id)) return;
+    throw new DunnageError('IO', `the swap of ${directory} was announced, but could not be committed`, {
+      remedy: 'Check the disk (dmesg), then restart the daemon: it completes the swap.',
+    });
   }
 
   #remember(): void {

@@ -1,7 +1,7 @@
 /**
  * The unpublished generations of the thread that serves the mount: what their names and nodes mean until the store knows.
  *
- *   waiting --publish--> published (gone from here)
+ *   waiting [--decide--> decided] --publish--> published (gone from here)
  *   waiting --abort--> aborted --finish--> nameless, until the kernel has forgotten its nodes
  *
  * A generation that an earlier daemon left in the table is aborted from the start, and empty: its content is lost.
@@ -24,7 +24,7 @@ export interface PendingOptions {
 
 interface Pending {
   readonly staged: StagedGeneration;
-  state: 'waiting' | 'aborted' | 'nameless';
+  state: 'waiting' | 'decided' | 'aborted' | 'nameless';
 }
 
 export class PendingGenerations {
@@ -125,16 +125,25 @@ export class PendingGenerations {
     this.#byId.set(id, { staged, state: 'aborted' });
   }
 
+  /** The kernel is about to be told that it is published; `record`: see `PendingName`. */
+  decided(id: GenerationId, record: number): void {
+    const pending = this.#byId.get(id);
+    if (pending === undefined) return;
+    this.#options.table.decide(id, record);
+    pending.state = 'decided';
+  }
+
   published(id: GenerationId): void {
     this.#byId.delete(id);
     this.#options.table.remove(id);
   }
 
-  /** False if it was published before; true as well if it was never known, or is aborted already. */
+  /** False if it was published before, or that is decided; true as well if it was never known, or is aborted already. */
   abort(id: GenerationId, isPublished: boolean): boolean {
     this.#receive();
     const pending = this.#byId.get(id);
     if (pending === undefined) return !isPublished;
+    if (pending.state === 'decided') return false;
     if (pending.state === 'waiting') pending.state = 'aborted';
     return true;
   }

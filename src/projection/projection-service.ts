@@ -27,6 +27,7 @@ import {
   PlainDirectories,
   type ProjectionDirectories,
 } from './projection-directories.ts';
+import type { Publisher } from './publisher.ts';
 import type { Reaction } from './reactions/reaction.ts';
 import type { ReactionsView, SwapReactions } from './reactions/swap-reactions.ts';
 import { RecentContent } from './recent-content.ts';
@@ -46,6 +47,8 @@ export interface ProjectionServiceOptions {
   /** Absent: nothing reacts to swaps. */
   readonly reactions?: Pick<SwapReactions, 'prepare' | 'settle' | 'forget' | 'view'>;
   readonly stager: Stager;
+  /** Absent where the thread that serves is a process of its own. */
+  readonly publisher?: Pick<Publisher, 'expect' | 'settle'>;
   /** Names of unpublished generations that the kernel knows. */
   readonly interrupted: PendingTable;
   /** Generations left the history without a swap. */

@@ -6,11 +6,10 @@
  * A request that the kernel sends again (`caller.resent`) may have been carried out by the daemon before: then the
  * state it asks for is there already, and that is success.
  */
-import type { Clock } from '../base/clock.ts';
 import type { GenerationId, NodeId, ProjectionId } from '../base/ids.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
-import type { BlobStore } from '../store/blob-store.ts';
-import type { Caller } from '../vfs/file-system.ts';
+import type { Recorded } from '../store/store.ts';
+import type { Awaitable, Caller } from '../vfs/file-system.ts';
 import type { Catalog, Publication } from './catalog.ts';
 import type { GenerationDrain } from './generation-drain.ts';
 import { DIRECTORY_INDEX } from './generation-nodes.ts';
@@ -18,6 +17,7 @@ import { DATA_LINK, linkTarget, STAGING_LINK } from './layout.ts';
 import type { PendingGenerations } from './pending-generations.ts';
 import type { ProjectionNodes } from './projection-nodes.ts';
 import type { Publications } from './publications.ts';
+import type { Publisher } from './publisher.ts';
 import type { ProjectionRecord } from './records.ts';
 import type { StagedGeneration } from './staged-generation.ts';
 import type { SwapOverlay } from './swap-overlay.ts';
@@ -28,12 +28,11 @@ export function readOnly(): DunnageError {
 
 export interface SwapsOptions {
   readonly catalog: Catalog;
-  readonly blobs: BlobStore;
+  readonly publisher: Publisher;
   readonly pending: PendingGenerations;
   readonly nodes: ProjectionNodes;
   readonly overlay: SwapOverlay;
   readonly drain: GenerationDrain;
-  readonly clock: Clock;
   readonly publications?: Publications;
 }
 
@@ -44,22 +43,20 @@ interface Directory {
 
 export class ProjectionSwaps {
   readonly #catalog: Catalog;
-  readonly #blobs: BlobStore;
+  readonly #publisher: Publisher;
   readonly #pending: PendingGenerations;
   readonly #nodes: ProjectionNodes;
   readonly #overlay: SwapOverlay;
   readonly #drain: GenerationDrain;
-  readonly #clock: Clock;
   readonly #publications: Publications | undefined;
 
   constructor(options: SwapsOptions) {
     this.#catalog = options.catalog;
-    this.#blobs = options.blobs;
+    this.#publisher = options.publisher;
     this.#pending = options.pending;
     this.#nodes = options.nodes;
     this.#overlay = options.overlay;
     this.#drain = options.drain;
-    this.#clock = options.clock;
     this.#publications = options.publications;
   }
 
@@ -103,8 +100,8 @@ export class ProjectionSwaps {
     return link.node;
   }
 
-  /** rename `..data_tmp` -> `..data`: the commit. Resolves when the new generation is on disk. */
-  async publish({ id, record }: Directory, caller: Caller): Promise<void> {
+  /** rename `..data_tmp` -> `..data`: the commit. Resolves when the new generation is on disk; that it will be is told before, where it is known. */
+  publish({ id, record }: Directory, caller: Caller, onDecided?: () => void): Awaitable<void> {
     const generation = this.#overlay.get(id)?.stagingLink;
     if (generation === undefined) {
       if (caller.resent && record.generation !== 0) return;
@@ -112,27 +109,46 @@ export class ProjectionSwaps {
     }
     const staged = this.#pending.staged(generation);
     if (staged === undefined || !this.#pending.isWaiting(generation)) throw readOnly();
-    const { replaced, dropped } = await this.#commit(staged);
-    this.#overlay.published(id);
+    return this.#commit(staged, onDecided);
+  }
+
+  #commit(staged: StagedGeneration, onDecided: (() => void) | undefined): Awaitable<void> {
+    const { id, projection } = staged;
+    let isDecided = false;
+    this.#publications?.begin(projection, id);
+    let commit: Recorded<Publication>;
+    try {
+      commit = this.#publisher.publish(staged, (record) => {
+        this.#pending.decided(id, Number(record));
+        isDecided = true;
+        onDecided?.();
+      });
+    } catch (error) {
+      return this.#failed(projection, error);
+    }
+    this.#pending.published(id);
+    this.#nodes.release(id);
+    if (isDecided) {
+      this.#published(projection, commit.value);
+      return;
+    }
+    return commit.durable.then(
+      () => this.#published(projection, commit.value),
+      (error: unknown) => this.#failed(projection, error),
+    );
+  }
+
+  #published(projection: ProjectionId, { replaced, dropped }: Publication): void {
+    this.#publications?.published(projection);
+    this.#overlay.published(projection);
     if (replaced !== 0) this.#drain.replace(replaced);
     for (const old of dropped) this.#drain.check(old);
   }
 
-  async #commit(staged: StagedGeneration): Promise<Publication> {
-    const { id, projection } = staged;
-    this.#publications?.begin(projection, id);
-    try {
-      const { value, durable } = this.#catalog.publishRecorded(staged, this.#blobs, this.#clock.nowMs());
-      this.#pending.published(id);
-      this.#nodes.release(id);
-      await durable;
-      this.#publications?.published(projection);
-      return value;
-    } catch (error) {
-      this.#publications?.abandoned(projection);
-      await this.#catalog.settled();
-      throw error;
-    }
+  async #failed(projection: ProjectionId, error: unknown): Promise<never> {
+    this.#publications?.abandoned(projection);
+    await this.#publisher.settled();
+    throw error;
   }
 
   unlink({ id, record }: Directory, caller: Caller, name: string): void {

@@ -44,12 +44,14 @@ import { ProjectionNodes, type ResolvedNode } from './projection-nodes.ts';
 import { ProjectionSwaps, readOnly } from './projection-swaps.ts';
 import { type ExtendedAttributes, generationXattrs, NO_ATTRIBUTES, projectionXattrs } from './projection-xattrs.ts';
 import type { Publications } from './publications.ts';
+import type { Publisher } from './publisher.ts';
 import { SwapOverlay } from './swap-overlay.ts';
 
 export interface ProjectionTreeOptions {
   readonly catalog: Catalog;
   readonly blobs: BlobStore;
   readonly lookups: LookupTable;
+  readonly publisher: Publisher;
   readonly pending: PendingGenerations;
   readonly kernelCache: KernelCache;
   readonly clock: Clock;
@@ -157,7 +159,8 @@ export class ProjectionTree implements FileSystem {
   }
 
   /** A staged generation shall not be published; its names may be removed through the mount. False if it was published before. */
-  abort(id: GenerationId): boolean {
+  async abort(id: GenerationId): Promise<boolean> {
+    await this.#options.publisher.giveUp(id);
     this.#catalog.refresh();
     return this.#options.pending.abort(id, this.#catalog.wasPublished(id));
   }
@@ -402,18 +405,19 @@ export class ProjectionTree implements FileSystem {
     return this.#entry({ kind: 'link', node, projection: directory.id, name });
   }
 
-  async rename(
+  rename(
     caller: Caller,
     parent: NodeId,
     name: string,
     newParent: NodeId,
     newName: string,
     flags: number,
-  ): Promise<void> {
+    onDecided?: () => void,
+  ): Awaitable<void> {
     const directory = this.#resolve(parent);
     const isSwap = parent === newParent && name === STAGING_LINK && newName === DATA_LINK && flags === 0;
     if (directory.kind !== 'projection' || !isSwap) throw readOnly();
-    await this.#swaps.publish(directory, caller);
+    return this.#swaps.publish(directory, caller, onDecided);
   }
 
   unlink(caller: Caller, parent: NodeId, name: string): void {

@@ -14,7 +14,7 @@
  * base u64 | needed u64 | length u32 | record. All little endian. Slots are written in whole pages, once at first, so that a write only replaces bytes.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, readSync, statSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 export const LOG_SLOTS = 256;
@@ -82,6 +82,19 @@ export function encodeLogSlot({ base, needed, epoch, bytes }: LogRecord): Buffer
   slot.set(bytes, OFFSET.record);
   hash(slot.subarray(OFFSET.epoch, usedBytes)).copy(slot, OFFSET.hash);
   return slot;
+}
+
+/** The record of the commit after `base`, of whatever epoch; undefined if it is not there any more. */
+export function readRecord(path: string, base: bigint): Buffer | undefined {
+  const slot = Buffer.alloc(LOG_SLOT_BYTES);
+  const file = openSync(path, 'r');
+  try {
+    readSync(file, slot, 0, slot.length, logOffsetBytes(base));
+  } finally {
+    closeSync(file);
+  }
+  const record = decodeLogSlot(slot);
+  return record?.base === base ? Buffer.from(record.bytes) : undefined;
 }
 
 /** The records that continue a root, in their order. */

@@ -8,16 +8,16 @@
  * using freed pages again, and the file grows. A thread that stays must flush before the one with the newer pin closes.
  *
  * A commit of which a record is written needs no flush at all, as long as the log of records has a chain to it
- * (commit-log.ts). One thread of a process writes records; any may make commits that the chain goes on over (commit-chain.ts).
+ * (commit-log.ts, commit-records.ts).
  *
  * At most one flush of a thread runs at a time. Whoever asks meanwhile shares the next one: a flush covers everything
  * committed before it began, by any thread, and nothing else.
  */
-import { closeSync, constants, fdatasyncSync, openSync, write, writeSync } from 'node:fs';
+import { closeSync, constants, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import { loadNative } from '../native/load.ts';
 import { CommitChain } from './commit-chain.ts';
-import { commitLogFile, encodeLogSlot, LOG_SLOTS, logOffsetBytes, NO_EPOCH } from './commit-log.ts';
+import { CommitRecords } from './commit-records.ts';
 import { newestMeta } from './data-file.ts';
 import {
   type DurableRoot,
@@ -29,14 +29,14 @@ import {
   SLOTS_PER_THREAD,
 } from './durable-root.ts';
 import type { Environment } from './environment.ts';
-import { ensureHeadroom } from './headroom.ts';
+import { ensureHeadroom, hasHeadroom } from './headroom.ts';
 
 /** Flushes the data file, then writes the root, as a port: a test's disk can fail. */
 export interface Disk {
   commit(dataFd: number, rootFd: number, root: Uint8Array, offsetBytes: number): Promise<void>;
   commitSync(dataFd: number, rootFd: number, root: Uint8Array, offsetBytes: number): void;
-  /** Writes to the log of records; on disk when it resolves. */
-  record(logFd: number, bytes: Uint8Array, offsetBytes: number): Promise<void>;
+  /** Writes to the log of records; on disk when it resolves, and already when the first byte of `done` is 1. */
+  record(logFd: number, bytes: Uint8Array, offsetBytes: number, done: Uint8Array): Promise<void>;
 }
 
 const realDisk: Disk = {
@@ -45,14 +45,7 @@ const realDisk: Disk = {
     fdatasyncSync(dataFd);
     writeSync(rootFd, root, 0, root.length, offsetBytes);
   },
-  record: (logFd, bytes, offsetBytes) =>
-    new Promise((resolve, reject) => {
-      write(logFd, bytes, 0, bytes.length, offsetBytes, (error, written) => {
-        if (error !== null) reject(error);
-        else if (written !== bytes.length) reject(new Error(`wrote ${written} of ${bytes.length} bytes`));
-        else resolve();
-      });
-    }),
+  record: (logFd, bytes, offsetBytes, done) => loadNative().writeThrough(logFd, bytes, offsetBytes, done),
 };
 
 /**
@@ -65,12 +58,6 @@ const BUFFERED_COMMITS_MAX = 1_000;
 /** Few enough that commits of ordinary size cannot use up the headroom between two looks. */
 const HEADROOM_CHECK_COMMITS = 4;
 
-/** Records on their way to the disk. */
-const RECORDS_UNDER_WAY_MAX = LOG_SLOTS / 4;
-/** So many commits after the durable root a flush of everything begins, so that the log never fills up. */
-const RECORDS_MAX = LOG_SLOTS / 2;
-const VOID_BYTES = 4096;
-
 /** A read transaction that keeps LMDB from overwriting the pages of a commit. */
 interface Pin {
   done(): void;
@@ -81,19 +68,6 @@ interface Candidate {
   readonly transaction: bigint;
   readonly slot: number;
   readonly bytes: Buffer;
-}
-
-/** A record that is being written, of a commit that is about to be made. */
-export interface RecordUnderWay {
-  /** Number of the commit before. */
-  readonly base: bigint;
-  readonly written: Promise<void>;
-}
-
-/** An expendable commit that is about to be made: the number of the commit before, and of the last one that is needed. */
-export interface ExpendableUnderWay {
-  readonly base: bigint;
-  readonly needed: bigint;
 }
 
 export interface FlusherOptions {
@@ -125,12 +99,7 @@ export class Flusher {
   readonly #firstSlot: number;
   /** Of the newest root before this flusher's first. */
   readonly #formerSlot: number | undefined;
-  readonly #epoch: Buffer;
-  readonly #logFd: number;
-  /** Every commit that was recorded is durable once it resolves. */
-  #records: Promise<void> = Promise.resolve();
-  #recordsUnderWay = 0;
-  #isVoiding = false;
+  readonly records: CommitRecords;
   #isClosing = false;
 
   /** Preconditions: `recover` ran before the environment was opened. Call `flushSync` before the first commit. */
@@ -145,8 +114,13 @@ export class Flusher {
     this.#disk = disk;
     this.#dataFd = openSync(path, 'r+');
     this.#rootFd = openSync(durableRootFile(path), constants.O_RDWR | constants.O_DSYNC);
-    this.#logFd = openSync(commitLogFile(path), constants.O_RDWR | constants.O_DSYNC);
-    this.#epoch = this.#chain?.epoch ?? NO_EPOCH;
+    this.records = new CommitRecords({
+      ...{ path, disk, chain: this.#chain, dataFd: this.#dataFd },
+      onFailure: (cause) => this.fail(cause),
+      onLong: () => {
+        if (!this.#isClosing) this.#flushInBackground();
+      },
+    });
     this.#durable = { transaction: 0n, slot: undefined, pin: undefined };
     this.#checks = setInterval(() => this.#check(), CHECK_MS).unref();
   }
@@ -182,90 +156,6 @@ export class Flusher {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /**
-   * Begins to write a record of the commit that is about to be made. Undefined if that would not make it durable: then it
-   * needs a flush. Preconditions: in the transaction; `recorded` or `voidRecord` follows.
-   */
-  beginRecord(record: Uint8Array): RecordUnderWay | undefined {
-    if (this.#chain === undefined || this.#isVoiding) return undefined;
-    // The transaction has the writer's lock: nobody commits anything in between.
-    const { transaction: base } = newestMeta(this.#dataFd, this.#path);
-    const needed = this.#chain.neededUpTo(base);
-    // The slot that is written over holds what the durable root has made void.
-    const isTooLong = base - this.#chain.durable >= LOG_SLOTS || this.#recordsUnderWay >= RECORDS_UNDER_WAY_MAX;
-    if (needed === undefined || isTooLong) return undefined;
-    const bytes = encodeLogSlot({ base, needed, epoch: this.#epoch, bytes: record });
-    if (bytes === undefined) return undefined;
-    this.#recordsUnderWay += 1;
-    const written = this.#disk.record(this.#logFd, bytes, logOffsetBytes(base)).finally(() => {
-      this.#recordsUnderWay -= 1;
-    });
-    // Its error is told by `recorded` or `voidRecord`.
-    written.catch(() => undefined);
-    return { base, written };
-  }
-
-  /** The commit was made. Resolves when it is durable. */
-  recorded({ base, written }: RecordUnderWay): Promise<void> {
-    if (newestMeta(this.#dataFd, this.#path).transaction <= base) throw this.fail(new Error('an empty commit'));
-    const commit = base + 1n;
-    this.#chain?.noteKnown(commit, commit);
-    const earlier = this.#records;
-    const durable = written.then(
-      () => earlier,
-      (error: unknown) => {
-        throw this.fail(error);
-      },
-    );
-    this.#records = durable;
-    durable.catch(() => undefined);
-    if (this.#chain !== undefined && commit - this.#chain.durable >= RECORDS_MAX) {
-      setImmediate(() => {
-        if (!this.#isClosing) this.#flushInBackground();
-      });
-    }
-    return durable;
-  }
-
-  /** The commit was not made: its record must never be taken for that of the commit that will have its number. */
-  voidRecord({ base, written }: RecordUnderWay): void {
-    this.#isVoiding = true;
-    const earlier = this.#records;
-    this.#records = written
-      .catch(() => undefined)
-      .then(() => this.#disk.record(this.#logFd, Buffer.alloc(VOID_BYTES), logOffsetBytes(base)))
-      .then(
-        () => {
-          this.#isVoiding = false;
-          return earlier;
-        },
-        (error: unknown) => {
-          throw this.fail(error);
-        },
-      );
-    this.#records.catch(() => undefined);
-  }
-
-  /**
-   * The commit that is about to be made is expendable. Undefined if the chain has ended before it. Preconditions: in the transaction, which
-   * changes something; `expended` follows when it was made.
-   */
-  beginExpendable(): ExpendableUnderWay | undefined {
-    const { transaction: base } = newestMeta(this.#dataFd, this.#path);
-    const needed = this.#chain?.neededUpTo(base);
-    return needed === undefined ? undefined : { base, needed };
-  }
-
-  /** The commit was made. */
-  expended({ base, needed }: ExpendableUnderWay): void {
-    this.#chain?.noteKnown(base + 1n, needed);
-  }
-
-  /** No record is on its way to the disk, nor is one still to be made void. */
-  async recordsSettled(): Promise<void> {
-    await this.#records.catch(() => undefined);
-  }
-
   /** A commit was made by this thread and nobody waits for its flush. */
   noteBuffered(): void {
     this.#bufferedCommits += 1;
@@ -297,6 +187,11 @@ export class Flusher {
     return ensureHeadroom(this.#environment, this.#dataFd, this.#path);
   }
 
+  /** Whether a commit of ordinary size cannot fail for want of space. Preconditions: in a transaction. */
+  hasHeadroom(): boolean {
+    return hasHeadroom(this.#dataFd, this.#path);
+  }
+
   /** After a commit that failed halfway, or a flush: from now on every change is refused. */
   fail(cause: unknown): DunnageError {
     this.#failure ??= new DunnageError('IO', 'the metadata could not be written to disk', {
@@ -309,13 +204,13 @@ export class Flusher {
   async close(): Promise<void> {
     clearInterval(this.#checks);
     this.#isClosing = true;
-    await this.recordsSettled();
+    await this.records.settled();
     while (this.#running !== undefined) await (this.#next ?? this.#running).catch(() => undefined);
     if (this.#failure === undefined) this.flushSync();
     this.#durable.pin?.done();
     closeSync(this.#dataFd);
     closeSync(this.#rootFd);
-    closeSync(this.#logFd);
+    this.records.close();
   }
 
   #start(): Promise<void> {
@@ -361,7 +256,7 @@ export class Flusher {
       transaction: meta.transaction,
       bootId: this.#bootId,
       meta: meta.bytes,
-      epoch: this.#epoch,
+      epoch: this.records.epoch,
     };
     return { pin, transaction: meta.transaction, slot: this.#freeSlot(), bytes: encodeSlot(root) };
   }

@@ -31,6 +31,11 @@ export function ensureHeadroom(environment: Environment, fd: number, path: strin
   }
 }
 
+/** Whether a step at least is left. */
+export function hasHeadroom(fd: number, path: string): boolean {
+  return headroomBytes(fd, path) >= STEP_BYTES;
+}
+
 function headroomBytes(fd: number, path: string): number {
   const { lastPage, pageSizeBytes } = newestMeta(fd, path);
   return fstatSync(fd).size - (Number(lastPage) + 1) * pageSizeBytes;

@@ -22,9 +22,11 @@ import { threadId } from 'node:worker_threads';
 import type { Log } from '../base/log.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import { type Codec, jsonValue, stringKey } from './codecs.ts';
+import { commitLogFile, readRecord } from './commit-log.ts';
+import type { CommitRecords, ExpendableUnderWay, RecordUnderWay } from './commit-records.ts';
 import { readBootId, SERVING_PROCESS } from './durable-root.ts';
 import { assertThere, dataFile, type Environment, openEnvironment } from './environment.ts';
-import { type ExpendableUnderWay, Flusher, type RecordUnderWay } from './flusher.ts';
+import { Flusher } from './flusher.ts';
 import { checkFormat } from './format-version.ts';
 import { fromLmdbError } from './lmdb-error.ts';
 import { type BinaryDatabase, LmdbTable, type Table } from './table.ts';
@@ -51,6 +53,24 @@ export interface StoreOptions {
 }
 
 export type Redo = (store: Store, record: Uint8Array) => void;
+
+export interface RecordedOptions {
+  /** Asked for only if none was begun ahead, or that is of no use any more. */
+  readonly record: () => Uint8Array;
+  /** As it was given to `recordAhead`. */
+  readonly ahead?: bigint;
+  /**
+   * Called in the transaction, before or after its action, if nothing can undo it any more because its record is on disk. Whoever takes the
+   * writer's lock from then on sees the commit. Should it fail, the store refuses every change: what was decided is then to be
+   * made again from its record (`readRecord`, with the number that is given here).
+   */
+  readonly onDecided?: (record: bigint) => void;
+}
+
+export interface Recorded<T> {
+  readonly value: T;
+  readonly durable: Promise<void>;
+}
 
 /** Among the counters: the newest expendable commit, and how often the store was opened. */
 const EXPENDABLE = 'expendable-commit';
@@ -229,20 +249,52 @@ export class Store {
    * `transactDurable` does. If this throws, nobody may be told of the failure before `recordsSettled`: until then a power
    * failure might still make the commit.
    */
-  transactRecorded<T>(action: () => T, record: Uint8Array): { readonly value: T; readonly durable: Promise<void> } {
+  transactRecorded<T>(action: () => T, { record, ahead, onDecided }: RecordedOptions): Recorded<T> {
     let underWay: RecordUnderWay | undefined;
+    let isDecided = false;
+    const decide = (): void => {
+      if (onDecided === undefined || isDecided || underWay === undefined || !this.#canDecide(underWay)) return;
+      isDecided = true;
+      onDecided(underWay.base);
+    };
     let value: T;
     try {
       value = this.transactBuffered(() => {
-        underWay = this.#flusher?.beginRecord(record);
-        return action();
+        underWay = (ahead === undefined ? undefined : this.#records.take(ahead)) ?? this.#records.begin(record());
+        decide();
+        const result = action();
+        decide();
+        return result;
       });
     } catch (error) {
-      if (underWay !== undefined) this.#flusher?.voidRecord(underWay);
+      if (isDecided) throw this.#flusher?.fail(error);
+      if (underWay !== undefined) this.#records.void(underWay);
       throw error;
     }
-    assert(this.#flusher !== undefined);
-    return { value, durable: underWay === undefined ? this.flush() : this.#flusher.recorded(underWay) };
+    return { value, durable: underWay === undefined ? this.flush() : this.#records.recorded(underWay) };
+  }
+
+  /** Nothing can undo the commit any more, and it does not fail for want of space. */
+  #canDecide(underWay: RecordUnderWay): boolean {
+    return this.#records.isOnDisk(underWay) && this.#flusher?.hasHeadroom() === true;
+  }
+
+  /**
+   * Begins to write the record of a transaction ahead of it, if that is of use now. By one thread, which need not be that of the transaction; `subject`
+   * is what it is called there.
+   */
+  recordAhead(subject: bigint, record: () => Uint8Array): void {
+    this.#records.beginAhead(subject, record);
+  }
+
+  /** The transaction was made. On the thread that called `recordAhead`. */
+  endRecordAhead(subject: bigint): void {
+    this.#records.endAhead(subject);
+  }
+
+  /** The transaction will not be made. Nobody may be told of that before `recordsSettled`. */
+  giveUpRecord(subject: bigint): void {
+    this.#records.giveUp(subject);
   }
 
   /**
@@ -253,18 +305,29 @@ export class Store {
     let underWay: ExpendableUnderWay | undefined;
     const counters = this.#counters();
     const value = this.transactBuffered(() => {
-      underWay = this.#flusher?.beginExpendable();
+      underWay = this.#flusher?.records.beginExpendable();
       // LMDB gives an empty commit no number, and the next one would be taken for it.
       if (underWay !== undefined) counters.put(EXPENDABLE, Number(underWay.base) + 1);
       return action();
     });
-    if (underWay !== undefined) this.#flusher?.expended(underWay);
+    if (underWay !== undefined) this.#flusher?.records.expended(underWay);
     return value;
+  }
+
+  /** What `onDecided` was told of, in this or in an earlier process; undefined if it is not there any more. */
+  readRecord(record: bigint): Uint8Array | undefined {
+    return readRecord(commitLogFile(this.#dataFile), record);
+  }
+
+  /** Returns when whoever is in a transaction has committed it; the next reads see that. */
+  awaitWriter(): void {
+    this.#environment.transactionSync(() => undefined);
+    this.refresh();
   }
 
   /** Resolves when each record is on disk, or void if its commit was not made. Never rejects: a failure refuses every change. */
   async recordsSettled(): Promise<void> {
-    await this.#flusher?.recordsSettled();
+    await this.#flusher?.records.settled();
   }
 
   /** Resolves once every commit made so far, by any thread, is on disk. */
@@ -298,6 +361,11 @@ export class Store {
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  get #records(): CommitRecords {
+    assert(this.#flusher !== undefined, 'the store is read-only');
+    return this.#flusher.records;
   }
 
   /** LMDB goes on after a full disk; after anything else what it holds in memory is not to be trusted. */

@@ -112,6 +112,7 @@ export interface FileSystem {
   makeSymlink?(caller: Caller, parent: NodeId, name: string, target: string): Awaitable<Entry>;
   unlink?(caller: Caller, parent: NodeId, name: string): Awaitable<void>;
   removeDirectory?(caller: Caller, parent: NodeId, name: string): Awaitable<void>;
+  /** `onDecided` is called at most once, when success is certain but more is to be done: whoever asked is answered then. */
   rename?(
     caller: Caller,
     parent: NodeId,
@@ -119,6 +120,7 @@ export interface FileSystem {
     newParent: NodeId,
     newName: string,
     flags: number,
+    onDecided?: () => void,
   ): Awaitable<void>;
   /** Undefined if the node has no attribute of that name. */
   getExtendedAttribute?(caller: Caller, nodeId: NodeId, name: string): Awaitable<Uint8Array | undefined>;

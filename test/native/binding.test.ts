@@ -68,6 +68,7 @@ const CONTRACT: Record<keyof NativeBinding, true> = {
   createLoopback: true,
   loopbackMemoryBytes: true,
   flushThenWrite: true,
+  writeThrough: true,
   deviceMapperCommand: true,
   makeDeviceNode: true,
   blockDeviceSize: true,

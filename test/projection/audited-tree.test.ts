@@ -29,6 +29,7 @@ function makeTrees(t: TestContext): Trees {
   const shared = {
     catalog: scene.catalog,
     blobs: scene.blobs,
+    publisher: scene.publisher(),
     lookups: scene.references,
     pending: scene.pending,
     clock: { nowMs: () => CREATED_AT_MS, monotonicMs: () => 0 },

@@ -21,7 +21,7 @@ class SwapScene extends CatalogScene {
 
   constructor(t: TestContext) {
     super(t);
-    const { catalog, overlay, blobs, pending } = this;
+    const { catalog, overlay, pending } = this;
     const drain = new GenerationDrain({
       catalog,
       overlay,
@@ -32,8 +32,8 @@ class SwapScene extends CatalogScene {
     });
     t.after(() => drain.close());
     const nodes = new ProjectionNodes(catalog, overlay, pending);
-    const clock = { nowMs: () => NOW_MS, monotonicMs: () => 0 };
-    this.swaps = new ProjectionSwaps({ catalog, blobs, pending, nodes, overlay, drain, clock });
+    const publisher = this.publisher(NOW_MS);
+    this.swaps = new ProjectionSwaps({ catalog, publisher, pending, nodes, overlay, drain });
     this.id = this.create('web');
   }
 
@@ -141,11 +141,15 @@ describe('ProjectionSwaps.publish', () => {
 
   it('without ..data_tmp is refused, unless it is a repetition of what was done', async (t) => {
     const scene = new SwapScene(t);
-    await assert.rejects(scene.swaps.publish(scene.directory, caller), REFUSED);
-    await assert.rejects(scene.swaps.publish(scene.directory, resent), REFUSED, 'nothing was ever published');
+    await assert.rejects(async () => scene.swaps.publish(scene.directory, caller), REFUSED);
+    await assert.rejects(
+      async () => scene.swaps.publish(scene.directory, resent),
+      REFUSED,
+      'nothing was ever published',
+    );
     const generation = await scene.live({ a: '1' });
     await scene.swaps.publish(scene.directory, resent);
-    await assert.rejects(scene.swaps.publish(scene.directory, caller), REFUSED);
+    await assert.rejects(async () => scene.swaps.publish(scene.directory, caller), REFUSED);
     assert.deepEqual([scene.directory.record.generation, scene.directory.record.number], [generation, 1]);
   });
 
@@ -153,7 +157,7 @@ describe('ProjectionSwaps.publish', () => {
     const scene = new SwapScene(t);
     const generation = await scene.prepare({ a: '1' });
     scene.pending.abort(generation, false);
-    await assert.rejects(scene.swaps.publish(scene.directory, caller), REFUSED);
+    await assert.rejects(async () => scene.swaps.publish(scene.directory, caller), REFUSED);
     assert.equal(scene.directory.record.generation, 0);
   });
 });

@@ -88,8 +88,8 @@ describe('ProjectionTree refuses what the catalog does not want', () => {
     assert.throws(() => tree.unlink(caller, web, '..data'), readOnly);
     assert.throws(() => tree.removeDirectory(caller, ROOT_NODE_ID, 'web'), readOnly);
     assert.throws(() => tree.removeDirectory(caller, web, timestampNames(web)[0] as string), readOnly);
-    await assert.rejects(tree.rename(caller, web, 'foo', web, 'bar', 0), readOnly);
-    await assert.rejects(tree.rename(caller, web, '..data_tmp', web, '..data', 0), readOnly);
+    await assert.rejects(async () => tree.rename(caller, web, 'foo', web, 'bar', 0), readOnly);
+    await assert.rejects(async () => tree.rename(caller, web, '..data_tmp', web, '..data', 0), readOnly);
     assert.equal(await harness.readFile('web/foo'), 'FOO');
   });
 
@@ -197,7 +197,7 @@ describe('ProjectionTree after a takeover', () => {
     harness.resume();
     // The kernel knows by now that the names are absent, and answers for itself.
     for (const { id } of [...harness.interrupted.entries()]) {
-      harness.tree.abort(id);
+      await harness.tree.abort(id);
       harness.tree.finishAbort(id);
     }
     assert.equal(harness.lookup(web, '..data_tmp'), undefined);

@@ -116,7 +116,7 @@ test('a publication that fails leaves no record behind', async (t) => {
   const { catalog } = scene.scene;
   const generation = await scene.scene.stage(scene.id, { a: 'a1' }, { projection: 9_999 as ProjectionId });
   assert.throws(() => scene.scene.publishRecorded(generation), { code: 'NOT_FOUND' });
-  await catalog.settled();
+  await scene.scene.store.recordsSettled();
   const after = scene.power.fail();
   assert.deepEqual(after.catalog.projection(scene.id), catalog.projection(scene.id));
   assert.equal(after.catalog.projection(scene.id)?.createdAtMs, CREATED_AT_MS);

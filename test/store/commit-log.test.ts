@@ -147,7 +147,7 @@ async function contentAfter(stateDir: string, bootId: string): Promise<Content> 
     const table = numbers(store);
     for (let key = 1000; key < 1020; key += 1) {
       const more = { removes: false, first: key, count: 1, sizeBytes: 2000 };
-      await store.transactRecorded(() => apply(table, more), record(more)).durable;
+      await store.transactRecorded(() => apply(table, more), { record: () => record(more) }).durable;
     }
     assert.equal(table.count(), content.size + 20 + (content.has(0) ? 0 : 1));
     return content;
@@ -233,13 +233,15 @@ test('whatever part of the page cache reached the disk, every recorded commit is
         else if (strength === 'expendable') store.transactExpendable(() => apply(expendables, change));
         else if (strength === 'durable') await store.transactDurable(() => apply(table, change));
         else if (strength === 'recorded') {
-          await store.transactRecorded(() => apply(table, change), record(change)).durable;
+          await store.transactRecorded(() => apply(table, change), { record: () => record(change) }).durable;
         } else {
           const abandon = (): never => {
             apply(table, change);
             throw new Error('abandoned');
           };
-          assert.throws(() => store.transactRecorded(abandon, record(change)), { message: 'abandoned' });
+          assert.throws(() => store.transactRecorded(abandon, { record: () => record(change) }), {
+            message: 'abandoned',
+          });
           await store.recordsSettled();
         }
         store.refresh();
@@ -291,7 +293,7 @@ test('power that fails while records are redone changes nothing: the next start 
   await store.flush();
   const flushed = readDisk(stateDir);
   for (let key = 1; key <= 5; key += 1) {
-    await store.transactRecorded(() => apply(table, one(key)), record(one(key))).durable;
+    await store.transactRecorded(() => apply(table, one(key)), { record: () => record(one(key)) }).durable;
   }
   const promised = contentOf(store);
   const recent = readDisk(stateDir);
@@ -326,7 +328,7 @@ test('a record whose commit the daemon did not live to make is void at the next 
   const table = numbers(store);
   await store.transactDurable(() => apply(table, one(1)));
   const before = readDisk(stateDir);
-  await store.transactRecorded(() => apply(table, one(2)), record(one(2))).durable;
+  await store.transactRecorded(() => apply(table, one(2)), { record: () => record(one(2)) }).durable;
   const killed = join(base, 'killed');
   writeDisk(killed, { ...before, log: readDisk(stateDir).log });
   await store.close();
@@ -346,11 +348,11 @@ test('one that power interrupts is there or not, and never half', async (t) => {
   const store = Store.open({ stateDir, log: silentLog, bootId: BEFORE, commitChain: newCommitChain() });
   const table = numbers(store);
   const big = { removes: false, first: 1, count: 20, sizeBytes: 3000 };
-  await store.transactRecorded(() => apply(table, one(50)), record(one(50))).durable;
+  await store.transactRecorded(() => apply(table, one(50)), { record: () => record(one(50)) }).durable;
   const old = readDisk(stateDir);
   const promised = contentOf(store);
   const long = Buffer.concat([record(big), Buffer.alloc(12_000, ' ')]);
-  await store.transactRecorded(() => apply(table, big), long).durable;
+  await store.transactRecorded(() => apply(table, big), { record: () => long }).durable;
   store.refresh();
   const whole = contentOf(store);
   const recent = readDisk(stateDir);
@@ -377,16 +379,15 @@ test('a recorded commit writes no more than its record; one that a buffered comm
   const table = numbers(store);
   await store.flush();
   const { root } = readDisk(stateDir);
-  await store.transactRecorded(() => apply(table, one(1)), record(one(1))).durable;
+  await store.transactRecorded(() => apply(table, one(1)), { record: () => record(one(1)) }).durable;
   assert(readDisk(stateDir).root.equals(root));
   store.transactBuffered(() => apply(table, one(2)));
-  await store.transactRecorded(() => apply(table, one(3)), record(one(3))).durable;
+  await store.transactRecorded(() => apply(table, one(3)), { record: () => record(one(3)) }).durable;
   const flushed = readDisk(stateDir);
   assert(!flushed.root.equals(root), 'the buffered commit is durable too');
-  await store.transactRecorded(
-    () => apply(table, one(4)),
-    Buffer.concat([record(one(4)), Buffer.alloc(LOG_SLOT_BYTES)]),
-  ).durable;
+  await store.transactRecorded(() => apply(table, one(4)), {
+    record: () => Buffer.concat([record(one(4)), Buffer.alloc(LOG_SLOT_BYTES)]),
+  }).durable;
   assert(!readDisk(stateDir).root.equals(flushed.root), 'a record that does not fit');
   await store.close();
   assert.equal(commitLogFile(dataFile(stateDir)), join(stateDir, 'metadata', 'commit-log'));
@@ -403,7 +404,7 @@ test('a recorded commit that an expendable one came before writes no more than i
   for (let key = 1; key <= 4; key += 1) {
     // One of them changes nothing by itself.
     store.transactExpendable(() => (key === 2 ? undefined : expendables.put(key, Buffer.from('x'))));
-    await store.transactRecorded(() => apply(table, one(key)), record(one(key))).durable;
+    await store.transactRecorded(() => apply(table, one(key)), { record: () => record(one(key)) }).durable;
   }
   store.refresh();
   const promised = contentOf(store);
@@ -421,7 +422,7 @@ test('without a chain that its threads share a store flushes what is recorded', 
   const table = numbers(store);
   await store.flush();
   const { root } = readDisk(stateDir);
-  await store.transactRecorded(() => apply(table, one(1)), record(one(1))).durable;
+  await store.transactRecorded(() => apply(table, one(1)), { record: () => record(one(1)) }).durable;
   assert(!readDisk(stateDir).root.equals(root));
   await store.close();
 });
@@ -433,7 +434,9 @@ test('many at once are durable in their order, and the log never runs over', asy
   const done: number[] = [];
   await Promise.all(
     Array.from({ length: 200 }, async (_, index) => {
-      const { durable } = store.transactRecorded(() => apply(table, one(index + 1)), record(one(index + 1)));
+      const { durable } = store.transactRecorded(() => apply(table, one(index + 1)), {
+        record: () => record(one(index + 1)),
+      });
       await durable;
       done.push(index);
     }),

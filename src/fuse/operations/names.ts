@@ -76,5 +76,6 @@ function renameWithFlags(exchange: Exchange, newParent: number, flags: number): 
   const name = request.name();
   const newName = request.name();
   const parent = request.nodeId as NodeId;
-  exchange.answerDone(fileSystem.rename(caller, parent, name, newParent as NodeId, newName, flags));
+  const onDecided = (): void => exchange.answerAhead(caller);
+  exchange.answerDone(fileSystem.rename(caller, parent, name, newParent as NodeId, newName, flags, onDecided));
 }

@@ -15,6 +15,7 @@ import { LOOKUP_SLOT_BYTES, LookupTable } from '../../../src/projection/lookup-t
 import { topLevelNames } from '../../../src/projection/path-rules.ts';
 import { PendingGenerations } from '../../../src/projection/pending-generations.ts';
 import { PENDING_SLOT_BYTES, PendingTable } from '../../../src/projection/pending-table.ts';
+import { Publisher } from '../../../src/projection/publisher.ts';
 import type { StagedGeneration } from '../../../src/projection/staged-generation.ts';
 import { BlobStore, type Protection } from '../../../src/store/blob-store.ts';
 import { SealingKey } from '../../../src/store/sealing-key.ts';
@@ -131,6 +132,11 @@ export class CatalogScene {
     };
   }
 
+  publisher(nowMs: number = CREATED_AT_MS): Publisher {
+    const { store, catalog, blobs } = this;
+    return new Publisher({ store, catalog, blobs, clock: { nowMs: () => nowMs, monotonicMs: () => 0 } });
+  }
+
   /** The commit of its swap; the caller does not wait for the flush. */
   publish(id: GenerationId, nowMs: number = CREATED_AT_MS): Publication {
     const staged = this.staged.get(id);
@@ -145,7 +151,7 @@ export class CatalogScene {
   publishRecorded(id: GenerationId): { readonly value: Publication; readonly durable: Promise<void> } {
     const staged = this.staged.get(id);
     if (staged === undefined) throw new Error(`${id} was not staged here`);
-    const published = this.catalog.publishRecorded(staged, this.blobs, CREATED_AT_MS);
+    const published = this.publisher().publish(staged);
     this.pending.published(id);
     for (const blob of staged.blobs) this.blobs.abandon(blob);
     return published;

@@ -23,9 +23,11 @@ import {
   type WantedProjection,
 } from '../../../src/projection/projection-service.ts';
 import { ProjectionTree } from '../../../src/projection/projection-tree.ts';
+import { Publisher } from '../../../src/projection/publisher.ts';
 import { SourceService } from '../../../src/projection/sources/source-service.ts';
 import { received, type StagedGeneration, type Stager } from '../../../src/projection/staged-generation.ts';
 import { BlobStore } from '../../../src/store/blob-store.ts';
+import { newCommitChain } from '../../../src/store/commit-chain.ts';
 import { SealingKey } from '../../../src/store/sealing-key.ts';
 import { Store } from '../../../src/store/store.ts';
 import type { Caller } from '../../../src/vfs/file-system.ts';
@@ -68,7 +70,7 @@ export class TreeHarness {
 
   private constructor(directory: string) {
     this.directory = directory;
-    this.store = Store.open({ stateDir: directory, log: silentLog });
+    this.store = Store.open({ stateDir: directory, log: silentLog, commitChain: newCommitChain() });
     this.catalog = new Catalog(this.store);
     this.mountPoint = join(directory, 'mnt');
     const sealingKey = SealingKey.loadOrCreate(join(directory, 'secret.key'));
@@ -87,10 +89,13 @@ export class TreeHarness {
     this.tree?.close();
     const queue: StagedGeneration[] = [];
     const lookups = new LookupTable(this.lookupMemory);
+    const { store, catalog, blobs, clock } = this;
+    const publisher = new Publisher({ store, catalog, blobs, clock });
     this.interrupted = new PendingTable(this.pendingMemory);
     const tree = new ProjectionTree({
-      catalog: this.catalog,
-      blobs: this.blobs,
+      catalog,
+      blobs,
+      publisher,
       lookups,
       pending: new PendingGenerations({ table: this.interrupted, lookups, receive: () => queue.shift() }),
       kernelCache: {
@@ -100,7 +105,7 @@ export class TreeHarness {
         },
         invalidateNode: (node) => this.invalidated.push(String(node)),
       },
-      clock: this.clock,
+      clock,
       owner: { uid: 0, gid: 0 },
       graceMs: 0,
       storeSizeBytes: () => 4096,
@@ -111,7 +116,7 @@ export class TreeHarness {
       async stage(generation) {
         queue.push(received(structuredClone(generation)));
       },
-      abort: (id) => Promise.resolve(tree.abort(id)),
+      abort: (id) => tree.abort(id),
       finishAbort: (id) => tree.finishAbort(id),
     };
     this.service = new ProjectionService({
@@ -122,6 +127,7 @@ export class TreeHarness {
       log: silentLog,
       ...(this.reactions === undefined ? {} : { reactions: this.reactions }),
       stager: this.stager,
+      publisher,
       interrupted: this.interrupted,
       onDropped: (ids) => tree.dropped(ids),
       onChanged: (changed) => sources.changed(changed),
