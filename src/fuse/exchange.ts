@@ -240,6 +240,8 @@ export class Exchange {
     const fields = { connection: this.name, operation, node: caller.nodeId };
     if (error instanceof WireError) {
       this.log.debug({ ...fields, errno: error.errno, reason: error.message }, 'request is refused');
+    } else if (error instanceof DunnageError && caller.isAnswered) {
+      this.log.error({ ...fields, code: error.code }, 'a request failed after it was answered');
     } else if (error instanceof DunnageError) {
       this.log.debug({ ...fields, code: error.code, reason: error.message }, 'request is refused');
     } else {

@@ -4,11 +4,19 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import type { DunnageError } from '../../src/errors/dunnage-error.ts';
+import type { FileProjection } from '../../src/projection/payload.ts';
 import type { DaemonProcess } from '../tools/daemon-process.ts';
 import { mountsBeneath } from './helpers/fuse-connections.ts';
 import { InotifyWatch } from './helpers/inotify.ts';
-import { hasEnded } from './helpers/process-end.ts';
-import { killDaemon, projectionRoot, startDaemon, text } from './helpers/projected.ts';
+import { hasEnded, untilEnded } from './helpers/process-end.ts';
+import {
+  killDaemon,
+  projectionRoot,
+  publishedDirectory,
+  startDaemon,
+  text,
+  timestampDirectories,
+} from './helpers/projected.ts';
 import { generationFiles, Reader } from './helpers/reader.ts';
 
 const KILLS = 20;
@@ -44,6 +52,9 @@ class Writer {
     await this.#running;
   }
 }
+
+const swapsSeen = (watch: InotifyWatch): number =>
+  watch.seen.filter(({ events, name }) => events === 'MOVED_TO' && name === '..data').length;
 
 async function generationNumber(name: string): Promise<number> {
   return (await daemon.client.getProjection('Projection', 'default', name)).generation;
@@ -82,8 +93,7 @@ describe('kill -9 and takeover', () => {
         new Map([...generationFiles(NAMES, writer.last + 1), ...text({ end: 'x' })]),
       );
       await watch.until(({ events, name }) => events === 'CREATE' && name === 'end');
-      const swaps = watch.seen.filter(({ events, name }) => events === 'MOVED_TO' && name === '..data').length;
-      assert.equal(swaps, (await generationNumber('busy')) - first);
+      assert.equal(swapsSeen(watch), (await generationNumber('busy')) - first);
       assert.ok(writer.last > KILLS, `only ${writer.last} writes`);
     } finally {
       await writer.stop();
@@ -95,6 +105,43 @@ describe('kill -9 and takeover', () => {
       assert.deepEqual({ failures, mixed, torn }, { failures: [], mixed: 0, torn: 0 });
       assert.ok(report.generations > KILLS, `read ${report.generations} generations`);
     }
+  });
+
+  it('[S18] keeps what a watcher has seen, also when the daemon is killed at that moment', async () => {
+    const names = Array.from({ length: 60 }, (_, index) => `file-${index}`);
+    // Small enough for a record, and enough of them that the commit takes longer than the way of the event to us.
+    const files = (round: number): Map<string, FileProjection> =>
+      text(Object.fromEntries(names.map((name) => [name, `${name} ${round} ${'x'.repeat(100)}`])));
+    await daemon.client.writeProjection('seen', files(0));
+    const root = projectionRoot(daemon, 'seen');
+    const first = await generationNumber('seen');
+    const watch = await InotifyWatch.start(root);
+    let cutOff = 0;
+    try {
+      for (let round = 1; round <= 8; round += 1) {
+        const { pid } = await daemon.client.status();
+        // The first swap of a daemon is made durable by a flush, and told of after its commit.
+        await daemon.client.writeProjection('other', text({ round: String(round) }));
+        let isDone = false;
+        const written = daemon.client.writeProjection('seen', files(round)).then(
+          () => {
+            isDone = true;
+          },
+          () => undefined,
+        );
+        await watch.until(() => swapsSeen(watch) === round);
+        process.kill(pid, 'SIGKILL');
+        if (!isDone) cutOff += 1;
+        await Promise.all([untilEnded(pid), written]);
+        await daemon.up();
+        assert.equal(await generationNumber('seen'), first + round);
+        for (const [name, { data }] of files(round)) assert.deepEqual(await readFile(join(root, name)), data);
+        assert.deepEqual(await publishedDirectory(root), (await timestampDirectories(root))[0]);
+      }
+    } finally {
+      await watch.stop();
+    }
+    assert.ok(cutOff > 0, 'no write was still under way when its event came');
   });
 
   it('[S5] answers a call that waited for the dead daemon', async () => {

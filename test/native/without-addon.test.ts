@@ -51,6 +51,10 @@ test('what is written after a flush is there, whole, where it belongs', async ()
   bytes.fill('x');
   await written;
   assert.equal(readFileSync(path, 'latin1'), '\0\0\0durable');
+  const done = new Uint8Array(1);
+  await native.writeThrough(descriptor, Buffer.from('record'), 1, done);
+  assert.equal(readFileSync(path, 'latin1'), '\0recordble');
+  assert.equal(done[0], 1);
   closeSync(descriptor);
   await assert.rejects(native.flushThenWrite(descriptor, descriptor, bytes, 0), { code: 'EBADF' });
 });

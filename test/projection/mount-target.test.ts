@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { GenerationId, ProjectionId } from '../../src/base/ids.ts';
 import { limits } from '../../src/base/limits.ts';
 import { DunnageError } from '../../src/errors/dunnage-error.ts';
-import { MountTarget, operationError } from '../../src/projection/mount-target.ts';
+import { MountTarget, type MountTargetOptions, operationError } from '../../src/projection/mount-target.ts';
 import type { MountPayload } from '../../src/projection/payload.ts';
 import { RecentContent } from '../../src/projection/recent-content.ts';
 import { STAGED_FILES_MAX, type StagedGeneration, type Stager } from '../../src/projection/staged-generation.ts';
@@ -22,6 +22,7 @@ const manyFiles = (): MountPayload =>
 let harness: TreeHarness;
 let id: ProjectionId;
 let stager: Stager;
+let publisher: MountTargetOptions['publisher'];
 let staged: StagedGeneration[];
 let finished: GenerationId[];
 
@@ -32,6 +33,7 @@ beforeEach(async () => {
   harness.operations.length = 0;
   staged = [];
   finished = [];
+  publisher = undefined;
   stager = {
     ...harness.stager,
     async stage(generation) {
@@ -58,6 +60,7 @@ function makeTarget(throughMount: ThroughMount = harness.throughMount): MountTar
     protection: 'plain',
     audited: false,
     stager,
+    ...(publisher && { publisher }),
     interrupted: harness.interrupted,
   });
 }
@@ -179,6 +182,30 @@ describe('MountTarget.publish', () => {
   it('tells a full disk from other failures, and an agent that did nothing from success', async () => {
     await assert.rejects(makeTarget(answering(0, 0, constants.errno.ENOSPC)).publish(NAME), { code: 'NO_SPACE' });
     await assert.rejects(makeTarget(answering()).publish(NAME), { code: 'IO', message: /tried nothing/ });
+  });
+});
+
+describe('MountTarget.publish, of what was decided', () => {
+  it('fails if the commit of what was announced could not be made, and takes no name back', async () => {
+    const target = makeTarget(answering(0, 0, 0));
+    await target.stage(NAME, payload({ a: 'new' }));
+    await assert.rejects(target.publish(NAME), { code: 'IO', message: /the swap of web was announced/ });
+  });
+
+  it('has its record begun while the names are made, and ended when it is published', async () => {
+    const told: string[] = [];
+    publisher = {
+      expect: ({ id: expected }) =>
+        told.push(`expect ${expected === staged[0]?.id} after ${harness.operations.length}`),
+      settle: (settled) => told.push(`settle ${settled === staged[0]?.id} after ${harness.operations.length}`),
+    };
+    const target = makeTarget();
+    await target.stage(NAME, payload({ a: 'new' }));
+    assert.deepEqual(told, []);
+    await target.publish(NAME);
+    const [first = '', second] = told;
+    assert.match(first, /^expect true after [0-2]$/);
+    assert.equal(second, 'settle true after 3');
   });
 });
 

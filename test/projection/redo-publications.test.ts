@@ -6,11 +6,13 @@ import { type TestContext, test } from 'node:test';
 import type { GenerationId, ProjectionId } from '../../src/base/ids.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { Catalog } from '../../src/projection/catalog.ts';
-import { redoPublications } from '../../src/projection/redo-publications.ts';
+import type { PendingName } from '../../src/projection/pending-table.ts';
+import { publishDecided, redoPublications } from '../../src/projection/redo-publications.ts';
+import type { StagedGeneration } from '../../src/projection/staged-generation.ts';
 import { BlobStore, type Protection } from '../../src/store/blob-store.ts';
 import { newCommitChain } from '../../src/store/commit-chain.ts';
 import { SealingKey } from '../../src/store/sealing-key.ts';
-import { makeStateDirectory, openStore } from '../store/state-directory.ts';
+import { copyState, makeStateDirectory, openStore } from '../store/state-directory.ts';
 import { CatalogScene, CREATED_AT_MS } from './helpers/catalog-scene.ts';
 
 const AFTER = 'after000-0000-0000-0000-000000000000';
@@ -120,4 +122,68 @@ test('a publication that fails leaves no record behind', async (t) => {
   const after = scene.power.fail();
   assert.deepEqual(after.catalog.projection(scene.id), catalog.projection(scene.id));
   assert.equal(after.catalog.projection(scene.id)?.createdAtMs, CREATED_AT_MS);
+});
+
+test('power that fails before a swap that was begun ahead was answered publishes it or not, and never twice', async (t) => {
+  const scene = await begin(t, 'plain');
+  const { scene: catalogScene, id } = scene;
+  const generation = await catalogScene.stage(id, { a: 'a1', b: 'same' }, { changesNames: false, links: [] });
+  const publisher = catalogScene.publisher();
+  publisher.expect(catalogScene.staged.get(generation) as StagedGeneration);
+  await publisher.settled();
+  assert.equal(scene.power.fail().catalog.projection(id)?.generation, generation);
+  // Something comes between: there are two records now.
+  catalogScene.store.transactExpendable(() => undefined);
+  await catalogScene.publishRecorded(generation).durable;
+  const after = scene.power.fail();
+  assert.deepEqual(after.catalog.projection(id), catalogScene.catalog.projection(id));
+  assert.deepEqual(after.blobs.statistics(), catalogScene.blobs.statistics(), 'as many references');
+});
+
+/** A daemon that died after it had told the kernel, and before the commit: what is on disk, and what it left in the pending table. */
+async function diedDecided(
+  t: TestContext,
+  files: Readonly<Record<string, string>>,
+): Promise<{ readonly next: CatalogScene; readonly id: ProjectionId; readonly name: PendingName }> {
+  const scene = new CatalogScene(t, { commitChain: newCommitChain(), key: KEY });
+  const id = scene.create('web');
+  await scene.write(id, { a: 'a0' });
+  await scene.store.flush();
+  const generation = await scene.stage(id, files, { changesNames: false, links: [] });
+  const staged = scene.staged.get(generation) as StagedGeneration;
+  const publisher = scene.publisher();
+  publisher.expect(staged);
+  await publisher.settled();
+  let died: { readonly copy: string; readonly record: number } | undefined;
+  publisher.publish(staged, (record) => {
+    died = { copy: copyState(scene.stateDir), record: Number(record) };
+  });
+  assert(died !== undefined, 'it was decided');
+  const next = new CatalogScene(t, { stateDir: died.copy, key: KEY });
+  const { nodes, directory } = staged;
+  return { next, id, name: { id: generation, projection: id, nodes, directory, record: died.record } };
+}
+
+test('what a daemon had announced and did not live to commit is published by the next one, once', async (t) => {
+  const { next, id, name } = await diedDecided(t, { a: 'a1', 'dir/b': 'b1' });
+  assert.equal(next.catalog.wasPublished(name.id), false, 'the commit was not made');
+  for (let start = 1; start <= 2; start += 1) {
+    publishDecided([name], { ...next, log: silentLog });
+    assert.equal(next.catalog.projection(id)?.generation, name.id);
+    assert.equal(next.catalog.projection(id)?.number, 2);
+  }
+  assert.deepEqual(await textOf(next, name.id), { a: 'a1', 'dir/b': 'b1' });
+});
+
+test('names of swaps that were not announced are not published, and a record that is not there is told of', async (t) => {
+  const { next, id, name } = await diedDecided(t, { a: 'a1' });
+  const errors: unknown[] = [];
+  const log = { ...silentLog, error: (fields: unknown) => void errors.push(fields) };
+  const { record, ...undecided } = name;
+  publishDecided([undecided], { ...next, log });
+  assert.deepEqual(errors, []);
+  publishDecided([{ ...name, record: (record ?? 0) + 1 }], { ...next, log });
+  publishDecided([{ ...name, id: (name.id + 1) as GenerationId }], { ...next, log });
+  assert.deepEqual(errors, [{ generation: name.id }, { generation: name.id + 1 }]);
+  assert.equal(next.catalog.projection(id)?.number, 1);
 });

@@ -1,5 +1,5 @@
 /** A state directory for one test, removed when the test ends, however it ends. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -29,4 +29,23 @@ export function filesBelow(directory: string): readonly string[] {
 /** Files below a directory whose bytes contain the text. */
 export function filesWith(directory: string, needle: Uint8Array): readonly string[] {
   return filesBelow(directory).filter((path) => readFileSync(path).includes(Buffer.from(needle)));
+}
+
+/** A copy beside it, as it is now: what the death of the process leaves. */
+export function copyState(stateDir: string): string {
+  const copy = mkdtempSync(`${stateDir}-copy-`);
+  cpSync(stateDir, copy, { recursive: true });
+  return copy;
+}
+
+/**
+ * What a power failure leaves that takes every page which was not flushed since the copy `flushed`, if there was no flush since; otherwise one that takes
+ * nothing.
+ */
+export function copyAfterPowerFailure(stateDir: string, flushed: string): string {
+  const copy = copyState(stateDir);
+  const of = (directory: string, name: string): string => join(directory, 'metadata', name);
+  const isSameRoot = readFileSync(of(copy, 'durable-root')).equals(readFileSync(of(flushed, 'durable-root')));
+  if (isSameRoot) cpSync(of(flushed, 'data.mdb'), of(copy, 'data.mdb'));
+  return copy;
 }

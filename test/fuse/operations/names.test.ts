@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { constants } from 'node:os';
 import { describe, it } from 'node:test';
+import { DunnageError } from '../../../src/errors/dunnage-error.ts';
 import type { FileSystem } from '../../../src/vfs/file-system.ts';
 import { ATTRIBUTES, FakeConnection, fileSystem } from '../fake-connection.ts';
 import { bytes, text, u32, u64 } from '../request-bytes.ts';
@@ -29,7 +30,7 @@ function recording(): { calls: unknown[][]; fake: FakeConnection } {
     },
     unlink: (_caller, ...rest) => void calls.push(['unlink', ...rest]),
     removeDirectory: (_caller, ...rest) => void calls.push(['removeDirectory', ...rest]),
-    rename: (_caller, ...rest) => void calls.push(['rename', ...rest]),
+    rename: (_caller, ...rest) => void calls.push(['rename', ...rest.slice(0, 5)]),
   };
   return { calls, fake: new FakeConnection(fileSystem(served)) };
 }
@@ -54,6 +55,31 @@ describe('operations on names', () => {
       ['rename', nodeId, 'a', 7, 'b', 0],
       ['rename', nodeId, 'a', 7, 'b', 2],
     ]);
+  });
+
+  it('answer a rename when it is decided, once, and go on with it before the next request', async () => {
+    const seen: string[] = [];
+    const replies = (): number => fake.channel.replies.length;
+    const fake: FakeConnection = new FakeConnection(
+      fileSystem({
+        rename: (_caller, _parent, name, _newParent, newName, _flags, onDecided) => {
+          seen.push(`${name}: ${replies()}`);
+          onDecided?.();
+          seen.push(`decided: ${replies()}`);
+          if (newName === 'fails') throw new DunnageError('IO', 'the disk is broken');
+          return newName === 'later' ? Promise.resolve() : undefined;
+        },
+      }),
+    );
+    for (const [index, newName] of ['now', 'later', 'fails'].entries()) {
+      assert.equal(fake.ask('RENAME', { nodeId: 3, body: [u64(3), text('a'), text(newName)] })?.errno, 0);
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.deepEqual(seen.splice(0), [`a: ${index}`, `decided: ${index + 1}`]);
+    }
+    assert.equal(replies(), 3);
+    const [failure] = fake.lines.filter(({ level }) => level === 'error');
+    assert.equal(failure?.message, 'a request failed after it was answered');
+    assert.deepEqual(failure.fields, { connection: 'test', operation: 'RENAME', node: 3, code: 'IO' });
   });
 
   it('make regular files of MKNOD, and nothing else', () => {

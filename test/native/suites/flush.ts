@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -44,6 +44,41 @@ describe('flushThenWrite', () => {
       code: 'EBADF',
       syscall: 'pwrite',
     });
+    closeSync(descriptor);
+  });
+});
+
+describe('writeThrough', () => {
+  it('says that all bytes are on disk without a turn of the event loop', async () => {
+    const path = join(folder, 'record');
+    const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_DSYNC, 0o600);
+    const bytes = Buffer.from('record');
+    const done = new Uint8Array(new SharedArrayBuffer(2), 1);
+    const written = loadNative().writeThrough(descriptor, bytes, 3, done);
+    bytes.fill('x');
+    while (Atomics.load(done, 0) === 0);
+    assert.equal(readFileSync(path, 'latin1'), '\0\0\0record');
+    await written;
+    closeSync(descriptor);
+  });
+
+  it('leaves the mark alone if the write fails, and needs one', async () => {
+    const [one, other] = loadNative().socketPair('stream');
+    const done = new Uint8Array(1);
+    await assert.rejects(loadNative().writeThrough(one, Buffer.from('record'), 0, done), {
+      code: 'ESPIPE',
+      syscall: 'pwrite',
+    });
+    assert.equal(done[0], 0);
+    assert.throws(() => loadNative().writeThrough(one, Buffer.from('record'), 0, new Uint8Array(0)), RangeError);
+    for (const open of [one, other]) closeSync(open);
+  });
+
+  it('keeps the memory of the mark for as long as it writes', async () => {
+    const descriptor = openSync(join(folder, 'collected'), 'w');
+    const begin = (): Promise<void> =>
+      loadNative().writeThrough(descriptor, Buffer.alloc(65_536), 0, new Uint8Array(1));
+    await Promise.all(Array.from({ length: 200 }, begin));
     closeSync(descriptor);
   });
 });

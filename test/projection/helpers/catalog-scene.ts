@@ -29,6 +29,8 @@ export interface CatalogSceneOptions {
   readonly commitChain?: BigInt64Array;
   /** Of Secrets. */
   readonly key?: Uint8Array;
+  /** What another scene has left; otherwise one of its own. */
+  readonly stateDir?: string;
 }
 
 export class CatalogScene {
@@ -48,8 +50,8 @@ export class CatalogScene {
   readonly #queue: StagedGeneration[] = [];
   #staged = 0;
 
-  constructor(t: TestContext, { commitChain, key = randomBytes(32) }: CatalogSceneOptions = {}) {
-    this.stateDir = makeStateDirectory(t);
+  constructor(t: TestContext, { commitChain, key = randomBytes(32), stateDir }: CatalogSceneOptions = {}) {
+    this.stateDir = stateDir ?? makeStateDirectory(t);
     this.store = openStore(t, this.stateDir, commitChain && { commitChain });
     this.catalog = new Catalog(this.store);
     const sealingKey = SealingKey.fromBytes(key);

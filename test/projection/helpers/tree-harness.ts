@@ -58,6 +58,8 @@ export class TreeHarness {
     [];
   /** Told by services made from then on (`restart`). */
   reactions: ProjectionServiceOptions['reactions'];
+  /** Swaps that were answered before their commit. */
+  decided = 0;
   readonly invalidated: string[] = [];
   readonly forgotten: GenerationId[] = [];
   /** Throw here to have the agent die before an operation. */
@@ -198,7 +200,9 @@ export class TreeHarness {
         this.#hold(this.tree.makeSymlink(caller, parent, operation.name, operation.target).attributes?.nodeId);
         return;
       case 'rename':
-        return this.tree.rename(caller, parent, operation.name, parent, operation.newName, 0);
+        return this.tree.rename(caller, parent, operation.name, parent, operation.newName, 0, () => {
+          this.decided += 1;
+        });
       case 'unlink':
         return this.tree.unlink(caller, parent, operation.name);
       case 'rmdir':
