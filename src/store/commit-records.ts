@@ -15,7 +15,6 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { CommitChain } from './commit-chain.ts';
 import { commitLogFile, encodeLogSlot, LOG_SLOTS, logOffsetBytes, NO_EPOCH } from './commit-log.ts';
 import { newestMeta } from './data-file.ts';
-import type { Disk } from './flusher.ts';
 
 /** Records on their way to the disk. */
 const UNDER_WAY_MAX = LOG_SLOTS / 4;
@@ -41,11 +40,17 @@ export interface ExpendableUnderWay {
   readonly needed: bigint;
 }
 
+/** Where records are written, as a port: a test's disk can fail. */
+export interface RecordDisk {
+  /** Writes to the log of records; on disk when it resolves, and already when the first byte of `done` is 1. */
+  record(logFd: number, bytes: Uint8Array, offsetBytes: number, done: Uint8Array): Promise<void>;
+}
+
 export interface CommitRecordsOptions {
   /** Of the data file. */
   readonly path: string;
   readonly dataFd: number;
-  readonly disk: Pick<Disk, 'record'>;
+  readonly disk: RecordDisk;
   readonly chain: CommitChain | undefined;
   /** The disk failed: every later change is refused. Returns the error that says so. */
   readonly onFailure: (cause: unknown) => Error;

@@ -17,7 +17,7 @@ import { closeSync, constants, fdatasyncSync, openSync, writeSync } from 'node:f
 import { DunnageError } from '../errors/dunnage-error.ts';
 import { loadNative } from '../native/load.ts';
 import { CommitChain } from './commit-chain.ts';
-import { CommitRecords } from './commit-records.ts';
+import { CommitRecords, type RecordDisk } from './commit-records.ts';
 import { newestMeta } from './data-file.ts';
 import {
   type DurableRoot,
@@ -32,11 +32,9 @@ import type { Environment } from './environment.ts';
 import { ensureHeadroom, hasHeadroom } from './headroom.ts';
 
 /** Flushes the data file, then writes the root, as a port: a test's disk can fail. */
-export interface Disk {
+export interface Disk extends RecordDisk {
   commit(dataFd: number, rootFd: number, root: Uint8Array, offsetBytes: number): Promise<void>;
   commitSync(dataFd: number, rootFd: number, root: Uint8Array, offsetBytes: number): void;
-  /** Writes to the log of records; on disk when it resolves, and already when the first byte of `done` is 1. */
-  record(logFd: number, bytes: Uint8Array, offsetBytes: number, done: Uint8Array): Promise<void>;
 }
 
 const realDisk: Disk = {
