@@ -21,7 +21,6 @@ import { LiveTree } from '../projection/live/live-tree.ts';
 import { PendingGenerations } from '../projection/pending-generations.ts';
 import { ProjectionTree } from '../projection/projection-tree.ts';
 import { Publisher } from '../projection/publisher.ts';
-import { publishDecided } from '../projection/redo-publications.ts';
 import { SourceSeen } from '../projection/sources/source-seen.ts';
 import { received, type StagedGeneration } from '../projection/staged-generation.ts';
 import { BlobStore } from '../store/blob-store.ts';
@@ -195,10 +194,6 @@ async function mount({ name, mountPoint, allowOther }: Extract<ToFuseThread, { t
   }
 }
 
-async function abort(generation: GenerationId): Promise<void> {
-  say({ type: 'aborted', generation, done: await projections.abort(generation) });
-}
-
 async function showName(name: string): Promise<void> {
   const root = connections.get('root');
   if (root instanceof Connection) {
@@ -248,8 +243,7 @@ link.listen((message) => {
       staged.push(received(message.generation));
       return say({ type: 'staged', generation: message.generation.id });
     case 'abort':
-      void abort(message.generation);
-      return;
+      return say({ type: 'aborted', generation: message.generation, done: projections.abort(message.generation) });
     case 'finish-abort':
       return treeOf(pending.staged(message.generation)?.projection).finishAbort(message.generation);
     case 'dropped':
@@ -275,7 +269,6 @@ link.listen((message) => {
 });
 if (data.resumed) {
   const names = [...interrupted.entries()];
-  publishDecided(names, { store, catalog, blobs, log });
   for (const tree of [projections, audited]) tree.resume(names.filter(({ projection }) => treeOf(projection) === tree));
   live.resume();
 } else {

@@ -131,7 +131,7 @@ export class Exchange {
       this.#complete(caller, result, encode, undelivered);
       return;
     }
-    this.#keep(caller);
+    if (!caller.isAnswered) this.#keep(caller);
     this.inFlight.add(caller);
     result.then(
       (value) => {

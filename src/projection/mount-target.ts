@@ -7,6 +7,7 @@
 import { constants } from 'node:os';
 import type { Clock } from '../base/clock.ts';
 import type { GenerationId, NodeId, ProjectionId } from '../base/ids.ts';
+import type { Log } from '../base/log.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import type { BlobStore, PreparedBlob, Protection } from '../store/blob-store.ts';
 import type { Digest } from '../store/digest.ts';
@@ -26,7 +27,7 @@ import { DATA_LINK, linkTarget, STAGING_LINK } from './layout.ts';
 import { topLevelNames } from './path-rules.ts';
 import type { FileProjection, MountFile, MountPayload } from './payload.ts';
 import type { PendingTable } from './pending-table.ts';
-import type { Publisher } from './publisher.ts';
+import type { ExpectedPublications } from './publisher.ts';
 import type { RecentContent, RecentFile } from './recent-content.ts';
 import { STAGED_BYTES_MAX, STAGED_FILES_MAX, type StagedGeneration, type Stager } from './staged-generation.ts';
 import type { Published, SwapTarget } from './swap-target.ts';
@@ -50,9 +51,10 @@ export interface MountTargetOptions {
   readonly rollbackOf?: number | undefined;
   readonly stager: Stager;
   /** Absent where the thread that serves is a process of its own. */
-  readonly publisher?: Pick<Publisher, 'expect' | 'settle'>;
+  readonly publisher?: ExpectedPublications;
   /** Names that interrupted swaps left in the kernel. */
   readonly interrupted: Pick<PendingTable, 'of'>;
+  readonly log: Log;
 }
 
 /** What is being written: staged, and neither published nor given up. */
@@ -149,7 +151,8 @@ export class MountTarget implements SwapTarget<MountFile> {
     const { blobs, stager } = this.#options;
     const prepared: PreparedBlob[] = [];
     try {
-      const generation = this.#generation(directoryName, await this.#prepare(payload, prepared), prepared);
+      const described = this.#generation(directoryName, await this.#prepare(payload, prepared), prepared);
+      const generation = this.#options.publisher?.reserve(described) ?? described;
       this.#staged = { payload, generation, prepared };
       await stager.stage(generation);
     } catch (error) {
@@ -217,13 +220,22 @@ export class MountTarget implements SwapTarget<MountFile> {
       { kind: 'symlink', name: STAGING_LINK, target: directoryName },
       { kind: 'rename', name: STAGING_LINK, newName: DATA_LINK },
     ]);
-    // Beside the agent, which has its names to make first.
-    if (this.#staged !== undefined) this.#options.publisher?.expect(this.#staged.generation);
+    this.#expect();
     await swap;
-    if (this.#staged !== undefined) this.#options.publisher?.settle(this.#staged.generation.id);
     this.#assertCommitted();
+    if (this.#staged !== undefined) this.#options.publisher?.settle(this.#staged.generation);
     this.#remember();
     this.#letGo();
+  }
+
+  /** Beside the agent, which has its names to make first. What fails here makes the swap slower. */
+  #expect(): void {
+    const { publisher, log } = this.#options;
+    try {
+      if (this.#staged !== undefined) publisher?.expect(this.#staged.generation);
+    } catch (error) {
+      log.warn({ error: String(error) }, 'the record of a swap could not be begun ahead');
+    }
   }
 
   /** The agent is answered when the publication is decided: its commit may still be under way. */
@@ -254,9 +266,11 @@ export class MountTarget implements SwapTarget<MountFile> {
   }
 
   async discard(directoryName: string): Promise<void> {
-    const id = this.#staged?.generation.id;
+    const generation = this.#staged?.generation;
     try {
-      if (id !== undefined) await this.#abort(id, directoryName);
+      if (generation === undefined) return;
+      const isPublished = !(await this.#abort(generation.id, directoryName, generation));
+      if (isPublished) this.#options.publisher?.settle(generation);
     } finally {
       this.#letGo();
     }
@@ -296,9 +310,11 @@ export class MountTarget implements SwapTarget<MountFile> {
     await this.#each(names, 'ENOENT', (name) => ({ kind: 'unlink', name }));
   }
 
-  async #abort(id: GenerationId, directory: string): Promise<void> {
-    const { catalog, blobs, stager, interrupted, projection } = this.#options;
-    if (!(await stager.abort(id))) return;
+  /** False if it was published before. */
+  async #abort(id: GenerationId, directory: string, own?: StagedGeneration): Promise<boolean> {
+    const { catalog, blobs, stager, publisher, interrupted, projection } = this.#options;
+    if (!(await stager.abort(id))) return false;
+    if (own !== undefined) await publisher?.giveUp(own);
     // From here on no name of it is accepted any more.
     if (interrupted.of(projection).some((name) => name.id === id)) {
       await this.#each([STAGING_LINK], 'ENOENT', (name) => ({ kind: 'unlink', name }));
@@ -306,6 +322,7 @@ export class MountTarget implements SwapTarget<MountFile> {
     }
     stager.finishAbort(id);
     catalog.discard(id, blobs);
+    return true;
   }
 
   /** One operation per name; a name for which it was done already is no failure. */

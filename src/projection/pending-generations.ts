@@ -125,12 +125,10 @@ export class PendingGenerations {
     this.#byId.set(id, { staged, state: 'aborted' });
   }
 
-  /** The kernel is about to be told that it is published; `record`: see `PendingName`. */
-  decided(id: GenerationId, record: number): void {
+  /** The kernel is about to be told that it is published. */
+  decided(id: GenerationId): void {
     const pending = this.#byId.get(id);
-    if (pending === undefined) return;
-    this.#options.table.decide(id, record);
-    pending.state = 'decided';
+    if (pending !== undefined) pending.state = 'decided';
   }
 
   published(id: GenerationId): void {

@@ -6,15 +6,14 @@
  * thread that serves writes it, the main thread reads it too.
  *
  * Layout: slots of 128 bytes. Slot 0 holds the number of slots that were ever used; every other slot a generation id (0 =
- * free), its projection, its number of nodes, the number of its record plus one if its publication is decided (float64 each, exact below
- * 2^53), the length of the name, and the name. The id is written last and cleared first.
+ * free), its projection, its number of nodes (float64 each, exact below 2^53), the length of the name, and the name. The
+ * id is written last and cleared first.
  */
 import type { GenerationId, ProjectionId } from '../base/ids.ts';
 import { DunnageError } from '../errors/dunnage-error.ts';
 
 export const PENDING_SLOT_BYTES = 128;
-const RECORD_OFFSET = 32;
-const NAME_OFFSET = 40;
+const NAME_OFFSET = 32;
 const NAME_BYTES_MAX = PENDING_SLOT_BYTES - NAME_OFFSET;
 
 export interface PendingName {
@@ -22,8 +21,6 @@ export interface PendingName {
   readonly projection: ProjectionId;
   readonly nodes: number;
   readonly directory: string;
-  /** By which `Store.readRecord` finds its publication, if that is decided: the kernel was told of it, and the store may not have it. */
-  readonly record?: number;
 }
 
 export class PendingTable {
@@ -62,17 +59,10 @@ export class PendingTable {
     this.#view.setFloat64(start + 8, projection, true);
     this.#view.setFloat64(start + 16, nodes, true);
     this.#view.setFloat64(start + 24, name.length, true);
-    this.#view.setFloat64(start + RECORD_OFFSET, 0, true);
     name.copy(this.#bytes, start + NAME_OFFSET);
     if (slot > this.#highest) this.#view.setFloat64(0, slot, true);
     this.#view.setFloat64(start, id, true);
     this.#slotOf.set(id, slot);
-  }
-
-  /** The kernel is about to be told that it is published. Preconditions: it was added. */
-  decide(id: GenerationId, record: number): void {
-    const slot = this.#slotOf.get(id);
-    if (slot !== undefined) this.#view.setFloat64(slot * PENDING_SLOT_BYTES + RECORD_OFFSET, record + 1, true);
   }
 
   remove(id: GenerationId): void {
@@ -89,13 +79,11 @@ export class PendingTable {
       const id = this.#number(slot, 0) as GenerationId;
       if (id === 0) continue;
       const start = slot * PENDING_SLOT_BYTES + NAME_OFFSET;
-      const record = this.#number(slot, RECORD_OFFSET);
       yield {
         id,
         projection: this.#number(slot, 8) as ProjectionId,
         nodes: this.#number(slot, 16),
         directory: this.#bytes.toString('utf8', start, start + this.#number(slot, 24)),
-        ...(record > 0 && { record: record - 1 }),
       };
     }
   }

@@ -27,7 +27,7 @@ import {
   PlainDirectories,
   type ProjectionDirectories,
 } from './projection-directories.ts';
-import type { Publisher } from './publisher.ts';
+import type { ExpectedPublications } from './publisher.ts';
 import type { Reaction } from './reactions/reaction.ts';
 import type { ReactionsView, SwapReactions } from './reactions/swap-reactions.ts';
 import { RecentContent } from './recent-content.ts';
@@ -48,7 +48,7 @@ export interface ProjectionServiceOptions {
   readonly reactions?: Pick<SwapReactions, 'prepare' | 'settle' | 'forget' | 'view'>;
   readonly stager: Stager;
   /** Absent where the thread that serves is a process of its own. */
-  readonly publisher?: Pick<Publisher, 'expect' | 'settle'>;
+  readonly publisher?: ExpectedPublications;
   /** Names of unpublished generations that the kernel knows. */
   readonly interrupted: PendingTable;
   /** Generations left the history without a swap. */

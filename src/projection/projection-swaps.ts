@@ -118,8 +118,8 @@ export class ProjectionSwaps {
     this.#publications?.begin(projection, id);
     let commit: Recorded<Publication>;
     try {
-      commit = this.#publisher.publish(staged, (record) => {
-        this.#pending.decided(id, Number(record));
+      commit = this.#publisher.publish(staged, () => {
+        this.#pending.decided(id);
         isDecided = true;
         onDecided?.();
       });

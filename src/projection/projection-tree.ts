@@ -159,8 +159,7 @@ export class ProjectionTree implements FileSystem {
   }
 
   /** A staged generation shall not be published; its names may be removed through the mount. False if it was published before. */
-  async abort(id: GenerationId): Promise<boolean> {
-    await this.#options.publisher.giveUp(id);
+  abort(id: GenerationId): boolean {
     this.#catalog.refresh();
     return this.#options.pending.abort(id, this.#catalog.wasPublished(id));
   }

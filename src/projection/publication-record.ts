@@ -21,14 +21,14 @@ interface BlobHead extends Omit<PreparedBlob, 'digest' | 'inline'> {
 }
 
 interface Head {
-  readonly staged: Omit<StagedGeneration, 'content' | 'blobs'>;
+  readonly staged: Omit<StagedGeneration, 'content' | 'blobs' | 'ahead'>;
   readonly publishedAtMs: number;
   readonly contentBytes: number;
   readonly blobs: readonly BlobHead[];
 }
 
 export function encodePublication({ staged, publishedAtMs }: PublicationRecord, keyId: string): Buffer {
-  const { content, blobs, ...rest } = staged;
+  const { content, blobs, ahead: _, ...rest } = staged;
   const head: Head = {
     staged: rest,
     publishedAtMs,

@@ -1,12 +1,11 @@
 /**
  * Makes publications durable by short records (`Store.transactRecorded`).
  *
- *   staged -> its record is begun ahead (`expect`, main thread), while the names of the swap are made
- *          -> published (FUSE thread): decided as soon as the rename comes and the record is on disk; the commit follows
- *          -> given up (FUSE thread): the record is void before anybody is told
+ *   staged    -> main thread: has a place for a record (`reserve`), which is begun while the names of the swap are made (`expect`)
+ *   published -> FUSE thread: if the record is on disk when the rename comes, that is answered before the commit; main thread: `settle`
+ *   given up  -> main thread: the record is void before anybody is told (`giveUp`)
  */
 import type { Clock } from '../base/clock.ts';
-import type { GenerationId } from '../base/ids.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { Recorded, Store } from '../store/store.ts';
 import type { Catalog, Publication } from './catalog.ts';
@@ -20,6 +19,9 @@ export interface PublisherOptions {
   readonly clock: Clock;
 }
 
+/** The part of the main thread. */
+export type ExpectedPublications = Pick<Publisher, 'reserve' | 'expect' | 'settle' | 'giveUp'>;
+
 export class Publisher {
   readonly #options: PublisherOptions;
 
@@ -27,33 +29,35 @@ export class Publisher {
     this.#options = options;
   }
 
-  /** The names of a staged generation are being made: `publish` or `giveUp` follows there, and `settle` here after `publish`. */
+  /** The generation with a place for its record, if that can hold all that is published with it. */
+  reserve(staged: StagedGeneration): StagedGeneration {
+    const ahead = isSelfContained(staged) ? this.#options.store.reserveRecord() : undefined;
+    return ahead === undefined ? staged : { ...staged, ahead };
+  }
+
+  /** The names of the generation are being made. */
   expect(staged: StagedGeneration): void {
-    if (isSelfContained(staged)) this.#options.store.recordAhead(BigInt(staged.id), () => this.#encode(staged));
+    if (staged.ahead !== undefined) this.#options.store.beginRecord(staged.ahead, () => this.#encode(staged));
   }
 
   /** It was published. */
-  settle(id: GenerationId): void {
-    this.#options.store.endRecordAhead(BigInt(id));
-  }
-
-  /**
-   * THE commit of a swap. Nobody may be told of it before `onDecided` is called or `durable` resolves, nor of its failure before `settled`.
-   * `onDecided` is given the number by which `Store.readRecord` finds the record.
-   */
-  publish(staged: StagedGeneration, onDecided?: (record: bigint) => void): Recorded<Publication> {
-    const { store, catalog, blobs, clock } = this.#options;
-    return store.transactRecorded(() => catalog.publishing(staged, blobs, clock.nowMs()), {
-      record: () => this.#encode(staged),
-      ahead: BigInt(staged.id),
-      ...(onDecided !== undefined && isSelfContained(staged) && { onDecided }),
-    });
+  settle({ ahead }: StagedGeneration): void {
+    if (ahead !== undefined) this.#options.store.endRecord(ahead);
   }
 
   /** It will not be published. Resolves when also a power failure cannot do that any more. */
-  async giveUp(id: GenerationId): Promise<void> {
-    this.#options.store.giveUpRecord(BigInt(id));
-    await this.settled();
+  async giveUp({ ahead }: StagedGeneration): Promise<void> {
+    if (ahead !== undefined) await this.#options.store.voidRecord(ahead);
+  }
+
+  /** THE commit of a swap. Nobody may be told of it before `onDecided` is called or `durable` resolves, nor of its failure before `settled`. */
+  publish(staged: StagedGeneration, onDecided?: () => void): Recorded<Publication> {
+    const { store, catalog, blobs, clock } = this.#options;
+    return store.transactRecorded(() => catalog.publishing(staged, blobs, clock.nowMs()), {
+      record: () => this.#encode(staged),
+      ahead: staged.ahead,
+      onDecided,
+    });
   }
 
   /** Nothing that failed can be made good by a power failure any more. */

@@ -39,6 +39,8 @@ export interface StagedGeneration {
   /** A node for each top-level name, for those that have none; empty if no name changes. */
   readonly links: readonly NewLink[];
   readonly isStored: boolean;
+  /** Place of the record of its publication that is begun ahead (`Store.reserveRecord`). */
+  readonly ahead?: number;
 }
 
 /** Generations with more files, or more inline content, are stored ahead. */

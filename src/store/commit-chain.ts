@@ -1,43 +1,31 @@
 /**
  * What the threads of a process that have the metadata open know together of its commits, in shared memory: which is durable,
- * after which a record may follow, and whose turn a slot of the log is (commit-log.ts).
+ * after which a record may follow, and which records were begun ahead of their commits (commit-log.ts).
  *
  * A commit is needed or expendable. What is needed must be there before a later commit is made again from its record; an expendable one
  * may be lost in a power failure without harm to what comes after it. `known` is the newest commit of which each after `needed`
  * is expendable. Commits that nobody told of here are needed, and known to nobody: the chain ends with them.
  *
- * Both numbers are one word, so that whoever reads them has them of the same moment. A word that a slower thread writes over a newer one is of
- * a commit that is the newest no more: nothing follows it.
- *
- * One record may be written ahead of its transaction, by any thread, for the commit after `base`. Its slot is the one that a record of a
- * transaction that is made meanwhile has. Whoever wants the slot first says so and then looks whether the other did: at most one writes.
+ * All that is known of the newest is one word, so that whoever reads it has it of the same moment. A word that a slower thread writes over a newer one is
+ * of a commit that is the newest no more: nothing follows it.
  */
 import { randomBytes } from 'node:crypto';
-import { EPOCH_BYTES } from './commit-log.ts';
+import { AHEAD_SLOTS, EPOCH_BYTES, type NeededCommit } from './commit-log.ts';
 
 const DURABLE = 0;
 const EPOCH = 1;
 const KNOWN = 3;
-/** Base of the commit that is being made or was made last, plus one. */
-const MAKING = 4;
-/** Base of the record that was begun ahead, plus one; 0: there is none. */
-const AHEAD = 5;
-const AHEAD_SUBJECT = 6;
-/** A byte each for so many records that were begun ahead, by their bases: see `Disk.record`. */
-const DONE = 7;
-const DONE_WORDS = 8;
-const WORDS = DONE + DONE_WORDS;
-const DONE_BYTES = DONE_WORDS * BigInt64Array.BYTES_PER_ELEMENT;
+/** Base of a commit that was announced and is not made yet, plus one; 0: there is none. */
+const DECIDED = 4;
+/** One each for the slots of records that are begun ahead: the base, plus one; 0: not begun. */
+const AHEAD_BASES = 5;
+/** And a byte each: see `RecordDisk`. */
+const AHEAD_DONE = AHEAD_BASES + AHEAD_SLOTS;
+const WORDS = AHEAD_DONE + AHEAD_SLOTS / BigInt64Array.BYTES_PER_ELEMENT;
 
-/** Bits for how many commits `known` is ahead of `needed`. */
-const AHEAD_BITS = 20n;
-const AHEAD_MAX = (1n << AHEAD_BITS) - 1n;
-
-/** A record that was begun ahead: of what, and for the commit after which. */
-export interface Ahead {
-  readonly base: bigint;
-  readonly subject: bigint;
-}
+/** Bits for how many commits `known` is ahead of `needed`, above one for the kind of record. */
+const DISTANCE_BITS = 20n;
+const DISTANCE_MAX = (1n << DISTANCE_BITS) - 1n;
 
 /** Nothing durable yet, and a new random epoch. */
 export function newCommitChain(): BigInt64Array {
@@ -72,49 +60,46 @@ export class CommitChain {
     if (this.durable < commit) Atomics.store(this.#words, DURABLE, commit);
   }
 
-  /** The last needed commit up to `newest`; undefined if nobody knows, or `newest` is not the newest commit any more. */
-  neededUpTo(newest: bigint): bigint | undefined {
+  /** The last needed commit up to `newest`; undefined if nobody knows, or `newest` is not the newest any more. */
+  neededUpTo(newest: bigint): NeededCommit | undefined {
     const word = Atomics.load(this.#words, KNOWN);
-    const known = word >> AHEAD_BITS;
-    if (known === newest) return known - (word & AHEAD_MAX);
-    return this.durable === newest ? newest : undefined;
+    const known = word >> (DISTANCE_BITS + 1n);
+    if (known === newest) return { commit: known - ((word >> 1n) & DISTANCE_MAX), isAhead: (word & 1n) === 1n };
+    return this.durable === newest ? { commit: newest, isAhead: false } : undefined;
   }
 
   /** The commit was made; all after `needed` up to it are expendable. */
-  noteKnown(commit: bigint, needed: bigint): void {
-    const ahead = commit - needed;
-    if (ahead <= AHEAD_MAX) Atomics.store(this.#words, KNOWN, (commit << AHEAD_BITS) | ahead);
+  noteKnown(newest: bigint, { commit, isAhead }: NeededCommit): void {
+    const distance = newest - commit;
+    if (distance > DISTANCE_MAX) return;
+    Atomics.store(this.#words, KNOWN, (((newest << DISTANCE_BITS) | distance) << 1n) | (isAhead ? 1n : 0n));
   }
 
-  /** The record that was begun ahead, as long as nobody has taken it. */
-  get ahead(): Ahead | undefined {
-    const word = Atomics.load(this.#words, AHEAD);
-    return word === 0n ? undefined : { base: word - 1n, subject: Atomics.load(this.#words, AHEAD_SUBJECT) };
+  /** Base of the commit that was announced and is not known to be made. */
+  get decided(): bigint | undefined {
+    const word = Atomics.load(this.#words, DECIDED);
+    return word === 0n ? undefined : word - 1n;
   }
 
-  /** False if there is one already, or a commit after the same base is being made. One thread only. */
-  beginAhead({ base, subject }: Ahead): boolean {
-    if (Atomics.load(this.#words, AHEAD) !== 0n) return false;
-    Atomics.store(this.#words, AHEAD_SUBJECT, subject);
-    Atomics.store(this.doneAhead(base), 0, 0);
-    Atomics.store(this.#words, AHEAD, base + 1n);
-    if (Atomics.load(this.#words, MAKING) !== base + 1n) return true;
-    this.endAhead();
-    return false;
+  /** Preconditions: the writer's lock is held. */
+  set decided(base: bigint | undefined) {
+    Atomics.store(this.#words, DECIDED, base === undefined ? 0n : base + 1n);
   }
 
-  endAhead(): void {
-    Atomics.store(this.#words, AHEAD, 0n);
+  /** For which commit the record in that slot was begun; undefined: it was not. */
+  aheadBase(slot: number): bigint | undefined {
+    const word = Atomics.load(this.#words, AHEAD_BASES + slot);
+    return word === 0n ? undefined : word - 1n;
   }
 
-  /** The slot of that base is for the thread that calls this: none is begun ahead for it. Preconditions: it has the writer's lock, or took what is ahead. */
-  noteMaking(base: bigint): void {
-    Atomics.store(this.#words, MAKING, base + 1n);
+  /** By the thread that writes it. `undefined`: the slot is to be used anew. */
+  setAheadBase(slot: number, base: bigint | undefined): void {
+    if (base === undefined) Atomics.store(this.aheadDone(slot), 0, 0);
+    Atomics.store(this.#words, AHEAD_BASES + slot, base === undefined ? 0n : base + 1n);
   }
 
   /** One byte. */
-  doneAhead(base: bigint): Uint8Array {
-    const offsetBytes = DONE * BigInt64Array.BYTES_PER_ELEMENT + Number(base % BigInt(DONE_BYTES));
-    return new Uint8Array(this.#words.buffer, offsetBytes, 1);
+  aheadDone(slot: number): Uint8Array {
+    return new Uint8Array(this.#words.buffer, AHEAD_DONE * BigInt64Array.BYTES_PER_ELEMENT + slot, 1);
   }
 }

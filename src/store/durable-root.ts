@@ -17,7 +17,7 @@ import { closeSync, existsSync, fdatasyncSync, fsyncSync, openSync, readFileSync
 import { dirname, join } from 'node:path';
 import type { Log } from '../base/log.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
-import { commitLogFile, EPOCH_BYTES, NO_EPOCH, prepareCommitLog, readChain } from './commit-log.ts';
+import { commitLogFile, EPOCH_BYTES, NO_EPOCH, prepareCommitLog, readChain, readDecided } from './commit-log.ts';
 import { corrupt, type Meta, readNewestMeta, restoreMeta } from './data-file.ts';
 
 export const SLOT_BYTES = 4096;
@@ -175,7 +175,7 @@ function recoverFrom(rootFile: string, { dataFile, bootId, log }: RecoverOptions
     for (const path of [dataFile, join(dirname(dataFile), 'lock.mdb')]) rmSync(path, { force: true });
     return [];
   }
-  if (newest.bootId === bootId) return [];
+  if (newest.bootId === bootId) return decidedAfter(dataFile, newest);
   const records = readChain(commitLogFile(dataFile), newest);
   const present = presentMeta(dataFile);
   if (present?.transaction === newest.transaction) return records;
@@ -193,6 +193,13 @@ function recoverFrom(rootFile: string, { dataFile, bootId, log }: RecoverOptions
     'the host was restarted before the last changes were flushed; went back to the last durable state',
   );
   return records;
+}
+
+/** What an earlier process has announced, and did not live to commit. */
+function decidedAfter(dataFile: string, { epoch }: DurableRoot): readonly Buffer[] {
+  const present = presentMeta(dataFile);
+  const decided = present && readDecided(commitLogFile(dataFile), { transaction: present.transaction, epoch });
+  return decided === undefined ? [] : [decided];
 }
 
 function presentMeta(dataFile: string): Meta | undefined {

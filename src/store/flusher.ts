@@ -16,8 +16,10 @@
 import { closeSync, constants, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { DunnageError } from '../errors/dunnage-error.ts';
 import { loadNative } from '../native/load.ts';
+import { AheadRecords } from './ahead-records.ts';
 import { CommitChain } from './commit-chain.ts';
-import { CommitRecords, type RecordDisk } from './commit-records.ts';
+import { commitLogFile, NO_EPOCH } from './commit-log.ts';
+import { CommitRecords } from './commit-records.ts';
 import { newestMeta } from './data-file.ts';
 import {
   type DurableRoot,
@@ -30,6 +32,7 @@ import {
 } from './durable-root.ts';
 import type { Environment } from './environment.ts';
 import { ensureHeadroom, hasHeadroom } from './headroom.ts';
+import type { RecordDisk } from './record-disk.ts';
 
 /** Flushes the data file, then writes the root, as a port: a test's disk can fail. */
 export interface Disk extends RecordDisk {
@@ -97,7 +100,10 @@ export class Flusher {
   readonly #firstSlot: number;
   /** Of the newest root before this flusher's first. */
   readonly #formerSlot: number | undefined;
+  readonly #logFds: readonly number[];
   readonly records: CommitRecords;
+  /** Undefined where the threads know nothing of each other's commits. */
+  readonly ahead: AheadRecords | undefined;
   #isClosing = false;
 
   /** Preconditions: `recover` ran before the environment was opened. Call `flushSync` before the first commit. */
@@ -112,9 +118,15 @@ export class Flusher {
     this.#disk = disk;
     this.#dataFd = openSync(path, 'r+');
     this.#rootFd = openSync(durableRootFile(path), constants.O_RDWR | constants.O_DSYNC);
+    const log = commitLogFile(path);
+    const logFd = openSync(log, constants.O_RDWR | constants.O_DSYNC);
+    const markFd = openSync(log, constants.O_RDWR);
+    this.#logFds = [logFd, markFd];
+    const onFailure = (cause: unknown): DunnageError => this.fail(cause);
+    const files = { path, disk, dataFd: this.#dataFd, logFd, markFd, onFailure };
+    this.ahead = this.#chain && new AheadRecords({ ...files, chain: this.#chain });
     this.records = new CommitRecords({
-      ...{ path, disk, chain: this.#chain, dataFd: this.#dataFd },
-      onFailure: (cause) => this.fail(cause),
+      ...{ ...files, chain: this.#chain },
       onLong: () => {
         if (!this.#isClosing) this.#flushInBackground();
       },
@@ -144,6 +156,18 @@ export class Flusher {
       throw this.fail(error);
     }
     this.#adopt(candidate);
+  }
+
+  /** Throws IO if a commit was announced and could not be made: nothing may take its number. Preconditions: in a transaction. */
+  assertNothingDecided(): void {
+    const decided = this.#chain?.decided;
+    if (decided === undefined || newestMeta(this.#dataFd, this.#path).transaction !== decided) return;
+    throw this.fail(new Error('a commit that was announced could not be made'));
+  }
+
+  /** The commit that was decided is made. */
+  noteDecidedMade(): void {
+    if (this.#chain !== undefined) this.#chain.decided = undefined;
   }
 
   /**
@@ -205,10 +229,11 @@ export class Flusher {
     await this.records.settled();
     while (this.#running !== undefined) await (this.#next ?? this.#running).catch(() => undefined);
     if (this.#failure === undefined) this.flushSync();
+    await this.ahead?.close();
     this.#durable.pin?.done();
     closeSync(this.#dataFd);
     closeSync(this.#rootFd);
-    this.records.close();
+    for (const fd of this.#logFds) closeSync(fd);
   }
 
   #start(): Promise<void> {
@@ -254,7 +279,7 @@ export class Flusher {
       transaction: meta.transaction,
       bootId: this.#bootId,
       meta: meta.bytes,
-      epoch: this.records.epoch,
+      epoch: this.#chain?.epoch ?? NO_EPOCH,
     };
     return { pin, transaction: meta.transaction, slot: this.#freeSlot(), bytes: encodeSlot(root) };
   }

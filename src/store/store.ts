@@ -22,7 +22,6 @@ import { threadId } from 'node:worker_threads';
 import type { Log } from '../base/log.ts';
 import { DunnageError, fromSystemError } from '../errors/dunnage-error.ts';
 import { type Codec, jsonValue, stringKey } from './codecs.ts';
-import { commitLogFile, readRecord } from './commit-log.ts';
 import type { CommitRecords, ExpendableUnderWay, RecordUnderWay } from './commit-records.ts';
 import { readBootId, SERVING_PROCESS } from './durable-root.ts';
 import { assertThere, dataFile, type Environment, openEnvironment } from './environment.ts';
@@ -55,16 +54,15 @@ export interface StoreOptions {
 export type Redo = (store: Store, record: Uint8Array) => void;
 
 export interface RecordedOptions {
-  /** Asked for only if none was begun ahead, or that is of no use any more. */
   readonly record: () => Uint8Array;
-  /** As it was given to `recordAhead`. */
-  readonly ahead?: bigint;
+  /** From `reserveRecord`. */
+  readonly ahead?: number | undefined;
   /**
-   * Called in the transaction, before or after its action, if nothing can undo it any more because its record is on disk. Whoever takes the
-   * writer's lock from then on sees the commit. Should it fail, the store refuses every change: what was decided is then to be
-   * made again from its record (`readRecord`, with the number that is given here).
+   * Called in the transaction, after its action, if nothing can undo it any more because its record was begun ahead and is on disk. Whoever takes the
+   * writer's lock from then on sees the commit. Should it fail nevertheless, every thread refuses every change; if the process dies before it is
+   * made, the next writing `open` makes it.
    */
-  readonly onDecided?: (record: bigint) => void;
+  readonly onDecided?: (() => void) | undefined;
 }
 
 export interface Recorded<T> {
@@ -207,6 +205,7 @@ export class Store {
     try {
       // The result stays out of lmdb's sight: it would wait for a promise and abort on a certain number.
       this.#environment.transactionSync(() => {
+        this.#flusher?.assertNothingDecided();
         this.#afterCommit = afterCommit;
         const value = action();
         assert(!(value instanceof Promise), 'a transaction must not wait');
@@ -250,51 +249,52 @@ export class Store {
    * failure might still make the commit.
    */
   transactRecorded<T>(action: () => T, { record, ahead, onDecided }: RecordedOptions): Recorded<T> {
+    const records = this.#records;
     let underWay: RecordUnderWay | undefined;
     let isDecided = false;
-    const decide = (): void => {
-      if (onDecided === undefined || isDecided || underWay === undefined || !this.#canDecide(underWay)) return;
-      isDecided = true;
-      onDecided(underWay.base);
-    };
     let value: T;
     try {
       value = this.transactBuffered(() => {
-        underWay = (ahead === undefined ? undefined : this.#records.take(ahead)) ?? this.#records.begin(record());
-        decide();
+        underWay = (ahead === undefined ? undefined : records.onDisk(ahead)) ?? records.begin(record());
         const result = action();
-        decide();
+        const written = ahead === undefined || onDecided === undefined ? undefined : records.onDisk(ahead);
+        if (written !== undefined && ahead !== undefined && this.#flusher?.hasHeadroom() === true) {
+          records.decide(ahead, written);
+          isDecided = true;
+          onDecided?.();
+        }
         return result;
       });
     } catch (error) {
       if (isDecided) throw this.#flusher?.fail(error);
-      if (underWay !== undefined) this.#records.void(underWay);
+      if (underWay?.isAhead === false) records.void(underWay);
       throw error;
     }
-    return { value, durable: underWay === undefined ? this.flush() : this.#records.recorded(underWay) };
-  }
-
-  /** Nothing can undo the commit any more, and it does not fail for want of space. */
-  #canDecide(underWay: RecordUnderWay): boolean {
-    return this.#records.isOnDisk(underWay) && this.#flusher?.hasHeadroom() === true;
+    if (isDecided) this.#flusher?.noteDecidedMade();
+    return { value, durable: underWay === undefined ? this.flush() : records.recorded(underWay) };
   }
 
   /**
-   * Begins to write the record of a transaction ahead of it, if that is of use now. By one thread, which need not be that of the transaction; `subject`
-   * is what it is called there.
+   * A place for the record of one transaction, to be begun ahead of it, on one thread of the process; undefined if there is none. `endRecord` or `voidRecord`
+   * follows there; meanwhile `transactRecorded` may be called with it, on another thread too.
    */
-  recordAhead(subject: bigint, record: () => Uint8Array): void {
-    this.#records.beginAhead(subject, record);
+  reserveRecord(): number | undefined {
+    return this.#flusher?.ahead?.reserve();
   }
 
-  /** The transaction was made. On the thread that called `recordAhead`. */
-  endRecordAhead(subject: bigint): void {
-    this.#records.endAhead(subject);
+  /** Begins to write the record, on the guess that no other commit comes before its transaction. Nothing happens if that would be of no use. */
+  beginRecord(ahead: number, record: () => Uint8Array): void {
+    this.#flusher?.ahead?.begin(ahead, record);
   }
 
-  /** The transaction will not be made. Nobody may be told of that before `recordsSettled`. */
-  giveUpRecord(subject: bigint): void {
-    this.#records.giveUp(subject);
+  /** The transaction was made. */
+  endRecord(ahead: number): void {
+    this.#flusher?.ahead?.end(ahead);
+  }
+
+  /** The transaction will not be made. Nobody may be told of that before this resolves: until then a power failure might still make it. */
+  async voidRecord(ahead: number): Promise<void> {
+    await this.#flusher?.ahead?.void(ahead);
   }
 
   /**
@@ -314,11 +314,6 @@ export class Store {
     return value;
   }
 
-  /** What `onDecided` was told of, in this or in an earlier process; undefined if it is not there any more. */
-  readRecord(record: bigint): Uint8Array | undefined {
-    return readRecord(commitLogFile(this.#dataFile), record);
-  }
-
   /** Returns when whoever is in a transaction has committed it; the next reads see that. */
   awaitWriter(): void {
     this.#environment.transactionSync(() => undefined);
@@ -328,6 +323,7 @@ export class Store {
   /** Resolves when each record is on disk, or void if its commit was not made. Never rejects: a failure refuses every change. */
   async recordsSettled(): Promise<void> {
     await this.#flusher?.records.settled();
+    await this.#flusher?.ahead?.settled();
   }
 
   /** Resolves once every commit made so far, by any thread, is on disk. */

@@ -4,6 +4,7 @@ import { constants } from 'node:os';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { GenerationId, ProjectionId } from '../../src/base/ids.ts';
 import { limits } from '../../src/base/limits.ts';
+import { silentLog } from '../../src/base/log.ts';
 import { DunnageError } from '../../src/errors/dunnage-error.ts';
 import { MountTarget, type MountTargetOptions, operationError } from '../../src/projection/mount-target.ts';
 import type { MountPayload } from '../../src/projection/payload.ts';
@@ -60,6 +61,7 @@ function makeTarget(throughMount: ThroughMount = harness.throughMount): MountTar
     protection: 'plain',
     audited: false,
     stager,
+    log: silentLog,
     ...(publisher && { publisher }),
     interrupted: harness.interrupted,
   });
@@ -195,17 +197,41 @@ describe('MountTarget.publish, of what was decided', () => {
   it('has its record begun while the names are made, and ended when it is published', async () => {
     const told: string[] = [];
     publisher = {
-      expect: ({ id: expected }) =>
-        told.push(`expect ${expected === staged[0]?.id} after ${harness.operations.length}`),
-      settle: (settled) => told.push(`settle ${settled === staged[0]?.id} after ${harness.operations.length}`),
+      reserve: (generation) => ({ ...generation, ahead: 5 }),
+      expect: ({ ahead }) => told.push(`expect ${ahead} after ${harness.operations.length}`),
+      settle: ({ ahead }) => told.push(`settle ${ahead} after ${harness.operations.length}`),
+      giveUp: async ({ ahead }) => void told.push(`give up ${ahead} after ${harness.operations.length}`),
     };
     const target = makeTarget();
     await target.stage(NAME, payload({ a: 'new' }));
     assert.deepEqual(told, []);
     await target.publish(NAME);
     const [first = '', second] = told;
-    assert.match(first, /^expect true after [0-2]$/);
-    assert.equal(second, 'settle true after 3');
+    assert.match(first, /^expect 5 after [0-2]$/);
+    assert.equal(second, 'settle 5 after 3');
+  });
+});
+
+describe('MountTarget.discard, of what was begun ahead', () => {
+  it('has its record made void before any name is taken back', async () => {
+    const told: string[] = [];
+    publisher = {
+      reserve: (generation) => ({ ...generation, ahead: 5 }),
+      expect: () => undefined,
+      settle: () => told.push('settle'),
+      giveUp: async ({ ahead }) => void told.push(`give up ${ahead} after ${harness.operations.length}`),
+    };
+    harness.beforeOperation = ({ kind }) => {
+      if (kind === 'rename') throw new Error('the agent died');
+    };
+    const target = makeTarget();
+    await target.stage(NAME, payload({ a: 'new' }));
+    await assert.rejects(target.publish(NAME));
+    const operations = harness.operations.length;
+    harness.beforeOperation = () => undefined;
+    await target.discard(NAME);
+    assert.deepEqual(told, [`give up 5 after ${operations}`]);
+    assert(harness.operations.length > operations);
   });
 });
 

@@ -197,7 +197,7 @@ describe('ProjectionTree after a takeover', () => {
     harness.resume();
     // The kernel knows by now that the names are absent, and answers for itself.
     for (const { id } of [...harness.interrupted.entries()]) {
-      await harness.tree.abort(id);
+      harness.tree.abort(id);
       harness.tree.finishAbort(id);
     }
     assert.equal(harness.lookup(web, '..data_tmp'), undefined);

@@ -6,12 +6,13 @@ import { type TestContext, test } from 'node:test';
 import type { GenerationId, ProjectionId } from '../../src/base/ids.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { Catalog } from '../../src/projection/catalog.ts';
-import type { PendingName } from '../../src/projection/pending-table.ts';
-import { publishDecided, redoPublications } from '../../src/projection/redo-publications.ts';
+import type { Publisher } from '../../src/projection/publisher.ts';
+import { redoPublications } from '../../src/projection/redo-publications.ts';
 import type { StagedGeneration } from '../../src/projection/staged-generation.ts';
 import { BlobStore, type Protection } from '../../src/store/blob-store.ts';
 import { newCommitChain } from '../../src/store/commit-chain.ts';
 import { SealingKey } from '../../src/store/sealing-key.ts';
+import { Store } from '../../src/store/store.ts';
 import { copyState, makeStateDirectory, openStore } from '../store/state-directory.ts';
 import { CatalogScene, CREATED_AT_MS } from './helpers/catalog-scene.ts';
 
@@ -124,66 +125,63 @@ test('a publication that fails leaves no record behind', async (t) => {
   assert.equal(after.catalog.projection(scene.id)?.createdAtMs, CREATED_AT_MS);
 });
 
-test('power that fails before a swap that was begun ahead was answered publishes it or not, and never twice', async (t) => {
-  const scene = await begin(t, 'plain');
-  const { scene: catalogScene, id } = scene;
-  const generation = await catalogScene.stage(id, { a: 'a1', b: 'same' }, { changesNames: false, links: [] });
-  const publisher = catalogScene.publisher();
-  publisher.expect(catalogScene.staged.get(generation) as StagedGeneration);
-  await publisher.settled();
-  assert.equal(scene.power.fail().catalog.projection(id)?.generation, generation);
-  // Something comes between: there are two records now.
-  catalogScene.store.transactExpendable(() => undefined);
-  await catalogScene.publishRecorded(generation).durable;
-  const after = scene.power.fail();
-  assert.deepEqual(after.catalog.projection(id), catalogScene.catalog.projection(id));
-  assert.deepEqual(after.blobs.statistics(), catalogScene.blobs.statistics(), 'as many references');
-});
-
-/** A daemon that died after it had told the kernel, and before the commit: what is on disk, and what it left in the pending table. */
-async function diedDecided(
-  t: TestContext,
+/** A swap whose record is on disk before its commit. */
+async function expected(
+  { scene, id }: Swap,
   files: Readonly<Record<string, string>>,
-): Promise<{ readonly next: CatalogScene; readonly id: ProjectionId; readonly name: PendingName }> {
-  const scene = new CatalogScene(t, { commitChain: newCommitChain(), key: KEY });
-  const id = scene.create('web');
-  await scene.write(id, { a: 'a0' });
-  await scene.store.flush();
-  const generation = await scene.stage(id, files, { changesNames: false, links: [] });
-  const staged = scene.staged.get(generation) as StagedGeneration;
+): Promise<{ readonly generation: StagedGeneration; readonly publisher: Publisher }> {
+  const staged = scene.staged.get(await scene.stage(id, files, { changesNames: false, links: [] }));
+  assert(staged !== undefined);
   const publisher = scene.publisher();
-  publisher.expect(staged);
-  await publisher.settled();
-  let died: { readonly copy: string; readonly record: number } | undefined;
-  publisher.publish(staged, (record) => {
-    died = { copy: copyState(scene.stateDir), record: Number(record) };
-  });
-  assert(died !== undefined, 'it was decided');
-  const next = new CatalogScene(t, { stateDir: died.copy, key: KEY });
-  const { nodes, directory } = staged;
-  return { next, id, name: { id: generation, projection: id, nodes, directory, record: died.record } };
+  const generation = publisher.reserve(staged);
+  publisher.expect(generation);
+  await scene.store.recordsSettled();
+  return { generation, publisher };
 }
 
-test('what a daemon had announced and did not live to commit is published by the next one, once', async (t) => {
-  const { next, id, name } = await diedDecided(t, { a: 'a1', 'dir/b': 'b1' });
-  assert.equal(next.catalog.wasPublished(name.id), false, 'the commit was not made');
-  for (let start = 1; start <= 2; start += 1) {
-    publishDecided([name], { ...next, log: silentLog });
-    assert.equal(next.catalog.projection(id)?.generation, name.id);
-    assert.equal(next.catalog.projection(id)?.number, 2);
-  }
-  assert.deepEqual(await textOf(next, name.id), { a: 'a1', 'dir/b': 'b1' });
+test('power that fails before a swap that was begun ahead was answered publishes it or not, and never twice', async (t) => {
+  const scene = await begin(t, 'plain');
+  const { catalog, store, blobs } = scene.scene;
+  const { generation, publisher } = await expected(scene, { a: 'a1', b: 'same' });
+  assert.equal(scene.power.fail().catalog.projection(scene.id)?.generation, generation.id);
+  // Something comes between: there are two records now.
+  store.transactExpendable(() => undefined);
+  await publisher.publish(generation).durable;
+  const after = scene.power.fail();
+  assert.deepEqual(after.catalog.projection(scene.id), catalog.projection(scene.id));
+  assert.deepEqual(after.blobs.statistics(), blobs.statistics(), 'as many references');
 });
 
-test('names of swaps that were not announced are not published, and a record that is not there is told of', async (t) => {
-  const { next, id, name } = await diedDecided(t, { a: 'a1' });
-  const errors: unknown[] = [];
-  const log = { ...silentLog, error: (fields: unknown) => void errors.push(fields) };
-  const { record, ...undecided } = name;
-  publishDecided([undecided], { ...next, log });
-  assert.deepEqual(errors, []);
-  publishDecided([{ ...name, record: (record ?? 0) + 1 }], { ...next, log });
-  publishDecided([{ ...name, id: (name.id + 1) as GenerationId }], { ...next, log });
-  assert.deepEqual(errors, [{ generation: name.id }, { generation: name.id + 1 }]);
-  assert.equal(next.catalog.projection(id)?.number, 1);
+test('what was given up is not published by a power failure', async (t) => {
+  const scene = await begin(t, 'plain');
+  const { generation, publisher } = await expected(scene, { a: 'a1', b: 'same' });
+  await publisher.giveUp(generation);
+  assert.notEqual(scene.power.fail().catalog.projection(scene.id)?.generation, generation.id);
 });
+
+for (const isDecided of [true, false]) {
+  const outcome = isDecided
+    ? 'announced, is published by whoever opens the store next'
+    : 'not announced, is not published';
+  test(`what a daemon that died before the commit had ${outcome}`, async (t) => {
+    const scene = await begin(t, 'secret');
+    const { generation, publisher } = await expected(scene, { a: 'a1', 'dir/b': 'b1' });
+    let died: string | undefined = isDecided ? undefined : copyState(scene.scene.stateDir);
+    publisher.publish(generation, () => {
+      died ??= copyState(scene.scene.stateDir);
+    });
+    assert(died !== undefined, 'it was decided');
+    const sealingKey = SealingKey.fromBytes(KEY);
+    const redo = redoPublications({ stateDir: died, sealingKey, log: silentLog });
+    for (let start = 1; start <= 2; start += 1) {
+      const store = Store.open({ stateDir: died, log: silentLog, redo, commitChain: newCommitChain() });
+      const catalog = new Catalog(store);
+      const blobs: BlobStore = new BlobStore({ store, stateDir: died, sealingKey, log: silentLog });
+      assert.equal(catalog.wasPublished(generation.id), isDecided);
+      assert.equal(catalog.projection(scene.id)?.number, isDecided ? 2 : 1);
+      if (isDecided) assert.deepEqual(await textOf({ catalog, blobs }, generation.id), { a: 'a1', 'dir/b': 'b1' });
+      await blobs.close();
+      await store.close();
+    }
+  });
+}

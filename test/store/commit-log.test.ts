@@ -11,6 +11,7 @@ import {
   commitLogFile,
   EPOCH_BYTES,
   encodeLogSlot,
+  LOG_BYTES,
   LOG_SLOT_BYTES,
   LOG_SLOTS,
   logOffsetBytes,
@@ -30,14 +31,15 @@ const LATER = 'later000-0000-0000-0000-000000000000';
 
 // ---- the file
 
-type Slot = readonly [base: bigint, epoch: Buffer, text: string, needed?: bigint];
+type Slot = readonly [base: bigint, epoch: Buffer, text: string, needed?: bigint, neededAhead?: boolean];
 
 function logWith(t: TestContext, slots: readonly Slot[]): string {
   const path = join(makeStateDirectory(t), 'commit-log');
   prepareCommitLog(path);
   const bytes = readFileSync(path);
-  for (const [base, epoch, text, needed = base] of slots) {
-    bytes.set(encodeLogSlot({ base, needed, epoch, bytes: Buffer.from(text) }) ?? [], logOffsetBytes(base));
+  for (const [base, epoch, text, commit = base, isAhead = false] of slots) {
+    const record = { base, needed: { commit, isAhead }, epoch, bytes: Buffer.from(text) };
+    bytes.set(encodeLogSlot(record) ?? [], logOffsetBytes(base));
   }
   writeFileSync(path, bytes);
   return path;
@@ -61,7 +63,7 @@ test('the chain goes from the root to the first record that is missing, torn or 
   assert.deepEqual(chain(8n), ['nor this']);
   assert.deepEqual(chain(5n + BigInt(LOG_SLOTS)), [], 'the slot is the same, the record is not');
   assert.deepEqual(chain(5n, NO_EPOCH), []);
-  for (const at of [0, 20, 50, 60, 66, 74, 77]) {
+  for (const at of [0, 20, 50, 66, 74, 82, 86, 90]) {
     const bytes = readFileSync(path);
     const offset = logOffsetBytes(6n) + at;
     bytes.writeUInt8(bytes.readUInt8(offset) ^ 1, offset);
@@ -95,7 +97,7 @@ test('a full ring is one chain, and a record that does not fit has no slot', (t)
   );
   assert.equal(readChain(path, { transaction: 20n, epoch }).length, LOG_SLOTS);
   const sized = (lengthBytes: number): Buffer | undefined =>
-    encodeLogSlot({ base: 1n, needed: 1n, epoch, bytes: Buffer.alloc(lengthBytes) });
+    encodeLogSlot({ base: 1n, needed: { commit: 1n, isAhead: false }, epoch, bytes: Buffer.alloc(lengthBytes) });
   assert.equal(sized(LOG_SLOT_BYTES), undefined);
   assert.equal(sized(10)?.length, PAGE_BYTES, 'whole pages');
 });
@@ -107,7 +109,7 @@ test('a log that is there is kept, one of another size is made anew', (t) => {
   assert.equal(readChain(path, { transaction: 1n, epoch }).length, 1);
   writeFileSync(path, readFileSync(path).subarray(0, 5000));
   prepareCommitLog(path);
-  assert.equal(readFileSync(path).length, LOG_SLOTS * LOG_SLOT_BYTES);
+  assert.equal(readFileSync(path).length, LOG_BYTES);
 });
 
 // ---- recorded commits of a store

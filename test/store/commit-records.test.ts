@@ -4,13 +4,16 @@ import { type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { silentLog } from '../../src/base/log.ts';
+import { AheadRecords } from '../../src/store/ahead-records.ts';
 import { jsonValue, numberKey } from '../../src/store/codecs.ts';
 import { CommitChain, newCommitChain } from '../../src/store/commit-chain.ts';
-import { commitLogFile, readChain, readRecord } from '../../src/store/commit-log.ts';
+import { AHEAD_SLOTS, commitLogFile, readChain, readDecided } from '../../src/store/commit-log.ts';
 import { CommitRecords, type RecordUnderWay } from '../../src/store/commit-records.ts';
 import { newestMeta } from '../../src/store/data-file.ts';
 import { dataFile, type Environment, openEnvironment } from '../../src/store/environment.ts';
+import type { RecordDisk } from '../../src/store/record-disk.ts';
 import { Store } from '../../src/store/store.ts';
+import type { Table } from '../../src/store/table.ts';
 import { copyAfterPowerFailure, copyState, makeStateDirectory } from './state-directory.ts';
 
 const BOOT_ID = 'a'.repeat(36);
@@ -19,9 +22,9 @@ const AFTER = 'b'.repeat(36);
 /** Two threads of one process, of which each write to the log waits until the test lets it happen. */
 class TwoThreads {
   readonly chain: CommitChain;
-  /** Begins records ahead. */
-  readonly main: CommitRecords;
-  /** Makes the commits. */
+  /** Of the thread that begins records ahead. */
+  readonly ahead: AheadRecords;
+  /** Of the one that makes the commits. */
   readonly serving: CommitRecords;
   readonly failures: unknown[] = [];
   readonly #environment: Environment;
@@ -34,43 +37,37 @@ class TwoThreads {
     this.#environment = openEnvironment({
       ...{ stateDir, mapSizeBytes: 2 ** 20, readOnly: false, bootId: BOOT_ID, log: silentLog },
     });
-    this.#path = dataFile(stateDir);
-    this.#dataFd = openSync(this.#path, 'r+');
+    const path = dataFile(stateDir);
+    this.#path = path;
+    const dataFd = openSync(path, 'r+');
+    const logFd = openSync(commitLogFile(path), 'r+');
+    this.#dataFd = dataFd;
     const words = newCommitChain();
     this.chain = new CommitChain(words);
-    this.main = this.#records(words);
-    this.serving = this.#records(words);
+    const disk: RecordDisk = { record: (...write) => this.#record(...write) };
+    const onFailure = (cause: unknown): Error => {
+      this.failures.push(cause);
+      return new Error('failed');
+    };
+    const options = { path, dataFd, logFd, markFd: logFd, disk, onFailure, onLong: () => undefined };
+    this.ahead = new AheadRecords({ ...options, chain: new CommitChain(words) });
+    this.serving = new CommitRecords({ ...options, chain: new CommitChain(words) });
     this.commit();
     this.chain.noteDurable(this.newest);
     t.after(async () => {
-      this.main.close();
-      this.serving.close();
-      closeSync(this.#dataFd);
+      for (const fd of [dataFd, logFd]) closeSync(fd);
       await this.#environment.close();
     });
   }
 
-  #records(words: BigInt64Array): CommitRecords {
-    return new CommitRecords({
-      path: this.#path,
-      dataFd: this.#dataFd,
-      chain: new CommitChain(words),
-      disk: {
-        record: (logFd, bytes, offsetBytes, done) =>
-          new Promise((resolve, reject) => {
-            const finish = (): void => {
-              writeSync(logFd, bytes, 0, bytes.length, offsetBytes);
-              Atomics.store(done, 0, 1);
-              resolve();
-            };
-            this.#writes.push({ finish, fail: reject });
-          }),
-      },
-      onFailure: (cause) => {
-        this.failures.push(cause);
-        return new Error('failed');
-      },
-      onLong: () => undefined,
+  #record(logFd: number, bytes: Uint8Array, offsetBytes: number, done: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const finish = (): void => {
+        writeSync(logFd, bytes, 0, bytes.length, offsetBytes);
+        Atomics.store(done, 0, 1);
+        resolve();
+      };
+      this.#writes.push({ finish, fail: reject });
     });
   }
 
@@ -89,31 +86,39 @@ class TwoThreads {
     );
   }
 
-  /** Makes the commit of the subject as the serving thread does, and tells how it was recorded. */
-  publish(subject: bigint, text = String(subject)): { taken: boolean; decided: boolean; underWay?: RecordUnderWay } {
-    let taken = false;
-    let decided = false;
+  /** Makes a commit as the serving thread does. */
+  publish(text: string, slot?: number): RecordUnderWay | undefined {
     let underWay: RecordUnderWay | undefined;
     this.commit(() => {
-      underWay = this.serving.take(subject);
-      taken = underWay !== undefined;
+      underWay = slot === undefined ? undefined : this.serving.onDisk(slot);
       underWay ??= this.serving.begin(Buffer.from(text));
-      decided = underWay !== undefined && this.serving.isOnDisk(underWay);
     });
-    return { taken, decided, ...(underWay && { underWay }) };
+    return underWay;
   }
 
-  expect(subject: bigint): void {
-    this.main.beginAhead(subject, () => Buffer.from(String(subject)));
+  expect(text: string): number {
+    const slot = this.ahead.reserve();
+    assert(slot !== undefined);
+    this.ahead.begin(slot, () => Buffer.from(text));
+    return slot;
+  }
+
+  expendable(): void {
+    let underWay: ReturnType<CommitRecords['beginExpendable']>;
+    this.commit(() => {
+      underWay = this.serving.beginExpendable();
+    });
+    assert(underWay !== undefined);
+    this.serving.expended(underWay);
   }
 
   get waiting(): number {
     return this.#writes.length;
   }
 
-  /** The oldest write to the log reaches the disk. */
-  finish(): void {
-    const write = this.#writes.shift();
+  /** The oldest write to the log reaches the disk, or the given one. */
+  finish(index = 0): void {
+    const [write] = this.#writes.splice(index, 1);
     assert(write !== undefined, 'nothing is being written');
     write.finish();
   }
@@ -122,223 +127,252 @@ class TwoThreads {
     this.#writes.shift()?.fail(error);
   }
 
+  async waits(): Promise<void> {
+    while (this.waiting === 0) await nextTurn();
+  }
+
   /** What a power failure would leave behind the commit with that number. */
   chainFrom(transaction: bigint): readonly string[] {
     return readChain(commitLogFile(this.#path), { transaction, epoch: this.chain.epoch }).map(String);
   }
 
-  read(base: bigint): string | undefined {
-    return readRecord(commitLogFile(this.#path), base)?.toString();
+  decidedAfter(transaction: bigint): string | undefined {
+    return readDecided(commitLogFile(this.#path), { transaction, epoch: this.chain.epoch })?.toString();
   }
 }
 
-test('a record that was begun ahead decides its commit as soon as it is on disk', async (t) => {
+test('a record that was begun ahead and is on disk is all that its commit needs', async (t) => {
   const threads = new TwoThreads(t);
   const base = threads.newest;
-  threads.expect(7n);
+  const slot = threads.expect('7');
+  assert.equal(threads.serving.onDisk(slot), undefined, 'it is on its way');
   threads.finish();
-  const { taken, decided, underWay } = threads.publish(7n);
-  assert.deepEqual([taken, decided, threads.waiting], [true, true, 0]);
-  assert(underWay !== undefined);
+  const underWay = threads.publish('7', slot);
+  assert(underWay?.isAhead === true);
+  assert.equal(threads.waiting, 0);
   await threads.serving.recorded(underWay);
-  assert.deepEqual(threads.chainFrom(base), ['7']);
-  assert.equal(threads.read(base), '7');
-  assert.equal(threads.read(base + 1n), undefined);
-  assert.equal(threads.chain.ahead, undefined);
+  const next = threads.publish('8');
+  assert(next !== undefined);
+  threads.finish();
+  await threads.serving.recorded(next);
+  assert.deepEqual(threads.chainFrom(base), ['7', '8']);
 });
 
-test('while it is being written the commit is made, and is durable when it is written', async (t) => {
+test('one that is still on its way is begun once more, and both make the same change', async (t) => {
   const threads = new TwoThreads(t);
   const base = threads.newest;
-  threads.expect(7n);
-  const { taken, decided, underWay } = threads.publish(7n);
-  assert.deepEqual([taken, decided], [true, false]);
-  assert(underWay !== undefined);
+  const slot = threads.expect('7');
+  const underWay = threads.publish('7', slot);
+  assert(underWay?.isAhead === false);
   const durable = threads.serving.recorded(underWay);
-  threads.finish();
-  assert(threads.serving.isOnDisk(underWay), 'known without a turn of the event loop');
+  threads.finish(1);
   await durable;
   assert.deepEqual(threads.chainFrom(base), ['7']);
-});
-
-test('a commit that needs one whose record is not on disk is not decided', (t) => {
-  const threads = new TwoThreads(t);
-  const first = threads.publish(1n);
-  assert(first.underWay !== undefined);
-  void threads.serving.recorded(first.underWay);
-  threads.expect(2n);
-  const second = threads.publish(2n);
-  assert(second.taken && second.underWay !== undefined);
-  assert.equal(second.decided, false);
   threads.finish();
-  threads.finish();
-  assert(threads.serving.isOnDisk(second.underWay));
-});
-
-test('a wrong guess: the record is begun again, and what was written ahead makes the same change before it', async (t) => {
-  const threads = new TwoThreads(t);
-  const base = threads.newest;
-  threads.expect(7n);
-  threads.finish();
-  let expendable: { readonly base: bigint; readonly needed: bigint } | undefined;
-  threads.commit(() => {
-    expendable = threads.main.beginExpendable();
-  });
-  assert(expendable !== undefined);
-  threads.main.expended(expendable);
-  const { taken, decided, underWay } = threads.publish(7n);
-  assert.deepEqual([taken, decided], [false, false]);
-  assert(underWay !== undefined);
-  threads.finish();
-  await threads.serving.recorded(underWay);
   assert.deepEqual(threads.chainFrom(base), ['7', '7']);
 });
 
-test('another commit takes the slot of what is on disk, and to give that up later leaves it alone', async (t) => {
+test('nothing is decided while a record that it needs is on its way, or could not be written', async (t) => {
+  const threads = new TwoThreads(t);
+  const first = threads.publish('1');
+  assert(first !== undefined);
+  const durable = threads.serving.recorded(first);
+  const slot = threads.expect('2');
+  threads.finish(1);
+  assert.equal(threads.serving.onDisk(slot), undefined);
+  threads.failWrite(new Error('EIO'));
+  await assert.rejects(durable, { message: 'failed' });
+  const other = threads.expect('3');
+  threads.finish();
+  assert.equal(threads.serving.onDisk(other), undefined);
+});
+
+test('a wrong guess: other commits have their records beside it, and it makes its change as well', async (t) => {
   const threads = new TwoThreads(t);
   const base = threads.newest;
-  threads.expect(7n);
+  const slot = threads.expect('7');
   threads.finish();
-  const { taken, underWay } = threads.publish(8n);
-  assert(!taken && underWay !== undefined);
+  const other = threads.publish('8');
+  assert(other !== undefined);
+  threads.finish();
+  await threads.serving.recorded(other);
+  assert.equal(threads.serving.onDisk(slot), undefined);
+  threads.expendable();
+  const underWay = threads.publish('7', slot);
+  assert(underWay?.isAhead === false);
   threads.finish();
   await threads.serving.recorded(underWay);
-  threads.serving.giveUp(7n);
-  assert.equal(threads.waiting, 0);
-  assert.deepEqual(threads.chainFrom(base), ['8']);
+  assert.deepEqual(threads.chainFrom(base), ['7', '8', '7']);
 });
 
-test('another commit has no record while its slot is being written ahead', (t) => {
-  const threads = new TwoThreads(t);
-  threads.expect(7n);
-  assert.equal(threads.publish(8n).underWay, undefined);
-  threads.finish();
-  assert.equal(threads.waiting, 0);
-  assert.equal(threads.publish(7n).taken, false, 'the guess was wrong');
-});
-
-test('what is given up is void before anybody is told, also if it is still being written', async (t) => {
+test('a commit that was lost is not replaced by a wrong guess with the same number', (t) => {
   const threads = new TwoThreads(t);
   const base = threads.newest;
-  threads.expect(7n);
-  threads.serving.giveUp(7n);
-  let isSettled = false;
-  const settled = threads.serving.settled().then(() => {
-    isSettled = true;
+  threads.expect('guess');
+  threads.finish();
+  const lost = threads.publish('lost');
+  assert(lost !== undefined);
+  void threads.serving.recorded(lost);
+  const next = threads.publish('needs what was lost');
+  assert(next !== undefined);
+  threads.finish(1);
+  assert.deepEqual(threads.chainFrom(base), ['guess']);
+});
+
+test('what will not be made is void before anybody is told, also if it is still on its way', async (t) => {
+  const threads = new TwoThreads(t);
+  const base = threads.newest;
+  const slot = threads.expect('7');
+  let isVoid = false;
+  const made = threads.ahead.void(slot).then(() => {
+    isVoid = true;
   });
-  assert.equal(threads.waiting, 1, 'the void waits for the record');
-  threads.expect(8n);
-  assert.equal(threads.waiting, 1, 'nothing is begun in a slot that is being made void');
   threads.finish();
-  await turnsUntil(() => threads.waiting > 0);
-  assert.deepEqual([threads.chainFrom(base), isSettled], [['7'], false]);
+  await threads.waits();
+  assert.deepEqual([threads.chainFrom(base), isVoid], [['7'], false]);
   threads.finish();
-  await settled;
+  await made;
   assert.deepEqual(threads.chainFrom(base), []);
-  assert.equal(threads.publish(7n).taken, false);
+  const neverBegun = threads.ahead.reserve();
+  assert(neverBegun !== undefined);
+  await threads.ahead.void(neverBegun);
+  assert.equal(threads.waiting, 0);
 });
 
-test('one that comes when its commit is being made is not begun', (t) => {
+test('a place is used again when a newer root has made its record void, and not before', async (t) => {
   const threads = new TwoThreads(t);
-  threads.commit(() => {
-    assert.equal(threads.serving.take(7n), undefined);
-    assert(threads.serving.begin(Buffer.from('7')) !== undefined);
-    threads.expect(7n);
-    assert.equal(threads.waiting, 1);
-  });
+  for (let count = 0; count < AHEAD_SLOTS; count += 1) {
+    const slot = threads.expect(String(count));
+    threads.finish();
+    threads.ahead.end(slot);
+  }
+  await nextTurn();
+  assert.equal(threads.ahead.reserve(), undefined);
+  threads.commit();
+  threads.chain.noteDurable(threads.newest);
+  const again = threads.ahead.reserve();
+  assert.equal(again, 0);
+  assert.equal(threads.serving.onDisk(0), undefined);
+  assert.equal(threads.ahead.reserve(), 1);
 });
 
-test('one that comes when its commit is made stays until it is ended: then the next is begun', async (t) => {
+test('where nobody knows what came before, nothing is begun', (t) => {
   const threads = new TwoThreads(t);
-  const { underWay } = threads.publish(7n);
-  assert(underWay !== undefined);
-  threads.finish();
-  await threads.serving.recorded(underWay);
-  threads.expect(7n);
-  threads.expect(8n);
-  assert.equal(threads.waiting, 1, 'one at a time');
-  threads.main.endAhead(8n);
-  assert.equal(threads.chain.ahead?.subject, 7n);
-  threads.main.endAhead(7n);
-  threads.finish();
-  threads.expect(8n);
-  assert.equal(threads.chain.ahead?.subject, 8n);
-  threads.finish();
+  threads.commit();
+  threads.expect('7');
+  assert.equal(threads.waiting, 0);
 });
 
-test('if it cannot be written nothing is decided, and both threads hear of it', async (t) => {
+test('if it cannot be written nothing is decided', async (t) => {
   const threads = new TwoThreads(t);
-  threads.expect(7n);
-  const { taken, decided, underWay } = threads.publish(7n);
-  assert(taken && !decided && underWay !== undefined);
-  const durable = threads.serving.recorded(underWay);
+  const slot = threads.expect('7');
   const broken = new Error('EIO');
   threads.failWrite(broken);
-  await assert.rejects(durable, { message: 'failed' });
-  await threads.main.settled();
-  assert.equal(threads.failures[0], broken);
-  assert.equal(threads.failures.length, 2);
+  await nextTurn();
+  assert.equal(threads.serving.onDisk(slot), undefined);
+  assert.deepEqual(threads.failures, [broken]);
 });
 
-async function turnsUntil(isTrue: () => boolean): Promise<void> {
-  while (!isTrue()) await nextTurn();
-}
+test('at the end nothing is left that would be taken for a change that is still to be made', async (t) => {
+  const threads = new TwoThreads(t);
+  const slot = threads.expect('late');
+  threads.ahead.end(slot);
+  const closed = threads.ahead.close();
+  threads.finish();
+  await threads.waits();
+  threads.finish();
+  await closed;
+  assert.deepEqual(threads.chainFrom(threads.newest), []);
+});
+
+test('what was decided is found as long as it is not made', (t) => {
+  const threads = new TwoThreads(t);
+  const base = threads.newest;
+  const slot = threads.expect('7');
+  threads.finish();
+  assert.equal(threads.decidedAfter(base), undefined);
+  threads.commit(() => {
+    const underWay = threads.serving.onDisk(slot);
+    assert(underWay !== undefined);
+    threads.serving.decide(slot, underWay);
+    assert.equal(threads.chain.decided, base);
+    assert.equal(threads.decidedAfter(base), '7');
+  });
+  assert.equal(threads.decidedAfter(threads.newest), undefined);
+});
 
 // ---- of a store
 
 const change = (subject: number): Buffer => Buffer.from(String(subject));
-const subjectsOf = (store: Store) => store.table('subjects', numberKey, jsonValue<boolean>());
+const subjectsOf = (store: Store): Table<number, boolean> => store.table('subjects', numberKey, jsonValue<boolean>());
 const openBefore = (stateDir: string): Store =>
   Store.open({ stateDir, log: silentLog, bootId: BOOT_ID, commitChain: newCommitChain() });
+const redo = (store: Store, record: Uint8Array): void => {
+  const table = subjectsOf(store);
+  store.transactBuffered(() => table.put(Number(Buffer.from(record).toString()), true));
+};
 
-/** The subjects that are there after a power failure of this moment: nothing but what was flushed, and the log. */
-async function afterPowerFailure(stateDir: string, flushed: string): Promise<ReadonlySet<number>> {
-  const copy = copyAfterPowerFailure(stateDir, flushed);
-  const redo = (store: Store, record: Uint8Array): void => {
-    const table = subjectsOf(store);
-    store.transactBuffered(() => table.put(Number(Buffer.from(record).toString()), true));
-  };
-  const store = Store.open({ stateDir: copy, log: silentLog, bootId: AFTER, redo });
+async function subjectsIn(stateDir: string, bootId: string): Promise<ReadonlySet<number>> {
+  const store = Store.open({ stateDir, log: silentLog, bootId, redo });
   const found = new Set([...subjectsOf(store).range({})].map(({ key }) => key));
   await store.close();
   return found;
 }
 
-test('a transaction that fails after it was decided refuses every change; its record can be read', async (t) => {
+/** The subjects that are there after a power failure of this moment: nothing but what was flushed, and the log. */
+const afterPowerFailure = (stateDir: string, flushed: string): Promise<ReadonlySet<number>> =>
+  subjectsIn(copyAfterPowerFailure(stateDir, flushed), AFTER);
+
+async function begunAhead(t: TestContext): Promise<{ stateDir: string; store: Store; table: Table<number, boolean> }> {
   const stateDir = makeStateDirectory(t);
   const store = openBefore(stateDir);
-  const table = subjectsOf(store);
-  await store.flush();
-  store.recordAhead(5n, () => change(5));
-  await store.recordsSettled();
-  let record: bigint | undefined;
-  const fail = (): never => {
-    throw new Error('broken');
-  };
-  const onDecided = (of: bigint): void => {
-    record = of;
-  };
-  assert.throws(() => store.transactRecorded(fail, { record: () => change(5), ahead: 5n, onDecided }), { code: 'IO' });
-  assert(record !== undefined);
-  assert.equal(Buffer.from(store.readRecord(record) ?? '').toString(), '5');
-  assert.throws(() => store.transactBuffered(() => table.put(1, true)), { code: 'IO' });
-  await store.close();
-});
-
-test('whoever takes the turn of the writer after a decision sees the commit', async (t) => {
-  const store = openBefore(makeStateDirectory(t));
   t.after(() => store.close());
   const table = subjectsOf(store);
   await store.flush();
-  store.recordAhead(5n, () => change(5));
+  assert.equal(store.reserveRecord(), 0);
+  store.beginRecord(0, () => change(5));
   await store.recordsSettled();
-  const { value } = store.transactRecorded(() => table.put(5, true), {
+  return { stateDir, store, table };
+}
+
+test('a commit that fails after it was announced refuses every change of every thread, and is made by the next start', async (t) => {
+  const { stateDir, store, table } = await begunAhead(t);
+  const fail = (): never => {
+    throw new Error('as if the commit had failed');
+  };
+  const options = { record: () => change(5), ahead: 0, onDecided: fail };
+  assert.throws(() => store.transactRecorded(() => table.put(5, true), options), { code: 'IO' });
+  assert.throws(() => store.transactBuffered(() => table.put(1, true)), { code: 'IO' });
+  assert.equal(table.get(5), undefined);
+  assert.deepEqual(await subjectsIn(copyState(stateDir), BOOT_ID), new Set([5]));
+});
+
+test('an action that fails is no decision: its record is made void as it was asked for', async (t) => {
+  const { stateDir, store, table } = await begunAhead(t);
+  const flushed = copyState(stateDir);
+  const fail = (): never => {
+    throw new Error('broken');
+  };
+  const options = { record: () => change(5), ahead: 0, onDecided: () => assert.fail('it was decided') };
+  assert.throws(() => store.transactRecorded(fail, options), { message: 'broken' });
+  await store.voidRecord(0);
+  store.transactBuffered(() => table.put(1, true));
+  assert(!(await afterPowerFailure(stateDir, flushed)).has(5));
+});
+
+test('whoever takes the turn of the writer after a decision sees the commit', async (t) => {
+  const { store, table } = await begunAhead(t);
+  let decided = 0;
+  store.transactRecorded(() => table.put(5, true), {
     record: () => assert.fail('it was begun ahead'),
-    ahead: 5n,
-    onDecided: () => assert.equal(table.get(5), undefined),
+    ahead: 0,
+    onDecided: () => {
+      decided += 1;
+    },
   });
   store.awaitWriter();
-  assert.deepEqual([value, table.get(5)], [undefined, true]);
+  assert.deepEqual([decided, table.get(5)], [1, true]);
+  store.transactBuffered(() => table.put(6, true));
 });
 
 const step = fc.record({
@@ -366,39 +400,40 @@ test('what was decided or durable is there after a power failure, what was given
       const others = store.table('others', numberKey, jsonValue<number>());
       await store.flush();
       const flushed = copyState(stateDir);
-      const staged = new Set<number>();
+      const staged = new Map<number, number | undefined>();
       const promised = new Set<number>();
       const refused = new Set<number>();
       let next = 0;
       for (const { kind, which, awaits } of steps) {
         // Mostly that whose record was begun.
-        const subject = [...staged][which % 3 === 0 ? which % Math.max(1, staged.size) : 0];
+        // Mostly the one that waits longest.
+        const [subject, ahead] = [...staged][which % 3 === 0 ? which % Math.max(1, staged.size) : 0] ?? [];
         if (kind === 'expect') {
           next += 1;
-          staged.add(next);
           const begun = next;
-          store.recordAhead(BigInt(begun), () => change(begun));
+          const place = store.reserveRecord();
+          staged.set(begun, place);
+          if (place !== undefined) store.beginRecord(place, () => change(begun));
           if (awaits) await store.recordsSettled();
         } else if (kind === 'expendable') store.transactExpendable(() => others.put(1, which));
         else if (kind === 'buffered') store.transactBuffered(() => others.put(2, which));
         else if (kind === 'flush') await store.flush();
         else if (subject !== undefined && kind === 'giveUp') {
           staged.delete(subject);
-          store.giveUpRecord(BigInt(subject));
-          await store.recordsSettled();
+          if (ahead !== undefined) await store.voidRecord(ahead);
           refused.add(subject);
         } else if (subject !== undefined) {
           staged.delete(subject);
           let atDecision: string | undefined;
           const { durable } = store.transactRecorded(() => table.put(subject, true), {
             record: () => change(subject),
-            ahead: BigInt(subject),
+            ahead,
             onDecided: () => {
               atDecision = copyState(stateDir);
               promised.add(subject);
             },
           });
-          store.endRecordAhead(BigInt(subject));
+          if (ahead !== undefined) store.endRecord(ahead);
           if (awaits) {
             await durable;
             promised.add(subject);
@@ -406,6 +441,7 @@ test('what was decided or durable is there after a power failure, what was given
           if (atDecision !== undefined) {
             decisions += 1;
             assert((await afterPowerFailure(atDecision, flushed)).has(subject), 'durable when it was decided');
+            assert((await subjectsIn(atDecision, BOOT_ID)).has(subject), 'and made by the next daemon');
           }
         }
       }

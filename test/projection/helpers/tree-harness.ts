@@ -118,7 +118,7 @@ export class TreeHarness {
       async stage(generation) {
         queue.push(received(structuredClone(generation)));
       },
-      abort: (id) => tree.abort(id),
+      abort: (id) => Promise.resolve(tree.abort(id)),
       finishAbort: (id) => tree.finishAbort(id),
     };
     this.service = new ProjectionService({
