@@ -1,145 +1,16 @@
 import assert from 'node:assert/strict';
-import { closeSync, openSync, writeSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { silentLog } from '../../src/base/log.ts';
-import { AheadRecords } from '../../src/store/ahead-records.ts';
 import { jsonValue, numberKey } from '../../src/store/codecs.ts';
-import { CommitChain, newCommitChain } from '../../src/store/commit-chain.ts';
-import { AHEAD_SLOTS, commitLogFile, readChain, readDecided } from '../../src/store/commit-log.ts';
-import { CommitRecords, type RecordUnderWay } from '../../src/store/commit-records.ts';
-import { newestMeta } from '../../src/store/data-file.ts';
-import { dataFile, type Environment, openEnvironment } from '../../src/store/environment.ts';
-import type { RecordDisk } from '../../src/store/record-disk.ts';
+import { newCommitChain } from '../../src/store/commit-chain.ts';
 import { Store } from '../../src/store/store.ts';
 import type { Table } from '../../src/store/table.ts';
 import { copyAfterPowerFailure, copyState, makeStateDirectory } from './state-directory.ts';
+import { TwoThreads } from './two-threads.ts';
 
 const BOOT_ID = 'a'.repeat(36);
 const AFTER = 'b'.repeat(36);
-
-/** Two threads of one process, of which each write to the log waits until the test lets it happen. */
-class TwoThreads {
-  readonly chain: CommitChain;
-  /** Of the thread that begins records ahead. */
-  readonly ahead: AheadRecords;
-  /** Of the one that makes the commits. */
-  readonly serving: CommitRecords;
-  readonly failures: unknown[] = [];
-  readonly #environment: Environment;
-  readonly #path: string;
-  readonly #dataFd: number;
-  readonly #writes: { readonly finish: () => void; readonly fail: (error: Error) => void }[] = [];
-
-  constructor(t: TestContext) {
-    const stateDir = makeStateDirectory(t);
-    this.#environment = openEnvironment({
-      ...{ stateDir, mapSizeBytes: 2 ** 20, readOnly: false, bootId: BOOT_ID, log: silentLog },
-    });
-    const path = dataFile(stateDir);
-    this.#path = path;
-    const dataFd = openSync(path, 'r+');
-    const logFd = openSync(commitLogFile(path), 'r+');
-    this.#dataFd = dataFd;
-    const words = newCommitChain();
-    this.chain = new CommitChain(words);
-    const disk: RecordDisk = { record: (...write) => this.#record(...write) };
-    const onFailure = (cause: unknown): Error => {
-      this.failures.push(cause);
-      return new Error('failed');
-    };
-    const options = { path, dataFd, logFd, markFd: logFd, disk, onFailure, onLong: () => undefined };
-    this.ahead = new AheadRecords({ ...options, chain: new CommitChain(words) });
-    this.serving = new CommitRecords({ ...options, chain: new CommitChain(words) });
-    this.commit();
-    this.chain.noteDurable(this.newest);
-    t.after(async () => {
-      for (const fd of [dataFd, logFd]) closeSync(fd);
-      await this.#environment.close();
-    });
-  }
-
-  #record(logFd: number, bytes: Uint8Array, offsetBytes: number, done: Uint8Array): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const finish = (): void => {
-        writeSync(logFd, bytes, 0, bytes.length, offsetBytes);
-        Atomics.store(done, 0, 1);
-        resolve();
-      };
-      this.#writes.push({ finish, fail: reject });
-    });
-  }
-
-  get newest(): bigint {
-    return newestMeta(this.#dataFd, this.#path).transaction;
-  }
-
-  /** Makes one commit; `inside` runs in its transaction. */
-  commit(inside: () => void = () => undefined): void {
-    this.#environment.transactionSync(
-      () => {
-        inside();
-        this.#environment.putSync(Buffer.from('n'), Buffer.from(String(this.newest)));
-      },
-      0x1 | 0x2 | 0x10000,
-    );
-  }
-
-  /** Makes a commit as the serving thread does. */
-  publish(text: string, slot?: number): RecordUnderWay | undefined {
-    let underWay: RecordUnderWay | undefined;
-    this.commit(() => {
-      underWay = slot === undefined ? undefined : this.serving.onDisk(slot);
-      underWay ??= this.serving.begin(Buffer.from(text));
-    });
-    return underWay;
-  }
-
-  expect(text: string): number {
-    const slot = this.ahead.reserve();
-    assert(slot !== undefined);
-    this.ahead.begin(slot, () => Buffer.from(text));
-    return slot;
-  }
-
-  expendable(): void {
-    let underWay: ReturnType<CommitRecords['beginExpendable']>;
-    this.commit(() => {
-      underWay = this.serving.beginExpendable();
-    });
-    assert(underWay !== undefined);
-    this.serving.expended(underWay);
-  }
-
-  get waiting(): number {
-    return this.#writes.length;
-  }
-
-  /** The oldest write to the log reaches the disk, or the given one. */
-  finish(index = 0): void {
-    const [write] = this.#writes.splice(index, 1);
-    assert(write !== undefined, 'nothing is being written');
-    write.finish();
-  }
-
-  failWrite(error: Error): void {
-    this.#writes.shift()?.fail(error);
-  }
-
-  async waits(): Promise<void> {
-    while (this.waiting === 0) await nextTurn();
-  }
-
-  /** What a power failure would leave behind the commit with that number. */
-  chainFrom(transaction: bigint): readonly string[] {
-    return readChain(commitLogFile(this.#path), { transaction, epoch: this.chain.epoch }).map(String);
-  }
-
-  decidedAfter(transaction: bigint): string | undefined {
-    return readDecided(commitLogFile(this.#path), { transaction, epoch: this.chain.epoch })?.toString();
-  }
-}
 
 test('a record that was begun ahead and is on disk is all that its commit needs', async (t) => {
   const threads = new TwoThreads(t);
@@ -217,72 +88,6 @@ test('a commit that was lost is not replaced by a wrong guess with the same numb
   assert(next !== undefined);
   threads.finish(1);
   assert.deepEqual(threads.chainFrom(base), ['guess']);
-});
-
-test('what will not be made is void before anybody is told, also if it is still on its way', async (t) => {
-  const threads = new TwoThreads(t);
-  const base = threads.newest;
-  const slot = threads.expect('7');
-  let isVoid = false;
-  const made = threads.ahead.void(slot).then(() => {
-    isVoid = true;
-  });
-  threads.finish();
-  await threads.waits();
-  assert.deepEqual([threads.chainFrom(base), isVoid], [['7'], false]);
-  threads.finish();
-  await made;
-  assert.deepEqual(threads.chainFrom(base), []);
-  const neverBegun = threads.ahead.reserve();
-  assert(neverBegun !== undefined);
-  await threads.ahead.void(neverBegun);
-  assert.equal(threads.waiting, 0);
-});
-
-test('a place is used again when a newer root has made its record void, and not before', async (t) => {
-  const threads = new TwoThreads(t);
-  for (let count = 0; count < AHEAD_SLOTS; count += 1) {
-    const slot = threads.expect(String(count));
-    threads.finish();
-    threads.ahead.end(slot);
-  }
-  await nextTurn();
-  assert.equal(threads.ahead.reserve(), undefined);
-  threads.commit();
-  threads.chain.noteDurable(threads.newest);
-  const again = threads.ahead.reserve();
-  assert.equal(again, 0);
-  assert.equal(threads.serving.onDisk(0), undefined);
-  assert.equal(threads.ahead.reserve(), 1);
-});
-
-test('where nobody knows what came before, nothing is begun', (t) => {
-  const threads = new TwoThreads(t);
-  threads.commit();
-  threads.expect('7');
-  assert.equal(threads.waiting, 0);
-});
-
-test('if it cannot be written nothing is decided', async (t) => {
-  const threads = new TwoThreads(t);
-  const slot = threads.expect('7');
-  const broken = new Error('EIO');
-  threads.failWrite(broken);
-  await nextTurn();
-  assert.equal(threads.serving.onDisk(slot), undefined);
-  assert.deepEqual(threads.failures, [broken]);
-});
-
-test('at the end nothing is left that would be taken for a change that is still to be made', async (t) => {
-  const threads = new TwoThreads(t);
-  const slot = threads.expect('late');
-  threads.ahead.end(slot);
-  const closed = threads.ahead.close();
-  threads.finish();
-  await threads.waits();
-  threads.finish();
-  await closed;
-  assert.deepEqual(threads.chainFrom(threads.newest), []);
 });
 
 test('what was decided is found as long as it is not made', (t) => {
