@@ -47,18 +47,24 @@ export class AheadRecords {
     this.#options = options;
   }
 
-  /** A slot for one commit; undefined if the next one is in use. `end` or `void` follows. */
+  /** A slot for one commit; undefined if all are in use. `end` or `void` follows. */
   reserve(): number | undefined {
-    const index = this.#next;
-    const slot = this.#slots[index];
-    const { chain } = this.#options;
-    if (slot === undefined || slot.isReserved || (slot.base !== undefined && slot.base >= chain.durable))
-      return undefined;
-    this.#next = (index + 1) % AHEAD_SLOTS;
-    slot.isReserved = true;
-    slot.base = undefined;
-    chain.setAheadBase(index, undefined);
-    return index;
+    for (let looks = 0; looks < AHEAD_SLOTS; looks += 1) {
+      const index = this.#next;
+      this.#next = (index + 1) % AHEAD_SLOTS;
+      const slot = this.#slots[index];
+      if (slot === undefined || !this.#isFree(slot)) continue;
+      slot.isReserved = true;
+      slot.base = undefined;
+      this.#options.chain.setAheadBase(index, undefined);
+      return index;
+    }
+    return undefined;
+  }
+
+  /** What it holds is void by a newer root, if it holds anything. */
+  #isFree({ isReserved, base }: Slot): boolean {
+    return !isReserved && (base === undefined || base < this.#options.chain.durable);
   }
 
   /** Begins to write the record; nothing happens if that would be of no use. */

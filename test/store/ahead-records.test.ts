@@ -39,6 +39,11 @@ test('a place is used again when a newer root has made its record void, and not 
   assert.equal(again, 0);
   assert.equal(threads.serving.onDisk(0), undefined);
   assert.equal(threads.ahead.reserve(), 1);
+  for (let count = 2; count < AHEAD_SLOTS; count += 1) assert.equal(threads.ahead.reserve(), count);
+  assert.equal(threads.ahead.reserve(), undefined, 'all are in use');
+  threads.ahead.end(7);
+  await nextTurn();
+  assert.equal(threads.ahead.reserve(), 7, 'one that takes long holds up no other');
 });
 
 test('where nobody knows what came before, nothing is begun', (t) => {
