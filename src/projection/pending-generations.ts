@@ -125,10 +125,15 @@ export class PendingGenerations {
     this.#byId.set(id, { staged, state: 'aborted' });
   }
 
-  /** The kernel is about to be told that it is published. */
+  /**
+   * The kernel is about to be told that it is published. Its names need no daemon that removes them any more, also if this one dies before the commit: then the
+   * next one makes it (`Store.open`). Whoever takes the writer's turn after the commit finds no trace of it in the table.
+   */
   decided(id: GenerationId): void {
     const pending = this.#byId.get(id);
-    if (pending !== undefined) pending.state = 'decided';
+    if (pending === undefined) return;
+    pending.state = 'decided';
+    this.#options.table.remove(id);
   }
 
   published(id: GenerationId): void {

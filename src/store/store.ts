@@ -255,13 +255,15 @@ export class Store {
     let value: T;
     try {
       value = this.transactBuffered(() => {
-        underWay = (ahead === undefined ? undefined : records.onDisk(ahead)) ?? records.begin(record());
+        const early = ahead === undefined ? undefined : records.onDisk(ahead);
+        underWay = early ?? records.begin(record());
         const result = action();
-        const written = ahead === undefined || onDecided === undefined ? undefined : records.onDisk(ahead);
-        if (written !== undefined && ahead !== undefined && this.#flusher?.hasHeadroom() === true) {
+        const written = early ?? (ahead === undefined ? undefined : records.onDisk(ahead));
+        if (ahead === undefined || written === undefined || onDecided === undefined) return result;
+        if (this.#flusher?.hasHeadroom() === true) {
           records.decide(ahead, written);
           isDecided = true;
-          onDecided?.();
+          onDecided();
         }
         return result;
       });

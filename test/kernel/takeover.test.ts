@@ -108,7 +108,7 @@ describe('kill -9 and takeover', () => {
   });
 
   it('[S18] keeps what a watcher has seen, also when the daemon is killed at that moment', async () => {
-    const names = Array.from({ length: 60 }, (_, index) => `file-${index}`);
+    const names = Array.from({ length: 40 }, (_, index) => `file-${index}`);
     // Small enough for a record, and enough of them that the commit takes longer than the way of the event to us.
     const files = (round: number): Map<string, FileProjection> =>
       text(Object.fromEntries(names.map((name) => [name, `${name} ${round} ${'x'.repeat(100)}`])));

@@ -58,6 +58,19 @@ test('PendingGenerations: names are in the table from the mkdir to the publicati
   assert.equal(pending.load(id), undefined);
 });
 
+test('PendingGenerations: what is decided leaves the table before its commit, can be read on, and cannot be given up', async (t) => {
+  const { scene, pending, web, id, directory } = await makePending(t);
+  pending.waiting(web, directory);
+  pending.made(id);
+  pending.decided(id);
+  assert.deepEqual([...scene.interrupted.entries()], [], 'who comes after the commit takes it for no interrupted swap');
+  assert.equal(pending.load(id)?.record.directory, directory);
+  assert.equal(pending.waiting(web, directory), undefined);
+  assert.equal(pending.abort(id, false), false);
+  pending.published(id);
+  assert.equal(pending.load(id), undefined);
+});
+
 test('PendingGenerations: one that was given up is not published any more, but its names mean something until they are gone', async (t) => {
   const { pending, web, id, directory, scene } = await makePending(t);
   pending.waiting(web, directory);
