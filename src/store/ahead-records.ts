@@ -6,13 +6,10 @@
  *   reserved -> begun -> [written] -> ended (the commit was made, from this record or another) -> used again when a newer root has made it void
  *                                  -> void (it will not be made)
  */
-
 import type { CommitChain } from './commit-chain.ts';
-import { AHEAD_SLOT_BYTES, AHEAD_SLOTS, aheadOffsetBytes, encodeLogSlot } from './commit-log.ts';
+import { AHEAD_SLOT_BYTES, AHEAD_SLOTS, aheadOffsetBytes, encodeLogSlot, VOID_HEAD } from './commit-log.ts';
 import { newestMeta } from './data-file.ts';
 import type { RecordDisk } from './record-disk.ts';
-
-const VOID_BYTES = 4096;
 
 export interface AheadRecordsOptions {
   /** Of the data file. */
@@ -93,12 +90,16 @@ export class AheadRecords {
   async void(index: number): Promise<void> {
     const slot = this.#slots[index];
     if (slot === undefined) return;
-    const { disk, logFd, chain } = this.#options;
+    const { disk, logFd, chain, onFailure } = this.#options;
     chain.setAheadBase(index, undefined);
     await slot.written;
     if (slot.base !== undefined) {
-      this.#keep(slot, disk.record(logFd, Buffer.alloc(VOID_BYTES), aheadOffsetBytes(index), new Uint8Array(1)));
-      await slot.written;
+      const made = disk.record(logFd, VOID_HEAD, aheadOffsetBytes(index), new Uint8Array(1));
+      this.#keep(slot, made);
+      // What is still there may be carried out: whoever gave it up must not be told that it is gone.
+      await made.catch((error: unknown) => {
+        throw onFailure(error);
+      });
       slot.base = undefined;
     }
     slot.isReserved = false;

@@ -124,6 +124,9 @@ export function encodeLogSlot(
   return slot;
 }
 
+/** What is written over the head of a slot makes its record void. */
+export const VOID_HEAD: Buffer = Buffer.alloc(PAGE_BYTES);
+
 /** What is written to that offset of the file marks the record in a slot as decided. */
 export const DECIDED_MARK: Buffer = Buffer.of(1);
 

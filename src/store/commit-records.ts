@@ -15,6 +15,7 @@ import {
   LOG_SLOTS,
   logOffsetBytes,
   type NeededCommit,
+  VOID_HEAD,
 } from './commit-log.ts';
 import { newestMeta } from './data-file.ts';
 import type { RecordDisk } from './record-disk.ts';
@@ -23,7 +24,6 @@ import type { RecordDisk } from './record-disk.ts';
 const UNDER_WAY_MAX = LOG_SLOTS / 4;
 /** So many commits after the durable root a flush of everything begins, so that the log never fills up. */
 const CHAIN_MAX = 128;
-const VOID_BYTES = 4096;
 
 /** A record of a commit that is about to be made. */
 export interface RecordUnderWay {
@@ -140,7 +140,7 @@ export class CommitRecords {
     const earlier = this.#settled;
     this.#settled = written
       .catch(() => undefined)
-      .then(() => this.#write(base, Buffer.alloc(VOID_BYTES), new Uint8Array(1)))
+      .then(() => this.#write(base, VOID_HEAD, new Uint8Array(1)))
       .then(
         () => {
           this.#isVoiding = false;

@@ -24,6 +24,17 @@ test('what will not be made is void before anybody is told, also if it is still 
   assert.equal(threads.waiting, 0);
 });
 
+test('what cannot be made void is said to be there still', async (t) => {
+  const threads = new TwoThreads(t);
+  const slot = threads.expect('7');
+  threads.finish();
+  const made = threads.ahead.void(slot);
+  await threads.waits();
+  threads.failWrite(new Error('EIO'));
+  await assert.rejects(made, { message: 'failed' });
+  assert.equal(threads.ahead.reserve(), slot + 1, 'its place is not used again');
+});
+
 test('a place is used again when a newer root has made its record void, and not before', async (t) => {
   const threads = new TwoThreads(t);
   for (let count = 0; count < AHEAD_SLOTS; count += 1) {
